@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+// Forks, never threads: native addons do not survive worker threads of a test runner.
+// One process for many files (`isolate: false`), so that libtorch loads once.
+export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    isolate: false,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    setupFiles: ['tests/setup.ts'],
+    reporters: ['default', './tests/closing-line.ts'],
+  },
+});
