@@ -1,0 +1,1 @@
+export { checkJson, readJsonFile } from './json-file.ts';

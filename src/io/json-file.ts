@@ -1,0 +1,45 @@
+/** JSON files of a model folder: read and checked by a schema, every failure a CheckpointError naming file and key. */
+import { readFileSync } from 'node:fs';
+import type { z } from 'zod';
+import { CheckpointError } from '../run/index.ts';
+
+/**
+ * Read a JSON file of a model folder.
+ * @throws CheckpointError naming the file when it is missing (unless `optional`: then undefined) or not JSON.
+ */
+export function readJsonFile(file: string, { optional = false } = {}): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (optional && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new CheckpointError(`${file}: cannot be read (${(cause as NodeJS.ErrnoException).code ?? cause})`, {
+      cause,
+      hint: 'Give the folder of a Qwen2-VL or Qwen2.5-VL model, with all its files.',
+    });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CheckpointError(`${file}: not valid JSON (${(cause as Error).message})`, {
+      cause,
+      hint: 'The file is damaged or cut short: copy it again.',
+    });
+  }
+}
+
+/** Check a value of a model file by a schema; every problem is named with file and key in one CheckpointError. */
+export function checkJson<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  file: string,
+  path: readonly string[],
+): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const lines = result.error.issues.map((issue) => {
+    const key = [...path, ...issue.path.map(String)].join('.') || '(top level)';
+    return `${key}: ${issue.message}`;
+  });
+  throw new CheckpointError(`${file}: ${lines.join('; ')}`);
+}
