@@ -1,0 +1,44 @@
+/**
+ * T-GRPO's reward for using the order of the frames (Video-R1, arXiv 2503.21776).
+ *
+ * The prompt is answered a second time with its frames shuffled. If the group's accuracy with ordered frames is at least
+ * `ratio` times the accuracy with shuffled frames, each right answer of the ordered group earns a bonus.
+ * Source: tulerfeng/Video-R1 `src/r1-v/src/open_r1/trainer/grpo_trainer.py:611-624`.
+ */
+
+import { RlError } from './errors.ts';
+
+export interface TemporalContrastOptions {
+  /** Added to each rewarded answer; default 0.3. */
+  readonly bonus?: number;
+  /** Ordered accuracy must reach this share of the shuffled accuracy; default 0.8. */
+  readonly ratio?: number;
+  /** An accuracy above this counts as right; default 0.1. */
+  readonly threshold?: number;
+}
+
+export interface TemporalContrast {
+  /** What to add to each ordered completion's reward. */
+  readonly bonuses: readonly number[];
+  /** Whether the ordered group passed the comparison. */
+  readonly is_temporal: boolean;
+}
+
+/**
+ * @param ordered accuracy of each completion of one group, frames in order
+ * @param shuffled accuracy of each completion of the same prompt, frames shuffled (any number of them)
+ */
+export function temporalContrast(
+  ordered: readonly number[],
+  shuffled: readonly number[],
+  { bonus = 0.3, ratio = 0.8, threshold = 0.1 }: TemporalContrastOptions = {},
+): TemporalContrast {
+  if (ordered.length === 0 || shuffled.length === 0) {
+    throw new RlError(
+      `temporal contrast needs both groups, got ${ordered.length} ordered and ${shuffled.length} shuffled`,
+    );
+  }
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const is_temporal = mean(ordered) >= ratio * mean(shuffled);
+  return { bonuses: ordered.map((value) => (is_temporal && value > threshold ? bonus : 0)), is_temporal };
+}
