@@ -622,6 +622,9 @@ async function setUpEngine(state) {
     ffmpeg_source: ffmpeg.source,
     addon: addonPath,
     python: torch.python,
+    python_version:
+      (torch.python && ask(torch.python, ['-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])'])) ??
+      null,
   });
   state.engine_key = engineKey();
   state.torch_fingerprint = fingerprint(versionFile(torch.dir));

@@ -1,0 +1,92 @@
+/**
+ * From a command line to an exit code: builds the parser out of the command definitions, runs the chosen one, and
+ * turns every error into one clear message. 0 done, 1 failed, 2 wrong usage, 3 data missing, 4 a peer lost.
+ */
+import { Command, CommanderError } from 'commander';
+import { EXIT_CODES, exitCodeOf, formatError, packageVersion, TwgrpoError } from '../run/index.ts';
+import { type CommandDefinition, type CommonOptions, Output, type Streams } from './command.ts';
+import { doctor } from './doctor.ts';
+
+/** All commands, in the order of the help text. */
+export const COMMANDS: readonly CommandDefinition[] = [doctor];
+
+const DESCRIPTION =
+  'Reinforcement learning for video-language models: GRPO and TW-GRPO on Qwen2.5-VL, in TypeScript on libtorch.';
+
+const EPILOGUE = `
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 data or model files missing or invalid,
+4 a distributed peer lost, 130 or 143 stopped by a signal.`;
+
+function buildProgram(
+  commands: readonly CommandDefinition[],
+  streams: Streams,
+  onDone: (code: number) => void,
+): Command {
+  const program = new Command('twgrpo')
+    .description(DESCRIPTION)
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .showHelpAfterError('(run with --help to see what is possible)')
+    .addHelpText('after', EPILOGUE)
+    .configureOutput({
+      writeOut: (text) => void streams.stdout.write(text),
+      writeErr: (text) => void streams.stderr.write(text),
+      getOutHasColors: () => streams.stdout.isTTY === true,
+      getErrHasColors: () => streams.stderr.isTTY === true,
+    })
+    .exitOverride();
+  for (const definition of commands) {
+    const command = program.command(definition.name).description(definition.summary);
+    definition.configure?.(command);
+    command
+      .option('--json', 'print only JSON on stdout')
+      .option('--quiet', 'say nothing on stderr but warnings and errors')
+      .option('--no-color', 'no colours')
+      .addHelpText('after', `\nExamples:\n${definition.examples.map((line) => `  $ ${line}`).join('\n')}`)
+      .action(async () => {
+        const options = command.opts<CommonOptions>();
+        const code = await definition.run({
+          args: command.args,
+          options: <Options>() => options as Options & CommonOptions,
+          out: new Output(streams, options),
+        });
+        onDone(code ?? EXIT_CODES.done);
+      });
+  }
+  return program;
+}
+
+/**
+ * Runs one command line.
+ * @param argv the words after `twgrpo`
+ * @returns the exit code; never throws
+ */
+export async function runCli(
+  argv: readonly string[],
+  streams: Streams = process,
+  commands: readonly CommandDefinition[] = COMMANDS,
+): Promise<number> {
+  let exitCode: number = EXIT_CODES.done;
+  const program = buildProgram(commands, streams, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // The parser has already explained itself; help and version are its exits with code 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.done : EXIT_CODES.config;
+    const code = exitCodeOf(error);
+    streams.stderr.write(`${formatError(error)}\n`);
+    if (argv.includes('--json'))
+      streams.stdout.write(`${JSON.stringify({ error: errorRecord(error, code) })}\n`);
+    return code;
+  }
+}
+
+function errorRecord(error: unknown, exitCode: number): Record<string, unknown> {
+  const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
+  const hint = error instanceof TwgrpoError ? error.hint : undefined;
+  return { name, message, ...(hint === undefined ? {} : { hint }), exit_code: exitCode };
+}
