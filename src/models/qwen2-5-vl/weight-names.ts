@@ -1,0 +1,75 @@
+/**
+ * Every weight a configuration implies, by its published name, with its shape; and the other key layout of the family.
+ *
+ * Source: transformers `models/qwen2_5_vl/modeling_qwen2_5_vl.py`, `models/qwen2_vl/modeling_qwen2_vl.py`.
+ */
+import type { ModelConfig } from './config.ts';
+
+/** Published names and shapes, tower first. `lm_head.weight` is absent where the embeddings are tied. */
+export function weightShapes(config: ModelConfig): Map<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>();
+  const linear = (name: string, out: number, into: number, bias = true) => {
+    shapes.set(`${name}.weight`, [out, into]);
+    if (bias) shapes.set(`${name}.bias`, [out]);
+  };
+  const { text_config: text, vision_config: vision } = config;
+  const isQwen2 = config.model_type === 'qwen2_vl';
+  const norm = (name: string, width: number, bias: boolean) => {
+    shapes.set(`${name}.weight`, [width]);
+    if (bias) shapes.set(`${name}.bias`, [width]);
+  };
+
+  const width = vision.hidden_size;
+  const { in_channels, temporal_patch_size, patch_size } = vision;
+  shapes.set('visual.patch_embed.proj.weight', [
+    width,
+    in_channels,
+    temporal_patch_size,
+    patch_size,
+    patch_size,
+  ]);
+  for (let i = 0; i < vision.depth; i++) {
+    const block = `visual.blocks.${i}`;
+    norm(`${block}.norm1`, width, isQwen2);
+    norm(`${block}.norm2`, width, isQwen2);
+    linear(`${block}.attn.qkv`, 3 * width, width);
+    linear(`${block}.attn.proj`, width, width);
+    if (isQwen2) {
+      linear(`${block}.mlp.fc1`, vision.intermediate_size, width);
+      linear(`${block}.mlp.fc2`, width, vision.intermediate_size);
+    } else {
+      linear(`${block}.mlp.gate_proj`, vision.intermediate_size, width);
+      linear(`${block}.mlp.up_proj`, vision.intermediate_size, width);
+      linear(`${block}.mlp.down_proj`, width, vision.intermediate_size);
+    }
+  }
+  const merged = width * vision.spatial_merge_size ** 2;
+  norm('visual.merger.ln_q', width, isQwen2);
+  linear('visual.merger.mlp.0', merged, merged);
+  linear('visual.merger.mlp.2', vision.out_hidden_size, merged);
+
+  const { hidden_size: hidden, head_dim } = text;
+  shapes.set('model.embed_tokens.weight', [text.vocab_size, hidden]);
+  for (let i = 0; i < text.num_hidden_layers; i++) {
+    const layer = `model.layers.${i}`;
+    norm(`${layer}.input_layernorm`, hidden, false);
+    norm(`${layer}.post_attention_layernorm`, hidden, false);
+    linear(`${layer}.self_attn.q_proj`, text.num_attention_heads * head_dim, hidden);
+    linear(`${layer}.self_attn.k_proj`, text.num_key_value_heads * head_dim, hidden);
+    linear(`${layer}.self_attn.v_proj`, text.num_key_value_heads * head_dim, hidden);
+    linear(`${layer}.self_attn.o_proj`, hidden, text.num_attention_heads * head_dim, false);
+    linear(`${layer}.mlp.gate_proj`, text.intermediate_size, hidden, false);
+    linear(`${layer}.mlp.up_proj`, text.intermediate_size, hidden, false);
+    linear(`${layer}.mlp.down_proj`, hidden, text.intermediate_size, false);
+  }
+  norm('model.norm', hidden, false);
+  if (!config.tie_word_embeddings) shapes.set('lm_head.weight', [text.vocab_size, hidden]);
+  return shapes;
+}
+
+/** The published name of a key of either layout (`model.visual.*`, `model.language_model.*` are the newer one). */
+export function publishedName(key: string): string {
+  if (key.startsWith('model.visual.')) return key.slice('model.'.length);
+  if (key.startsWith('model.language_model.')) return `model.${key.slice('model.language_model.'.length)}`;
+  return key;
+}
