@@ -1,0 +1,191 @@
+// Bytes in and out, and what a tensor says of itself.
+#include "data.h"
+
+#include <ATen/Functions.h>
+#include <ATen/core/Tensor.h>
+
+#include <cstring>
+#include <mutex>
+
+#include "convert.h"
+#include "tensor_table.h"
+
+namespace twgrpo {
+
+namespace {
+
+struct Bytes {
+  char* data = nullptr;
+  size_t size = 0;
+};
+
+Bytes toBytes(napi_env env, napi_value value) {
+  Bytes bytes;
+  napi_typedarray_type type;
+  size_t length, offset;
+  napi_value buffer;
+  void* data;
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, &buffer, &offset) != napi_ok)
+    throw ArgumentError("expected a typed array, got " + describe(env, value));
+  static constexpr size_t elementSizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+  if (static_cast<size_t>(type) >= std::size(elementSizes)) throw ArgumentError("unknown kind of typed array");
+  bytes.data = static_cast<char*>(data);
+  bytes.size = length * elementSizes[type];
+  return bytes;
+}
+
+std::vector<int64_t> toShape(napi_env env, napi_value value) {
+  auto shape = toInts(env, value);
+  for (auto size : shape)
+    if (size < 0) throw ArgumentError("a shape has no negative sizes");
+  return shape;
+}
+
+size_t byteCount(const std::vector<int64_t>& shape, c10::ScalarType dtype) {
+  size_t count = c10::elementSize(dtype);
+  for (auto size : shape)
+    if (__builtin_mul_overflow(count, static_cast<size_t>(size), &count)) throw ArgumentError("shape is too large");
+  return count;
+}
+
+void checkSize(const Bytes& bytes, size_t expected) {
+  if (bytes.size != expected)
+    throw ArgumentError("array holds " + std::to_string(bytes.size) + " bytes, the shape and dtype need " +
+                        std::to_string(expected));
+}
+
+/// JavaScript arrays that tensors borrow. The last tensor may die on another thread (autograd
+/// workers of a GPU), where Node-API must not be called, so dead ones are queued and let go later.
+struct Borrowed {
+  std::mutex mutex;
+  std::vector<napi_ref> dead;
+  static Borrowed& current() {
+    thread_local Borrowed* list = new Borrowed();
+    return *list;
+  }
+  void letGo(napi_env env) {
+    std::vector<napi_ref> refs;
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      refs.swap(dead);
+    }
+    for (auto ref : refs) napi_delete_reference(env, ref);
+  }
+};
+
+/// fromBytes(typedArray, shape, dtype, isCopied) -> handle
+napi_value fromBytes(napi_env env, napi_callback_info info) {
+  return guarded(env, "fromTypedArray", [&] {
+    Arguments<4> args(env, info);
+    auto bytes = toBytes(env, args[0]);
+    auto shape = toShape(env, args[1]);
+    auto dtype = parseDType(toString(env, args[2]));
+    checkSize(bytes, byteCount(shape, dtype));
+    auto& borrowed = Borrowed::current();
+    borrowed.letGo(env);
+    if (toBool(env, args[3]) || bytes.size == 0) {
+      auto tensor = at::empty(shape, at::TensorOptions().dtype(dtype));
+      if (bytes.size > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.data, bytes.size);
+      return fromTensor(env, std::move(tensor));
+    }
+    napi_ref ref;
+    NAPI_OK(napi_create_reference(env, args[0], 1, &ref));
+    auto* list = &borrowed;
+    auto tensor = at::from_blob(
+        bytes.data, shape,
+        [list, ref](void*) {
+          std::lock_guard<std::mutex> lock(list->mutex);
+          list->dead.push_back(ref);
+        },
+        at::TensorOptions().dtype(dtype));
+    return fromTensor(env, std::move(tensor));
+  });
+}
+
+/// copyOut(handle, typedArray): the values in row-major order, converted to nothing
+napi_value copyOut(napi_env env, napi_callback_info info) {
+  return guarded(env, "toTypedArray", [&]() -> napi_value {
+    Arguments<2> args(env, info);
+    auto tensor = toTensor(env, args[0]).detach().to(at::kCPU).resolve_conj().resolve_neg().contiguous();
+    auto bytes = toBytes(env, args[1]);
+    checkSize(bytes, tensor.nbytes());
+    if (bytes.size > 0) std::memcpy(bytes.data, tensor.const_data_ptr(), bytes.size);
+    return nullptr;
+  });
+}
+
+/// view(handle) -> ArrayBuffer over the tensor's own memory, which it keeps alive
+napi_value view(napi_env env, napi_callback_info info) {
+  return guarded(env, "view", [&] {
+    Arguments<1> args(env, info);
+    const auto& tensor = toTensor(env, args[0]);
+    if (!tensor.is_cpu() || !tensor.is_contiguous())
+      throw ArgumentError("only a contiguous CPU tensor can be viewed; call contiguous() or toTypedArray()");
+    auto* owner = new at::Tensor(tensor.detach());
+    napi_value buffer;
+    auto status = napi_create_external_arraybuffer(
+        env, owner->mutable_data_ptr(), owner->nbytes(),
+        [](napi_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); }, owner, &buffer);
+    if (status != napi_ok) {
+      delete owner;
+      throw ArgumentError("this runtime does not allow views of native memory");
+    }
+    return buffer;
+  });
+}
+
+napi_value shape(napi_env env, napi_callback_info info) {
+  return guarded(env, "shape", [&] {
+    Arguments<1> args(env, info);
+    std::vector<napi_value> sizes;
+    for (auto size : toTensor(env, args[0]).sizes()) sizes.push_back(integer(env, size));
+    return array(env, sizes);
+  });
+}
+
+napi_value dtype(napi_env env, napi_callback_info info) {
+  return guarded(env, "dtype", [&] {
+    Arguments<1> args(env, info);
+    return string(env, dtypeName(toTensor(env, args[0]).scalar_type()));
+  });
+}
+
+napi_value device(napi_env env, napi_callback_info info) {
+  return guarded(env, "device", [&] {
+    Arguments<1> args(env, info);
+    return string(env, toTensor(env, args[0]).device().str());
+  });
+}
+
+napi_value isContiguous(napi_env env, napi_callback_info info) {
+  return guarded(env, "is_contiguous", [&] {
+    Arguments<1> args(env, info);
+    return boolean(env, toTensor(env, args[0]).is_contiguous());
+  });
+}
+
+/// item(handle) -> the only value, as a number, boolean or (beyond 2^53) bigint
+napi_value item(napi_env env, napi_callback_info info) {
+  return guarded(env, "item", [&] {
+    Arguments<1> args(env, info);
+    auto scalar = toTensor(env, args[0]).item();
+    if (scalar.isBoolean()) return boolean(env, scalar.toBool());
+    if (scalar.isIntegral(false)) return integer(env, scalar.toLong());
+    return number(env, scalar.toDouble());
+  });
+}
+
+}  // namespace
+
+void exportData(napi_env env, napi_value exports) {
+  exportFunction(env, exports, "fromBytes", fromBytes);
+  exportFunction(env, exports, "copyOut", copyOut);
+  exportFunction(env, exports, "view", view);
+  exportFunction(env, exports, "shape", shape);
+  exportFunction(env, exports, "dtype", dtype);
+  exportFunction(env, exports, "device", device);
+  exportFunction(env, exports, "isContiguous", isContiguous);
+  exportFunction(env, exports, "item", item);
+}
+
+}  // namespace twgrpo

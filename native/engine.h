@@ -1,0 +1,11 @@
+// The engine itself: random generators, threads, versions.
+#pragma once
+
+#include <ATen/core/Generator.h>
+
+#include "napi.h"
+
+namespace twgrpo {
+at::Generator toGenerator(napi_env env, napi_value value);
+void exportEngine(napi_env env, napi_value exports);
+}  // namespace twgrpo

@@ -1,0 +1,129 @@
+#include "tensor_table.h"
+
+namespace twgrpo {
+
+TensorTable& TensorTable::current() {
+  // Never destroyed: tensors must not be freed after libtorch's own statics are gone.
+  thread_local TensorTable* table = new TensorTable();
+  return *table;
+}
+
+uint32_t TensorTable::add(at::Tensor tensor) {
+  uint32_t handle;
+  const void* key = nullptr;
+  if (tensor.has_storage()) {
+    const auto& storage = tensor.storage();
+    key = storage.unsafeGetStorageImpl();
+    auto [entry, isNew] = storages_.insert({key, StorageUse{0, 0}});
+    if (isNew) {
+      entry->second.bytes = static_cast<int64_t>(storage.nbytes());
+      bytes_ += entry->second.bytes;
+    }
+    entry->second.handles += 1;
+  }
+  if (free_.empty()) {
+    handle = static_cast<uint32_t>(slots_.size());
+    slots_.push_back(Slot{std::move(tensor), key});
+  } else {
+    handle = free_.back();
+    free_.pop_back();
+    slots_[handle] = Slot{std::move(tensor), key};
+  }
+  live_ += 1;
+  return handle;
+}
+
+const at::Tensor& TensorTable::get(uint32_t handle) const {
+  if (handle >= slots_.size() || !slots_[handle].tensor.defined())
+    throw ArgumentError("internal: tensor handle " + std::to_string(handle) + " is not live");
+  return slots_[handle].tensor;
+}
+
+void TensorTable::release(uint32_t handle) {
+  get(handle);  // throws when not live
+  if (const void* key = slots_[handle].storage; key != nullptr) {
+    auto entry = storages_.find(key);
+    if (--entry->second.handles == 0) {
+      bytes_ -= entry->second.bytes;
+      storages_.erase(entry);
+    }
+  }
+  slots_[handle] = Slot{};
+  free_.push_back(handle);
+  live_ -= 1;
+}
+
+void TensorTable::clear() {
+  slots_.assign(1, Slot{});
+  free_.clear();
+  storages_.clear();
+  live_ = 0;
+  bytes_ = 0;
+}
+
+void TensorTable::reportMemory(napi_env env) {
+  constexpr int64_t step = 4 << 20;
+  int64_t change = bytes_ - reported_;
+  if (change < step && change > -step) return;
+  int64_t total;
+  napi_adjust_external_memory(env, change, &total);
+  reported_ = bytes_;
+}
+
+const at::Tensor& toTensor(napi_env env, napi_value value) {
+  uint32_t handle;
+  if (napi_get_value_uint32(env, value, &handle) != napi_ok)
+    throw ArgumentError("expected a tensor, got " + describe(env, value));
+  return TensorTable::current().get(handle);
+}
+
+napi_value fromTensor(napi_env env, at::Tensor tensor) {
+  if (!tensor.defined()) return null(env);
+  auto& table = TensorTable::current();
+  napi_value result;
+  uint32_t handle = table.add(std::move(tensor));
+  table.reportMemory(env);
+  NAPI_OK(napi_create_uint32(env, handle, &result));
+  return result;
+}
+
+std::vector<at::Tensor> toTensors(napi_env env, napi_value value) {
+  std::vector<at::Tensor> tensors;
+  for (auto item : toList(env, value)) tensors.push_back(toTensor(env, item));
+  return tensors;
+}
+
+namespace {
+
+napi_value release(napi_env env, napi_callback_info info) {
+  return guarded(env, "dispose", [&]() -> napi_value {
+    Arguments<1> args(env, info);
+    uint32_t handle;
+    if (napi_get_value_uint32(env, args[0], &handle) != napi_ok)
+      throw ArgumentError("expected a tensor, got " + describe(env, args[0]));
+    auto& table = TensorTable::current();
+    table.release(handle);
+    table.reportMemory(env);
+    return nullptr;
+  });
+}
+
+napi_value liveTensors(napi_env env, napi_callback_info) {
+  return guarded(env, "liveTensors", [&] { return number(env, TensorTable::current().liveTensors()); });
+}
+
+napi_value liveBytes(napi_env env, napi_callback_info) {
+  return guarded(env, "liveBytes", [&] { return number(env, TensorTable::current().liveBytes()); });
+}
+
+}  // namespace
+
+void exportTensorTable(napi_env env, napi_value exports) {
+  exportFunction(env, exports, "release", release);
+  exportFunction(env, exports, "liveTensors", liveTensors);
+  exportFunction(env, exports, "liveBytes", liveBytes);
+  napi_add_env_cleanup_hook(
+      env, [](void*) { TensorTable::current().clear(); }, nullptr);
+}
+
+}  // namespace twgrpo

@@ -1,0 +1,62 @@
+// Tensors that JavaScript holds, as small integer handles.
+//
+// A handle is an index into a table of one thread (a Node environment lives on one thread).
+// Making a JavaScript object per tensor with a finalizer costs more than a small operator, so the
+// table holds the references and TypeScript's scopes free the handles.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/flat_hash_map.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "napi.h"
+
+namespace twgrpo {
+
+class TensorTable {
+ public:
+  /// The table of this thread.
+  static TensorTable& current();
+
+  /// Stores a defined tensor and returns its handle (>= 1).
+  uint32_t add(at::Tensor tensor);
+  /// The tensor behind a handle; throws ArgumentError when the handle is not live.
+  const at::Tensor& get(uint32_t handle) const;
+  void release(uint32_t handle);
+  void clear();
+
+  size_t liveTensors() const { return live_; }
+  /// Bytes of the storages that live handles refer to; views of one storage count once.
+  int64_t liveBytes() const { return bytes_; }
+
+  /// Tells V8 how much memory hangs on its side, in steps of 4 MiB.
+  void reportMemory(napi_env env);
+
+ private:
+  struct StorageUse {
+    uint32_t handles;
+    int64_t bytes;
+  };
+  struct Slot {
+    at::Tensor tensor;
+    const void* storage = nullptr;  // the one counted at `add`; `set_` may give the tensor another
+  };
+  std::vector<Slot> slots_{Slot{}};  // slot 0 is never used
+  std::vector<uint32_t> free_;
+  ska::flat_hash_map<const void*, StorageUse> storages_;
+  size_t live_ = 0;
+  int64_t bytes_ = 0;
+  int64_t reported_ = 0;
+};
+
+/// Reads a handle argument.
+const at::Tensor& toTensor(napi_env env, napi_value value);
+/// Stores a tensor and gives its handle to JavaScript; null for an undefined tensor.
+napi_value fromTensor(napi_env env, at::Tensor tensor);
+std::vector<at::Tensor> toTensors(napi_env env, napi_value value);
+
+void exportTensorTable(napi_env env, napi_value exports);
+
+}  // namespace twgrpo

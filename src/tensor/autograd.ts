@@ -1,0 +1,180 @@
+/**
+ * Gradients. Backward is driven from TypeScript: a checkpointed segment runs forward without a graph
+ * and is run again with one when its gradient is due. Engine threads never call into JavaScript, so
+ * the same code holds on a GPU.
+ */
+import { NativeError } from './errors.ts';
+import { dispose, keep, scope } from './handle.ts';
+import { native } from './native.ts';
+import { Tensor } from './tensor.ts';
+
+type OneOrMany = Tensor | readonly Tensor[];
+/** A gradient for each output; undefined stands for 1 (only for outputs with one element). */
+type GradOutputs = Tensor | readonly (Tensor | undefined)[];
+
+function list(value: OneOrMany): readonly Tensor[] {
+  return value instanceof Tensor ? [value] : value;
+}
+
+function gradHandles(outputs: readonly Tensor[], gradOutputs: GradOutputs | undefined): (number | null)[] {
+  const given = gradOutputs === undefined ? outputs.map(() => undefined) : gradOutputs instanceof Tensor ? [gradOutputs] : gradOutputs;
+  if (given.length !== outputs.length)
+    throw new NativeError('backward', '', `${outputs.length} outputs but ${given.length} gradients`);
+  return given.map((gradient) => (gradient === undefined ? null : gradient.handle));
+}
+
+/**
+ * Gradients of `outputs` with respect to `inputs`; nothing is accumulated in `.grad`.
+ *
+ * @param gradOutputs the gradient that flows into each output
+ * @param options.allow_unused with `true`, an input that the outputs don't depend on gives undefined, else it throws
+ */
+export function grad(
+  outputs: OneOrMany,
+  inputs: readonly Tensor[],
+  gradOutputs: GradOutputs | undefined,
+  options: { retain_graph?: boolean; create_graph?: boolean; allow_unused: true },
+): (Tensor | undefined)[];
+export function grad(
+  outputs: OneOrMany,
+  inputs: readonly Tensor[],
+  gradOutputs?: GradOutputs,
+  options?: { retain_graph?: boolean; create_graph?: boolean; allow_unused?: false },
+): Tensor[];
+export function grad(
+  outputs: OneOrMany,
+  inputs: readonly Tensor[],
+  gradOutputs?: GradOutputs,
+  options: { retain_graph?: boolean; create_graph?: boolean; allow_unused?: boolean } = {},
+): (Tensor | undefined)[] {
+  const from = list(outputs);
+  const { create_graph = false, retain_graph = create_graph, allow_unused = false } = options;
+  return native
+    .grad(
+      from.map((tensor) => tensor.handle),
+      inputs.map((tensor) => tensor.handle),
+      gradHandles(from, gradOutputs),
+      retain_graph,
+      create_graph,
+      allow_unused,
+    )
+    .map((handle) => (handle === null ? undefined : new Tensor(handle)));
+}
+
+/**
+ * Accumulates gradients in the `.grad` of leaves.
+ *
+ * @param options.inputs only these leaves receive gradients
+ */
+export function backward(
+  outputs: OneOrMany,
+  gradOutputs?: GradOutputs,
+  options: { retain_graph?: boolean; create_graph?: boolean; inputs?: readonly Tensor[] } = {},
+): void {
+  const from = list(outputs);
+  const { create_graph = false, retain_graph = create_graph, inputs = [] } = options;
+  native.backward(
+    from.map((tensor) => tensor.handle),
+    gradHandles(from, gradOutputs),
+    retain_graph,
+    create_graph,
+    inputs.map((tensor) => tensor.handle),
+  );
+}
+
+function withGradMode<T>(enabled: boolean, body: () => T): T {
+  const previous = native.setGradEnabled(enabled);
+  try {
+    const result = body();
+    if (result instanceof Promise)
+      throw new NativeError('noGrad', '', 'got an async function; the gradient mode holds for synchronous code only');
+    return result;
+  } finally {
+    native.setGradEnabled(previous);
+  }
+}
+
+/** Runs `body` without recording operations for gradients. Synchronous only. */
+export function noGrad<T>(body: () => T): T {
+  return withGradMode(false, body);
+}
+
+/** Runs `body` with recording, also inside `noGrad`. Synchronous only. */
+export function enableGrad<T>(body: () => T): T {
+  return withGradMode(true, body);
+}
+
+export function isGradEnabled(): boolean {
+  return native.isGradEnabled();
+}
+
+/** A segment that ran without a graph and can be run backward once. */
+export interface Checkpoint {
+  /** What the function returned; no graph hangs on it. */
+  readonly outputs: readonly Tensor[];
+  /**
+   * Runs the function again, with a graph, and back through it. Leaves that require grad (parameters)
+   * accumulate in `.grad`.
+   *
+   * @param gradOutputs one gradient for each output
+   * @returns one gradient for each input; undefined for inputs of a dtype without gradients or without influence
+   */
+  backward(gradOutputs: readonly (Tensor | undefined)[]): (Tensor | undefined)[];
+  /** Frees the kept inputs when backward will not be called. */
+  dispose(): void;
+}
+
+/**
+ * Activation checkpointing: runs `fn` now and keeps only its inputs; `backward` runs it again.
+ *
+ * `fn` must give the same result both times: no random numbers, no changed state. The kept inputs
+ * share memory with the given ones; they must not be written to in between.
+ */
+export function checkpoint(
+  fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+): Checkpoint {
+  const saved = inputs.map((input) => keep(input.detach()));
+  const outputs = scope('checkpoint', () => noGrad(() => list(fn(...saved))));
+  let isSpent = false;
+  return {
+    outputs,
+    dispose: () => {
+      isSpent = true;
+      dispose(saved);
+    },
+    backward(gradOutputs) {
+      if (isSpent) throw new NativeError('checkpoint', '', 'backward was called already, or the checkpoint was disposed');
+      isSpent = true;
+      try {
+        return scope('checkpoint backward', () =>
+          enableGrad(() => {
+            const leaves = saved.map((input) => {
+              const leaf = input.detach();
+              return isDifferentiable(leaf) ? leaf.requires_grad_(true) : leaf;
+            });
+            const again = list(fn(...leaves));
+            const pairs = again.flatMap((output, i) => {
+              const gradient = gradOutputs[i];
+              return gradient !== undefined && output.requires_grad ? [[output, gradient] as const] : [];
+            });
+            if (gradOutputs.length !== again.length)
+              throw new NativeError('checkpoint', '', `${again.length} outputs but ${gradOutputs.length} gradients`);
+            if (pairs.length > 0)
+              backward(
+                pairs.map(([output]) => output),
+                pairs.map(([, gradient]) => gradient),
+              );
+            return leaves.map((leaf) => leaf.grad);
+          }),
+        );
+      } finally {
+        dispose(saved);
+      }
+    },
+  };
+}
+
+function isDifferentiable(tensor: Tensor): boolean {
+  return ['float32', 'float64', 'bfloat16', 'float16'].includes(tensor.dtype);
+}

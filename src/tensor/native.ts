@@ -1,0 +1,147 @@
+/**
+ * The addon: finds it, loads it once, and says how to build it when it is missing.
+ *
+ * The set-up (`scripts/bootstrap.mjs`) links it against an installed PyTorch and writes it to
+ * `build/native/twgrpo.node` of the checkout. Tensors cross this border as integer handles.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NativeError } from './errors.ts';
+
+/** A tensor as the addon knows it; 0 is never live. */
+export type NativeHandle = number;
+/** What may cross the border as an argument of an operator. */
+export type NativeValue =
+  | undefined
+  | null
+  | number
+  | bigint
+  | boolean
+  | string
+  | object
+  | readonly NativeValue[];
+/** A native random generator (an external value that only the addon can open). */
+export type NativeGenerator = object & { readonly __generator: unique symbol };
+
+export interface NativeSchemaArgument {
+  readonly name: string;
+  readonly kind: string;
+  readonly isOptional: boolean;
+  readonly listSize: number;
+  readonly hasDefault: boolean;
+  readonly isKeywordOnly: boolean;
+  readonly isWritten: boolean;
+}
+
+export interface NativeSchema {
+  readonly name: string;
+  readonly overload: string;
+  /** The schema as libtorch writes it. */
+  readonly text: string;
+  readonly arguments: readonly NativeSchemaArgument[];
+  readonly results: readonly { readonly kind: string; readonly isWritten: boolean }[];
+}
+
+export interface NativeEngineInfo {
+  readonly torch_version: string;
+  readonly cpu_capability: string;
+  readonly num_threads: number;
+  readonly mkl: boolean;
+  readonly mkldnn: boolean;
+  readonly cuda_available: boolean;
+  readonly cuda_device_count: number;
+  /** libtorch's own build description, several lines. */
+  readonly config: string;
+}
+
+interface Native {
+  setErrorClass(constructor: typeof NativeError): void;
+  resolve(name: string, overload: string): number;
+  call(id: number, ...args: readonly NativeValue[]): NativeValue;
+  schemaOf(name: string, overload: string): NativeSchema;
+  operatorNames(): string[];
+
+  release(handle: NativeHandle): void;
+  liveTensors(): number;
+  liveBytes(): number;
+
+  fromBytes(
+    bytes: ArrayBufferView,
+    shape: readonly number[],
+    dtype: string,
+    isCopied: boolean,
+  ): NativeHandle;
+  copyOut(handle: NativeHandle, bytes: ArrayBufferView): void;
+  view(handle: NativeHandle): ArrayBuffer;
+  shape(handle: NativeHandle): number[];
+  dtype(handle: NativeHandle): string;
+  device(handle: NativeHandle): string;
+  isContiguous(handle: NativeHandle): boolean;
+  item(handle: NativeHandle): number | bigint | boolean;
+
+  setGradEnabled(enabled: boolean): boolean;
+  isGradEnabled(): boolean;
+  requiresGrad(handle: NativeHandle): boolean;
+  setRequiresGrad(handle: NativeHandle, requiresGrad: boolean): void;
+  isLeaf(handle: NativeHandle): boolean;
+  gradOf(handle: NativeHandle): NativeHandle | null;
+  setGradOf(handle: NativeHandle, grad: NativeHandle | null): void;
+  backward(
+    outputs: readonly NativeHandle[],
+    gradOutputs: readonly (NativeHandle | null)[],
+    retainGraph: boolean,
+    createGraph: boolean,
+    inputs: readonly NativeHandle[],
+  ): void;
+  grad(
+    outputs: readonly NativeHandle[],
+    inputs: readonly NativeHandle[],
+    gradOutputs: readonly (NativeHandle | null)[],
+    retainGraph: boolean,
+    createGraph: boolean,
+    allowUnused: boolean,
+  ): (NativeHandle | null)[];
+
+  newGenerator(device: string, seed: bigint): NativeGenerator;
+  seedGenerator(generator: NativeGenerator, seed: bigint): void;
+  generatorState(generator: NativeGenerator): NativeHandle;
+  setGeneratorState(generator: NativeGenerator, state: NativeHandle): void;
+
+  setNumThreads(count: number): void;
+  getNumThreads(): number;
+  engineInfo(): NativeEngineInfo;
+  benchDirectAdd(size: number, count: number): number;
+}
+
+/** The folder of the checkout or package: the nearest one above this file whose package is ours. */
+function packageRoot(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const manifest = join(folder, 'package.json');
+    if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === 'twgrpo') return folder;
+    if (dirname(folder) === folder)
+      throw new NativeError('load', '', 'internal: no package.json named twgrpo above the sources');
+  }
+}
+
+function load(): Native {
+  const path = join(packageRoot(), 'build', 'native', 'twgrpo.node');
+  if (!existsSync(path))
+    throw new NativeError('load', '', `the native addon is missing (${path}); build it with: npm run bootstrap`);
+  let addon: Native;
+  try {
+    addon = createRequire(import.meta.url)(path) as Native;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new NativeError(
+      'load',
+      '',
+      `the native addon does not load: ${reason}\nIf PyTorch moved or changed since it was built, run: npm run bootstrap`,
+    );
+  }
+  addon.setErrorClass(NativeError);
+  return addon;
+}
+
+export const native: Native = load();

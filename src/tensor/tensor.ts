@@ -1,0 +1,337 @@
+/**
+ * The tensor: PyTorch's, read and written from TypeScript. Operators are generated methods
+ * (`operators.generated.ts`); here is what a tensor knows of itself, and how data gets in and out.
+ */
+import { arrayTypeOf, type Device, type DType, dtypeOfArray, type TypedArray } from './dtype.ts';
+import { NativeError } from './errors.ts';
+import { type NativeHandle, native } from './native.ts';
+import { callOperator, type Scalar, setTensorFactory } from './operator-call.ts';
+import { TensorOperators } from './operators.generated.ts';
+
+export interface TensorOptions {
+  readonly dtype?: DType | undefined;
+  readonly device?: Device | undefined;
+}
+
+/** Numbers nested as deep as the tensor has dimensions. */
+export type NestedNumbers = number | bigint | boolean | readonly NestedNumbers[];
+
+export class Tensor extends TensorOperators {
+  #shape: readonly number[] | undefined;
+  #dtype: DType | undefined;
+
+  get shape(): readonly number[] {
+    // `resize_` and `set_` are the only operators that change a shape; they are not worth a check each time.
+    if (!this.isAlive) this.handle; // throws
+    this.#shape ??= native.shape(this.handle);
+    return this.#shape;
+  }
+
+  get dtype(): DType {
+    this.#dtype ??= native.dtype(this.handle) as DType;
+    return this.#dtype;
+  }
+
+  get device(): Device {
+    return native.device(this.handle);
+  }
+
+  /** Number of dimensions. */
+  get ndim(): number {
+    return this.shape.length;
+  }
+
+  /** Number of elements. */
+  numel(): number {
+    return this.shape.reduce((product, size) => product * size, 1);
+  }
+
+  /** The size of one dimension; negative counts from the end. */
+  size(dim: number): number {
+    const size = this.shape.at(dim);
+    if (size === undefined)
+      throw new NativeError('size', '', `dimension ${dim} of a tensor with ${this.ndim} dimensions`);
+    return size;
+  }
+
+  is_contiguous(): boolean {
+    return native.isContiguous(this.handle);
+  }
+
+  override resize_(...args: Parameters<TensorOperators['resize_']>): this {
+    super.resize_(...args);
+    this.#shape = undefined;
+    return this;
+  }
+
+  override set_(...args: Parameters<TensorOperators['set_']>): this {
+    super.set_(...args);
+    this.#shape = undefined;
+    return this;
+  }
+
+  // Autograd
+
+  get requires_grad(): boolean {
+    return native.requiresGrad(this.handle);
+  }
+
+  requires_grad_(requiresGrad = true): this {
+    native.setRequiresGrad(this.handle, requiresGrad);
+    return this;
+  }
+
+  get is_leaf(): boolean {
+    return native.isLeaf(this.handle);
+  }
+
+  /** The gradient that `backward` accumulated here, if any. */
+  get grad(): Tensor | undefined {
+    const handle = native.gradOf(this.handle);
+    return handle === null ? undefined : new Tensor(handle);
+  }
+
+  set grad(value: Tensor | undefined) {
+    native.setGradOf(this.handle, value === undefined ? null : value.handle);
+  }
+
+  /** Accumulates gradients in the `.grad` of the leaves; `gradient` may be left out for a single value. */
+  backward(gradient?: Tensor): void {
+    native.backward([this.handle], [gradient === undefined ? null : gradient.handle], false, false, []);
+  }
+
+  // Data
+
+  /** Another dtype or device; the tensor itself when nothing changes. */
+  to({ dtype = this.dtype, device }: TensorOptions): Tensor {
+    const target = device ?? this.device;
+    if (dtype === this.dtype && (device === undefined || target === this.device)) return this;
+    return callOperator('aten::_to_copy', [this], { dtype, device: target }) as Tensor;
+  }
+
+  /**
+   * Another dtype or device, always as a new tensor object. With `to`, whether the result may be disposed
+   * without harming the source depends on the arguments; here it never does.
+   */
+  toCopy({ dtype = this.dtype, device }: TensorOptions = {}): Tensor {
+    return callOperator('aten::_to_copy', [this], { dtype, device: device ?? this.device }) as Tensor;
+  }
+
+  /**
+   * A copy of the values in row-major order, in the array type of the dtype: `BigInt64Array` for int64,
+   * `Uint8Array` of 0 and 1 for bool, and the raw bits in a `Uint16Array` for bfloat16 and float16.
+   */
+  toTypedArray(): TypedArray {
+    const array = new (arrayTypeOf(this.dtype))(this.numel());
+    native.copyOut(this.handle, array);
+    return array;
+  }
+
+  /**
+   * The tensor's own memory, without a copy: writing to it writes the tensor. It stays valid when the tensor
+   * is disposed, because it keeps the storage alive.
+   * @throws NativeError unless the tensor is contiguous and on the CPU
+   */
+  view_as_array(): TypedArray {
+    const buffer = native.view(this.handle);
+    const type = arrayTypeOf(this.dtype) as unknown as new (buffer: ArrayBuffer) => TypedArray;
+    return new type(buffer);
+  }
+
+  /** The values as nested arrays of numbers; a plain number for a tensor without dimensions. */
+  tolist(): NestedNumbers {
+    const flat = this.#numbers();
+    let position = 0;
+    const { shape } = this;
+    const nest = (dim: number): NestedNumbers => {
+      if (dim === shape.length) return flat[position++] as number;
+      return Array.from({ length: shape[dim] as number }, () => nest(dim + 1));
+    };
+    return nest(0);
+  }
+
+  /** The values in row-major order, as plain numbers. int64 beyond 2^53 throws. */
+  #numbers(): number[] {
+    const { dtype } = this;
+    if (dtype === 'bfloat16' || dtype === 'float16') {
+      const wide = this.to({ dtype: 'float32' });
+      try {
+        return Array.from(wide.toTypedArray() as Float32Array);
+      } finally {
+        wide.dispose();
+      }
+    }
+    const array = this.toTypedArray();
+    if (!(array instanceof BigInt64Array)) return Array.from(array);
+    return Array.from(array, (value) => {
+      const number = Number(value);
+      if (!Number.isSafeInteger(number))
+        throw new NativeError('tolist', '', `${value} is too large for a number; use toTypedArray()`);
+      return number;
+    });
+  }
+
+  /** The only value, as a number (a boolean becomes 0 or 1). Throws unless there is exactly one. */
+  item(): number {
+    return Number(native.item(this.handle));
+  }
+
+  override toString(): string {
+    if (!this.isAlive) return 'Tensor(dead)';
+    const { shape, dtype, device } = this;
+    const place = device === 'cpu' ? '' : `, ${device}`;
+    return `Tensor([${shape.join(', ')}], ${dtype}${place})`;
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+}
+
+setTensorFactory((handle: NativeHandle) => new Tensor(handle));
+
+/**
+ * A tensor from a typed array; int64 from a BigInt64Array, and bfloat16 or float16 from their raw bits in a Uint16Array.
+ *
+ * @param options.copy with `false` the tensor borrows the array's memory: cheap, but writing to one writes the other
+ * @throws NativeError when the array's length does not fit the shape
+ */
+export function fromTypedArray(
+  array: TypedArray,
+  shape: readonly number[],
+  options: TensorOptions & { readonly copy?: boolean } = {},
+): Tensor {
+  const dtype = options.dtype ?? dtypeOfArray(array);
+  const carrier = arrayTypeOf(dtype);
+  const isBytes = array instanceof Uint8Array;
+  if (!isBytes && !(array instanceof carrier))
+    throw new NativeError('fromTypedArray', '', `${dtype} needs a ${carrier.name}, got a ${array.constructor.name}`);
+  const made = new Tensor(native.fromBytes(array, shape, dtype, options.copy ?? true));
+  return moved(made, options.device);
+}
+
+/**
+ * A tensor from nested numbers, float32 unless a dtype is named.
+ * @throws NativeError when inner arrays differ in length
+ */
+export function tensor(values: NestedNumbers, options: TensorOptions = {}): Tensor {
+  const shape: number[] = [];
+  for (let level: NestedNumbers | undefined = values; Array.isArray(level); level = level[0]) shape.push(level.length);
+  const flat: (number | bigint | boolean)[] = [];
+  const collect = (value: NestedNumbers, dim: number): void => {
+    if (!Array.isArray(value)) {
+      if (dim !== shape.length) throw new NativeError('tensor', '', 'inner arrays differ in depth');
+      flat.push(value as number | bigint | boolean);
+      return;
+    }
+    if (value.length !== shape[dim])
+      throw new NativeError('tensor', '', `inner arrays differ in length: ${value.length} and ${shape[dim]}`);
+    for (const item of value) collect(item, dim + 1);
+  };
+  collect(values, 0);
+  const dtype = options.dtype ?? 'float32';
+  switch (dtype) {
+    case 'float32':
+      return fromTypedArray(Float32Array.from(flat, Number), shape, options);
+    case 'float64':
+      return fromTypedArray(Float64Array.from(flat, Number), shape, options);
+    case 'int64':
+      return fromTypedArray(BigInt64Array.from(flat, BigInt), shape, options);
+    case 'bool':
+      return fromTypedArray(
+        Uint8Array.from(flat, (value) => (value ? 1 : 0)),
+        shape,
+        { ...options, dtype },
+      );
+    default: {
+      const wide = fromTypedArray(Float64Array.from(flat, Number), shape);
+      try {
+        return wide.toCopy({ ...options, dtype });
+      } finally {
+        wide.dispose();
+      }
+    }
+  }
+}
+
+function moved(made: Tensor, device: Device | undefined): Tensor {
+  if (device === undefined || device === 'cpu') return made;
+  try {
+    return made.toCopy({ device });
+  } finally {
+    made.dispose();
+  }
+}
+
+function make(operator: string, args: readonly unknown[], options: Readonly<Record<string, unknown>>): Tensor {
+  return callOperator(`aten::${operator}`, args, options) as Tensor;
+}
+
+/** Zeros, float32 unless a dtype is named. */
+export function zeros(shape: readonly number[], { dtype = 'float32', device }: TensorOptions = {}): Tensor {
+  return make('zeros', [shape], { dtype, device });
+}
+
+/** Ones, float32 unless a dtype is named. */
+export function ones(shape: readonly number[], { dtype = 'float32', device }: TensorOptions = {}): Tensor {
+  return make('ones', [shape], { dtype, device });
+}
+
+/** Memory as it comes, float32 unless a dtype is named. */
+export function empty(shape: readonly number[], { dtype = 'float32', device }: TensorOptions = {}): Tensor {
+  return make('empty.memory_format', [shape], { dtype, device });
+}
+
+/** One value everywhere, float32 unless a dtype is named (unlike PyTorch, where the value decides). */
+export function full(
+  shape: readonly number[],
+  value: Scalar,
+  { dtype = 'float32', device }: TensorOptions = {},
+): Tensor {
+  return make('full', [shape, value], { dtype, device });
+}
+
+export function zeros_like(like: Tensor, options: TensorOptions = {}): Tensor {
+  return make('zeros_like', [like], { ...options });
+}
+
+export function ones_like(like: Tensor, options: TensorOptions = {}): Tensor {
+  return make('ones_like', [like], { ...options });
+}
+
+export function empty_like(like: Tensor, options: TensorOptions = {}): Tensor {
+  return make('empty_like', [like], { ...options });
+}
+
+/** start, start + step, ... below end; int64 unless a dtype is named or a bound is not whole. `arange(n)` starts at 0. */
+export function arange(end: number, options?: TensorOptions): Tensor;
+export function arange(start: number, end: number, options?: TensorOptions): Tensor;
+export function arange(start: number, end: number, step: number, options?: TensorOptions): Tensor;
+export function arange(...args: (number | TensorOptions | undefined)[]): Tensor {
+  const last = args.at(-1);
+  const options = typeof last === 'object' ? last : {};
+  const numbers = args.filter((value): value is number => typeof value === 'number');
+  const [start, end, step] = numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
+  return make('arange.start_step', [start, end, step], { ...options });
+}
+
+/** Normal noise from its own generator. */
+export function randn(
+  shape: readonly number[],
+  { generator, dtype = 'float32', device }: TensorOptions & { readonly generator: unknown },
+): Tensor {
+  return make('randn.generator', [shape], { generator, dtype, device });
+}
+
+/** Uniform noise in [0, 1) from its own generator. */
+export function rand(
+  shape: readonly number[],
+  { generator, dtype = 'float32', device }: TensorOptions & { readonly generator: unknown },
+): Tensor {
+  return make('rand.generator', [shape], { generator, dtype, device });
+}
+
+/** A random order of 0 ... n-1 (int64). */
+export function randperm(n: number, { generator }: { readonly generator: unknown }): Tensor {
+  return make('randperm.generator', [n], { generator, dtype: 'int64' });
+}
