@@ -5,6 +5,7 @@
  *
  * Source of the form: transformers `models/qwen2/tokenization_qwen2.py`.
  */
+import { byteAlphabet } from '../../io/index.ts';
 
 /** Qwen2's pre-tokenizer pattern, as tokenizer.json carries it. */
 const PATTERN = String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`;
@@ -136,14 +137,6 @@ export function trainTinyTokenizer({
     unk_token: null,
   };
   return { tokenizer, tokenizer_config, special, size: first + SPECIAL_TOKENS.length };
-}
-
-/** GPT-2's printable character for every byte: byte-level BPE stores bytes as these characters. Index = byte. */
-export function byteAlphabet(): string[] {
-  const isPrintable = (byte: number) =>
-    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
-  let next = 0x100;
-  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
 }
 
 function trainMerges(

@@ -1,0 +1,168 @@
+/**
+ * The byte-level BPE tokenizer of a model folder: text to ids and back, exactly as the Rust `tokenizers` library does.
+ * Encoding is `@huggingface/tokenizers`; decoding is ours, because streaming needs the bytes of every token: one
+ * character may be spread over several tokens, and only whole characters may be shown.
+ */
+import { join } from 'node:path';
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { z } from 'zod';
+import { CheckpointError } from '../run/index.ts';
+import { checkJson, readJsonFile } from './json-file.ts';
+
+const tokenizerSchema = z.looseObject({
+  added_tokens: z.array(z.looseObject({ id: z.number().int(), content: z.string(), special: z.boolean() })),
+  model: z.looseObject({
+    type: z.literal('BPE', 'only byte-level BPE tokenizers are supported'),
+    vocab: z.record(z.string(), z.number().int().nonnegative()),
+  }),
+  decoder: z.looseObject({ type: z.literal('ByteLevel', 'only byte-level BPE tokenizers are supported') }),
+});
+
+const namedToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
+const tokenizerConfigSchema = z.looseObject({
+  bos_token: namedToken,
+  eos_token: namedToken,
+  pad_token: namedToken,
+  unk_token: namedToken,
+});
+
+export interface DecodeOptions {
+  /** Leave out the special tokens. Default false, as in Python. */
+  readonly skip_special_tokens?: boolean;
+}
+
+/** Text of a growing sequence of ids, in whole characters. */
+export interface DecodeStream {
+  /** Take one id; returns the text that is now complete (often empty in the middle of a character). */
+  push(id: number): string;
+  /** Returns what is left: a cut character becomes U+FFFD. The stream may be used again. */
+  end(): string;
+}
+
+export class Tokenizer {
+  /** The file it came from, for messages. */
+  readonly file: string;
+  /** Ids of the special tokens. */
+  readonly specialIds: ReadonlySet<number>;
+  /** Added tokens by content, special or not. */
+  readonly addedTokens: ReadonlyMap<string, number>;
+  /** One above the largest id (a model's `vocab_size` may be larger still). */
+  readonly size: number;
+  /** What tokenizer_config.json names: `bos_token`, `eos_token`, `pad_token`, `unk_token`; absent ones undefined. */
+  readonly namedTokens: Readonly<
+    Record<'bos_token' | 'eos_token' | 'pad_token' | 'unk_token', string | undefined>
+  >;
+  readonly #encoder: HuggingFaceTokenizer;
+  readonly #bytesOf: ReadonlyMap<number, Uint8Array>;
+
+  /**
+   * @param tokenizer content of tokenizer.json
+   * @param config content of tokenizer_config.json; may be `{}`
+   * @throws CheckpointError naming file and key where it is not a byte-level BPE tokenizer
+   */
+  constructor(tokenizer: unknown, config: unknown, file = 'tokenizer.json') {
+    const { added_tokens, model } = checkJson(tokenizerSchema, tokenizer, file, []);
+    const named = checkJson(tokenizerConfigSchema, config, file.replace(/\.json$/, '_config.json'), []);
+    const content = (token: z.output<typeof namedToken>) =>
+      typeof token === 'object' ? token?.content : token;
+    this.file = file;
+    this.namedTokens = {
+      bos_token: content(named.bos_token) ?? undefined,
+      eos_token: content(named.eos_token) ?? undefined,
+      pad_token: content(named.pad_token) ?? undefined,
+      unk_token: content(named.unk_token) ?? undefined,
+    };
+    try {
+      this.#encoder = new HuggingFaceTokenizer(tokenizer as object, config as object);
+    } catch (cause) {
+      throw new CheckpointError(`${file}: not a tokenizer we can use (${(cause as Error).message})`, {
+        cause,
+      });
+    }
+    const bytes = new Map<number, Uint8Array>();
+    for (const [token, id] of Object.entries(model.vocab)) bytes.set(id, tokenToBytes(token));
+    for (const { id, content: token } of added_tokens) bytes.set(id, tokenToBytes(token));
+    this.#bytesOf = bytes;
+    this.specialIds = new Set(added_tokens.filter(({ special }) => special).map(({ id }) => id));
+    this.addedTokens = new Map(added_tokens.map(({ id, content: token }) => [token, id]));
+    this.size = [...bytes.keys()].reduce((a, b) => Math.max(a, b), -1) + 1;
+  }
+
+  /** Read tokenizer.json and, where there is one, tokenizer_config.json. @throws CheckpointError naming the file */
+  static fromPretrained(dir: string): Tokenizer {
+    const file = join(dir, 'tokenizer.json');
+    const tokenizer = readJsonFile(file);
+    const config = readJsonFile(join(dir, 'tokenizer_config.json'), { optional: true }) ?? {};
+    return new Tokenizer(tokenizer, config, file);
+  }
+
+  /** Ids of a text. Special and added tokens written in the text become their ids; nothing is put before or after. */
+  encode(text: string): number[] {
+    if (text === '') return [];
+    return this.#encoder.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  /** Text of ids. Bytes that are no valid UTF-8 become U+FFFD. @throws CheckpointError for an id without a token */
+  decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
+    const stream = this.decodeStream(options);
+    let text = '';
+    for (const id of ids) text += stream.push(id);
+    return text + stream.end();
+  }
+
+  /** Decode id by id, in whole characters: the pieces joined equal `decode` of all ids. */
+  decodeStream({ skip_special_tokens = false }: DecodeOptions = {}): DecodeStream {
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    return {
+      push: (id) => {
+        const bytes = this.tokenBytes(id);
+        if (skip_special_tokens && this.specialIds.has(id)) return '';
+        return decoder.decode(bytes, { stream: true });
+      },
+      end: () => decoder.decode(),
+    };
+  }
+
+  /** The bytes one token stands for. @throws CheckpointError for an id without a token (padding rows of the embedding) */
+  tokenBytes(id: number): Uint8Array {
+    const bytes = this.#bytesOf.get(id);
+    if (bytes === undefined) {
+      throw new CheckpointError(`${this.file}: no token has the id ${id}; the largest is ${this.size - 1}`, {
+        hint: "The model's vocabulary is padded: ids beyond the tokenizer's must not be sampled.",
+      });
+    }
+    return bytes;
+  }
+
+  /** Id of a special or added token by its content, such as `<|im_end|>`. @throws CheckpointError where there is none */
+  tokenId(content: string): number {
+    const id = this.addedTokens.get(content);
+    if (id === undefined) {
+      throw new CheckpointError(`${this.file}: added_tokens has no ${JSON.stringify(content)}`, {
+        hint: 'Use the tokenizer.json of the same model folder.',
+      });
+    }
+    return id;
+  }
+}
+
+const BYTE_OF = new Map(byteAlphabet().map((char, byte) => [char, byte]));
+
+/** Byte-level tokens spell bytes as printable characters; a token with any other character stands for itself. */
+function tokenToBytes(token: string): Uint8Array {
+  const bytes = new Uint8Array(token.length);
+  for (let i = 0; i < token.length; i++) {
+    const byte = BYTE_OF.get(token[i] as string);
+    if (byte === undefined) return new TextEncoder().encode(token);
+    bytes[i] = byte;
+  }
+  return bytes;
+}
+
+/** GPT-2's printable character for every byte, index = byte: what byte-level BPE vocabularies are spelt in. */
+export function byteAlphabet(): string[] {
+  const isPrintable = (byte: number) =>
+    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
+  let next = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
+}
