@@ -1,0 +1,94 @@
+/**
+ * The few layers every transformer here is made of, as functions over named weights.
+ *
+ * A model is a map from published weight names to tensors; a layer looks up what it needs. Weights may be stored in
+ * another dtype than the computation's (bfloat16 files on a CPU that computes in float32): they are cast at each use, so
+ * only one layer is ever held twice. A gradient flows back through the cast to the stored weight.
+ */
+import {
+  type DType,
+  embedding,
+  fromTypedArray,
+  layer_norm,
+  linear as linearOperator,
+  rms_norm,
+  type Tensor,
+} from '../tensor/index.ts';
+
+/** A low-rank addition to one linear layer: y += scale * (x A^T) B^T. */
+export interface LowRankPair {
+  /** (r, in) */
+  readonly A: Tensor;
+  /** (out, r) */
+  readonly B: Tensor;
+  readonly scale: number;
+}
+
+/** What a forward pass reads. */
+export interface ModelParams {
+  readonly weights: ReadonlyMap<string, Tensor>;
+  /** Adapters by module name (`model.layers.0.self_attn.q_proj`); undefined: the plain model. */
+  readonly adapters: ReadonlyMap<string, LowRankPair> | undefined;
+  /** The dtype activations have. */
+  readonly dtype: DType;
+}
+
+/** A weight by name, in the compute dtype. */
+export function weight(params: ModelParams, name: string): Tensor {
+  const stored = params.weights.get(name);
+  if (stored === undefined) throw new Error(`internal: the model has no weight '${name}'`);
+  return cast(stored, params.dtype);
+}
+
+/** `x W^T + b`, plus the module's adapter if one is on. The bias is optional, as in the checkpoint. */
+export function linear(params: ModelParams, module: string, x: Tensor): Tensor {
+  const biasName = `${module}.bias`;
+  const bias = params.weights.has(biasName) ? weight(params, biasName) : undefined;
+  const y = linearOperator(x, weight(params, `${module}.weight`), bias);
+  const adapter = params.adapters?.get(module);
+  if (adapter === undefined) return y;
+  const low = linearOperator(linearOperator(x, cast(adapter.A, params.dtype)), cast(adapter.B, params.dtype));
+  return y.add(low, { alpha: adapter.scale });
+}
+
+/** x / rms(x) * w over the last axis. libtorch computes the mean square in float32 for half types, as Hugging Face does. */
+export function rmsNorm(params: ModelParams, module: string, x: Tensor, eps: number): Tensor {
+  return rms_norm(x, [x.shape.at(-1)!], weight(params, `${module}.weight`), eps);
+}
+
+export function layerNorm(params: ModelParams, module: string, x: Tensor, eps: number): Tensor {
+  return layer_norm(
+    x,
+    [x.shape.at(-1)!],
+    weight(params, `${module}.weight`),
+    weight(params, `${module}.bias`),
+    eps,
+  );
+}
+
+/** down(silu(gate(x)) * up(x)). */
+export function swiglu(params: ModelParams, module: string, x: Tensor): Tensor {
+  const gate = linear(params, `${module}.gate_proj`, x).silu();
+  return linear(params, `${module}.down_proj`, gate.mul(linear(params, `${module}.up_proj`, x)));
+}
+
+/** x * sigmoid(1.702 x), the GELU of Qwen2-VL's tower. */
+export function quickGelu(x: Tensor): Tensor {
+  return x.mul(x.mul(1.702).sigmoid());
+}
+
+/** Rows of the embedding matrix, cast after the look-up: the whole matrix is never copied. */
+export function embed(params: ModelParams, name: string, ids: Tensor): Tensor {
+  const stored = params.weights.get(name);
+  if (stored === undefined) throw new Error(`internal: the model has no weight '${name}'`);
+  return cast(embedding(stored, ids), params.dtype);
+}
+
+/** Whole numbers as an int64 tensor, for look-ups. */
+export function indexTensor(values: readonly number[], device: string): Tensor {
+  return fromTypedArray(BigInt64Array.from(values, BigInt), [values.length], { device });
+}
+
+function cast(tensor: Tensor, dtype: DType): Tensor {
+  return tensor.dtype === dtype ? tensor : tensor.to({ dtype });
+}

@@ -1,0 +1,149 @@
+/**
+ * Low-rank adapters (LoRA): a small trainable addition to chosen linear layers, y += scale * (x A^T) B^T. On disk as PEFT
+ * saves them: `adapter_config.json` and `adapter_model.safetensors`.
+ *
+ * Only plain LoRA. What changes the formula (DoRA, adapted biases, whole modules saved, per-module ranks, dropout at work in
+ * training) is refused on loading, not ignored.
+ *
+ * Shapes: A (r, in), B (out, r).
+ *
+ * Source: arXiv 2106.09685; huggingface/peft `tuners/lora/layer.py`, `utils/save_and_load.py`.
+ */
+import { join } from 'node:path';
+import { ConfigError } from '../run/index.ts';
+import {
+  type Device,
+  type DType,
+  Generator,
+  noGrad,
+  rand,
+  scope,
+  type Tensor,
+  zeros,
+} from '../tensor/index.ts';
+import type { LowRankPair } from './layers.ts';
+
+export interface LoraConfig {
+  /** Rank. */
+  readonly r: number;
+  /** Strength: the addition is scaled by `lora_alpha / r`, or `lora_alpha / sqrt(r)` with `use_rslora`. */
+  readonly lora_alpha: number;
+  readonly use_rslora: boolean;
+  /** Module names: each matches a whole name or its end after a dot. A string is a pattern for whole names. */
+  readonly target_modules: readonly string[] | string;
+  /** Modules left out, written the same way. Names are those transformers gives (`model.visual.blocks.0.mlp.up_proj`). */
+  readonly exclude_modules: readonly string[] | string | undefined;
+}
+
+/** New adapters leave the vision tower alone: its features are computed once and shared. */
+export const LORA_DEFAULTS: LoraConfig = {
+  r: 16,
+  lora_alpha: 32,
+  use_rslora: false,
+  target_modules: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+  exclude_modules: '.*visual.*',
+};
+
+export interface LoraAdapter {
+  readonly config: LoraConfig;
+  /** By module name of ours (`model.layers.0.self_attn.q_proj`). */
+  readonly pairs: ReadonlyMap<string, LowRankPair>;
+  /** The same tensors by parameter name: `<module>.lora_A.weight`, `<module>.lora_B.weight`. */
+  readonly weights: ReadonlyMap<string, Tensor>;
+}
+
+/**
+ * A new adapter: A uniform in +-1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt(5)), B zero, so that it changes nothing yet.
+ *
+ * @param weights The model's weights by published name; their shapes decide A and B.
+ * @throws ConfigError when no linear layer matches.
+ */
+export function createLora(
+  weights: ReadonlyMap<string, Tensor>,
+  config: LoraConfig,
+  options: { readonly seed: number; readonly dtype?: DType; readonly device?: Device },
+): LoraAdapter {
+  const generator = new Generator(options.seed);
+  const modules = targetModules(weights, config);
+  if (modules.length === 0) {
+    throw new ConfigError(`no linear layer matches target_modules ${JSON.stringify(config.target_modules)}`, {
+      hint: `names end for example in ${LORA_DEFAULTS.target_modules}`,
+    });
+  }
+  const tensors = scope(() => {
+    const made = new Map<string, Tensor>();
+    for (const module of modules) {
+      const stored = weights.get(`${module}.weight`)!;
+      const [out, into] = stored.shape as [number, number];
+      const dtype = options.dtype ?? 'float32';
+      const device = options.device ?? stored.device;
+      const uniform = rand([config.r, into], { generator }).mul(2).sub(1).div(Math.sqrt(into));
+      made.set(`${module}.lora_A.weight`, uniform.to({ dtype, device }));
+      made.set(`${module}.lora_B.weight`, zeros([out, config.r], { dtype, device }));
+    }
+    return made;
+  });
+  return adapterOf(config, tensors);
+}
+
+/** Join parameter tensors to an adapter. */
+export function adapterOf(config: LoraConfig, tensors: ReadonlyMap<string, Tensor>): LoraAdapter {
+  const scale = config.lora_alpha / (config.use_rslora ? Math.sqrt(config.r) : config.r);
+  const pairs = new Map<string, LowRankPair>();
+  for (const [name, A] of tensors) {
+    if (!name.endsWith('.lora_A.weight')) continue;
+    const module = name.slice(0, -'.lora_A.weight'.length);
+    pairs.set(module, { A, B: tensors.get(`${module}.lora_B.weight`)!, scale });
+  }
+  return { config, pairs, weights: tensors };
+}
+
+/**
+ * Add the adapter to the weights for good: W += scale * B A, in place, computed in float32. A merged model needs the adapter
+ * no more; adding it on top would count it twice.
+ */
+export function mergeLora(weights: ReadonlyMap<string, Tensor>, adapter: LoraAdapter): void {
+  noGrad(() => {
+    for (const [module, { A, B, scale }] of adapter.pairs) {
+      scope(() => {
+        const stored = weights.get(`${module}.weight`)!;
+        const change = B.to({ dtype: 'float32' })
+          .matmul(A.to({ dtype: 'float32' }))
+          .mul(scale);
+        stored.copy_(stored.to({ dtype: 'float32' }).add(change.to({ device: stored.device })));
+      });
+    }
+  });
+}
+
+/** Linear layers (two-dimensional weights, embeddings and head left out) that the config names. */
+export function targetModules(weights: ReadonlyMap<string, Tensor>, config: LoraConfig): string[] {
+  const modules: string[] = [];
+  for (const [name, stored] of weights) {
+    if (!name.endsWith('.weight') || stored.shape.length !== 2) continue;
+    if (name === 'lm_head.weight' || name === 'model.embed_tokens.weight') continue;
+    const module = name.slice(0, -'.weight'.length);
+    const itsName = transformersName(module);
+    if (!matches(itsName, config.target_modules)) continue;
+    if (config.exclude_modules !== undefined && matches(itsName, config.exclude_modules)) continue;
+    modules.push(module);
+  }
+  return modules;
+}
+
+/** PEFT's rule: a list holds whole names or endings after a dot, a string is a pattern for the whole name. */
+function matches(module: string, names: readonly string[] | string): boolean {
+  if (typeof names === 'string') return names === 'all-linear' || new RegExp(`^(?:${names})$`).test(module);
+  return names.some((name) => module === name || module.endsWith(`.${name}`));
+}
+
+/** A published module name as transformers 5 calls it, and so PEFT. */
+export function transformersName(module: string): string {
+  if (module.startsWith('visual.')) return `model.${module}`;
+  if (module.startsWith('model.')) return `model.language_model.${module.slice('model.'.length)}`;
+  return module;
+}
+
+export function adapterFiles(dir: string): { readonly config: string; readonly weights: string } {
+  return { config: join(dir, 'adapter_config.json'), weights: join(dir, 'adapter_model.safetensors') };
+}

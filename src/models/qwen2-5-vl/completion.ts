@@ -1,0 +1,203 @@
+/**
+ * Hidden states that predict the tokens of G completions of one prompt, the prompt computed once, and the way back for
+ * their gradient. This is the forward of scoring and of training.
+ *
+ * Two ways to keep what backward needs, with equal results: autograd's own, or activation checkpointing, which stores only the
+ * input of each layer and computes the layer again on the way back.
+ *
+ * Shapes: P prompt tokens, G rows, C longest completion, N packed tokens (`group-layout.ts`), D hidden, E head size.
+ */
+import {
+  backward,
+  type Checkpoint,
+  cat,
+  checkpoint,
+  isGradEnabled,
+  scope,
+  type Tensor,
+} from '../../tensor/index.ts';
+import { embed, indexTensor, type ModelParams } from '../layers.ts';
+import { sharedPrefixAttention, suffixMask } from '../shared-prefix-attention.ts';
+import type { ModelConfig } from './config.ts';
+import { GroupLayout } from './group-layout.ts';
+import type { MropePositions } from './positions.ts';
+import { type Rotary, textRotary } from './rope.ts';
+import { type Attend, causalAttention, decoderLayer, finalNorm, headsFirst } from './text.ts';
+
+/** A prompt ready for the decoder: ids, positions, and the vision features that stand in for its placeholders. */
+export interface EncodedPrompt {
+  readonly input_ids: readonly number[];
+  readonly positions: MropePositions;
+  /** Features (F, D) and the prompt places they take; undefined for a prompt of text alone. */
+  readonly vision: { readonly features: Tensor; readonly places: readonly number[] } | undefined;
+}
+
+export interface CompletionHidden {
+  /** (G, C, D), after the final norm. Places after a completion's end hold numbers without meaning. */
+  readonly hidden_GCD: Tensor;
+  /**
+   * Adds to `.grad` of every parameter that asks for it. Once only.
+   *
+   * @param gradHidden_GCD Must be 0 after each completion's end.
+   */
+  backward(gradHidden_GCD: Tensor): void;
+  /** Frees what backward would need, when it will not be called. */
+  dispose(): void;
+}
+
+/** Token embeddings (N, D) of a prompt followed by more tokens, vision features in their places. */
+export function embedTokens(
+  params: ModelParams,
+  prompt: EncodedPrompt,
+  more: readonly number[],
+  device: string,
+): Tensor {
+  const ids = indexTensor([...prompt.input_ids, ...more], device);
+  const x_ND = embed(params, 'model.embed_tokens.weight', ids);
+  if (prompt.vision === undefined) return x_ND;
+  return x_ND.index_copy_(
+    0,
+    indexTensor(prompt.vision.places, device),
+    prompt.vision.features.to({ dtype: params.dtype }),
+  );
+}
+
+/** Rotary tables of a prompt followed by text at the given offsets after it. */
+export function promptRotary(
+  prompt: EncodedPrompt,
+  offsets: readonly number[],
+  config: ModelConfig,
+  options: { readonly dtype: ModelParams['dtype']; readonly device: string },
+): Rotary {
+  const { axes, next } = prompt.positions;
+  const later = offsets.map((offset) => next + offset);
+  return textRotary(
+    axes.map((axis) => [...axis, ...later]),
+    config.text_config,
+    options,
+  );
+}
+
+/**
+ * Run it inside a scope: the result's tensors belong to the caller's scope.
+ *
+ * @param completions Token ids, each with at least one token; the end token, where there is one, included.
+ * @param options.gradient_checkpointing Less memory, one more forward of each layer.
+ */
+export function completionHidden(
+  params: ModelParams,
+  config: ModelConfig,
+  device: string,
+  prompt: EncodedPrompt,
+  completions: readonly (readonly number[])[],
+  options: { readonly gradient_checkpointing: boolean },
+): CompletionHidden {
+  const isRecomputed = options.gradient_checkpointing && isGradEnabled();
+  const layout = new GroupLayout(
+    prompt.input_ids.length,
+    completions.map((ids) => ids.length),
+    device,
+  );
+  const text = config.text_config;
+  const last = text.num_hidden_layers - 1;
+  const fed = completions.flatMap((ids) => ids.slice(0, -1));
+
+  return scope('completionHidden', () => {
+    const rotary = promptRotary(prompt, layout.offsets(), config, { dtype: params.dtype, device });
+    const attend = groupAttention(layout, device);
+    const predicting = layout.predictingIndex();
+    const layerOf = (layer: number, x: Tensor) =>
+      decoderLayer(
+        params,
+        text,
+        layer,
+        x,
+        rotary,
+        attend.function,
+        layer === last ? layout.prefixLength - 1 : 0,
+      );
+    const head = (x: Tensor) =>
+      finalNorm(params, text, x.index_select(0, predicting)).view([
+        completions.length,
+        layout.suffixLength + 1,
+        -1,
+      ]);
+
+    const x0_ND = embedTokens(params, prompt, fed, device);
+    if (!isRecomputed) {
+      let x = x0_ND;
+      for (let layer = 0; layer <= last; layer++) {
+        const input = x;
+        x = scope(() => layerOf(layer, input));
+        input.dispose();
+      }
+      const hidden_GCD = head(x);
+      return {
+        hidden_GCD,
+        backward: (gradHidden) => backward([hidden_GCD], [gradHidden]),
+        dispose: () => {},
+      };
+    }
+
+    const stages: Checkpoint[] = [];
+    let x = x0_ND;
+    for (let layer = 0; layer <= last; layer++) {
+      const stage = checkpoint((input: Tensor) => layerOf(layer, input), [x]);
+      stages.push(stage);
+      x = stage.outputs[0]!;
+    }
+    const tail = checkpoint(head, [x]);
+    stages.push(tail);
+    return {
+      hidden_GCD: tail.outputs[0]!,
+      // Named, so that the scope around owns what the stages read when they run again.
+      reads: [x0_ND, rotary, attend.reads, predicting],
+      backward: (gradHidden: Tensor) =>
+        scope('completionHidden backward', () => {
+          let gradient: Tensor | undefined = gradHidden;
+          for (let stage = stages.pop(); stage !== undefined; stage = stages.pop()) {
+            const after: Tensor | undefined = gradient;
+            gradient = stage.backward([after])[0];
+            if (after !== gradHidden) after?.dispose();
+          }
+          if (x0_ND.requires_grad && gradient !== undefined) backward([x0_ND], [gradient]);
+        }),
+      dispose: () => {
+        for (const stage of stages) stage.dispose();
+      },
+    };
+  });
+}
+
+/** Who sees whom: the prompt causally itself, each row the whole prompt and causally itself. */
+function groupAttention(
+  layout: GroupLayout,
+  device: string,
+): { readonly function: Attend; readonly reads: Tensor[] } {
+  const { prefixLength, suffixLength, suffixTokens, lengths } = layout;
+  if (suffixTokens === 0) return { function: causalAttention, reads: [] };
+  const mask = suffixMask(prefixLength, suffixLength, device);
+  const [padIndex, packIndex] = [layout.padIndex(), layout.packIndex()];
+  /** (S tokens, H, E) to (G, H, S, E). */
+  const pad = (x: Tensor) =>
+    (padIndex === undefined ? x : x.index_select(0, padIndex))
+      .reshape([lengths.length, suffixLength, ...x.shape.slice(1)])
+      .transpose(1, 2);
+  const pack = (x: Tensor) => {
+    const flat = x.transpose(1, 2).flatten(0, 1);
+    return packIndex === undefined ? flat : flat.index_select(0, packIndex);
+  };
+  const attend: Attend = (q, k, v) => {
+    const asking = q.shape[0]! - suffixTokens;
+    const [kPrefix, vPrefix] = [k.narrow(0, 0, prefixLength), v.narrow(0, 0, prefixLength)];
+    const ofPrefix = causalAttention(q.narrow(0, 0, asking), kPrefix, vPrefix);
+    const ofSuffix = sharedPrefixAttention(
+      pad(q.narrow(0, asking, suffixTokens)),
+      { k: headsFirst(kPrefix), v: headsFirst(vPrefix) },
+      { k: pad(k.narrow(0, prefixLength, suffixTokens)), v: pad(v.narrow(0, prefixLength, suffixTokens)) },
+      mask,
+    );
+    return cat([ofPrefix, pack(ofSuffix)], 0);
+  };
+  return { function: attend, reads: [mask, padIndex, packIndex].filter((t) => t !== undefined) };
+}

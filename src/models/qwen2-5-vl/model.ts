@@ -1,0 +1,213 @@
+/**
+ * A Qwen2-VL / Qwen2.5-VL model: its configuration, its weights by published name, and what can be done with them.
+ *
+ * The work is in functions (`vision.ts`, `text.ts`, `completion.ts`, `prefill.ts`); this class only holds what they share.
+ *
+ * Shapes: P prompt tokens, F features, G rows, C longest completion, V vocabulary, D hidden.
+ */
+import { cat, type Device, type DType, linear, noGrad, scope, type Tensor } from '../../tensor/index.ts';
+import { embed, indexTensor, type ModelParams, weight } from '../layers.ts';
+import type { LoraAdapter } from '../lora.ts';
+import { type CompletionHidden, completionHidden, type EncodedPrompt } from './completion.ts';
+import type { ModelConfig } from './config.ts';
+import { mropePositions, type TextAfterVision, type VisionGrids } from './positions.ts';
+import { type Prefill, prefill } from './prefill.ts';
+import { textRotary } from './rope.ts';
+import { type Attend, decoderLayers, finalNorm } from './text.ts';
+import { encodeVision } from './vision.ts';
+
+/** One prompt as the processor gives it. */
+export interface PromptInputs extends VisionGrids {
+  /** Placeholders expanded. */
+  readonly input_ids: readonly number[];
+  /** Pixels of all images, (sum of t * h * w, channels * temporal_patch_size * patch_size^2). */
+  readonly pixel_values?: Tensor | undefined;
+  /** The same of all videos. */
+  readonly pixel_values_videos?: Tensor | undefined;
+}
+
+export interface ModelOptions {
+  /** Dtype of activations. Default: float32 on the CPU whatever the weights are stored in, else the weights' own. */
+  readonly compute_dtype?: DType | undefined;
+  /** See `TextAfterVision`. Default `spatial`, as transformers 5. */
+  readonly text_after_vision?: TextAfterVision | undefined;
+}
+
+export class Qwen2_5VL {
+  readonly config: ModelConfig;
+  /** Every weight by its published name. */
+  readonly weights: ReadonlyMap<string, Tensor>;
+  readonly compute_dtype: DType;
+  readonly text_after_vision: TextAfterVision;
+  readonly device: Device;
+  #adapter: LoraAdapter | undefined;
+  #isAdapterOff = false;
+
+  constructor(config: ModelConfig, weights: ReadonlyMap<string, Tensor>, options: ModelOptions = {}) {
+    const stored = weights.get('model.embed_tokens.weight');
+    if (stored === undefined) throw new Error("internal: the weights have no 'model.embed_tokens.weight'");
+    this.config = config;
+    this.weights = weights;
+    this.device = stored.device;
+    this.compute_dtype = options.compute_dtype ?? (this.device === 'cpu' ? 'float32' : stored.dtype);
+    this.text_after_vision = options.text_after_vision ?? 'spatial';
+  }
+
+  /** What the forward functions read now. */
+  get params(): ModelParams {
+    const adapters = this.#isAdapterOff ? undefined : this.#adapter?.pairs;
+    return { weights: this.weights, adapters, dtype: this.compute_dtype };
+  }
+
+  /** The low-rank adapter on top of the weights; undefined: none. Setting one does not freeze the weights. */
+  get adapter(): LoraAdapter | undefined {
+    return this.#adapter;
+  }
+
+  set adapter(adapter: LoraAdapter | undefined) {
+    this.#adapter = adapter;
+  }
+
+  /** Run `body` as if there were no adapter: the reference policy of a LoRA run. Synchronous only. */
+  withoutAdapter<T>(body: () => T): T {
+    const before = this.#isAdapterOff;
+    this.#isAdapterOff = true;
+    try {
+      return body();
+    } finally {
+      this.#isAdapterOff = before;
+    }
+  }
+
+  /** Weights, then adapter weights, by name; those that train have `requires_grad`. */
+  parameters(): Map<string, Tensor> {
+    return new Map([...this.weights, ...(this.#adapter?.weights ?? [])]);
+  }
+
+  /**
+   * Say what trains: everything but the frozen parts; with an adapter on, only the adapter.
+   *
+   * @param parts.vision Freeze the tower without its merger.
+   * @param parts.merger Freeze the merger.
+   * @param parts.text Freeze the decoder, embeddings and head.
+   */
+  freeze(parts: { readonly vision?: boolean; readonly merger?: boolean; readonly text?: boolean }): void {
+    for (const [name, stored] of this.weights) {
+      const isMerger = name.startsWith('visual.merger.');
+      const isVision = name.startsWith('visual.') && !isMerger;
+      const isFrozen = isMerger ? parts.merger : isVision ? parts.vision : parts.text;
+      stored.requires_grad_(this.#adapter === undefined && !isFrozen);
+    }
+    for (const stored of this.#adapter?.weights.values() ?? []) stored.requires_grad_(true);
+  }
+
+  /**
+   * Positions and vision features of a prompt. Features are computed here once, whatever the number of completions; inside
+   * `noGrad`, or with a frozen tower, they carry no gradient and can be reused for as long as they live.
+   *
+   * @throws DataError when placeholders, grids and pixels do not match.
+   */
+  encodePrompt(inputs: PromptInputs): EncodedPrompt {
+    const { config, params } = this;
+    const positions = mropePositions(inputs.input_ids, inputs, config, this.text_after_vision);
+    return scope('encodePrompt', () => {
+      const features: Tensor[] = [];
+      const places: number[] = [];
+      for (const [pixels, grids, id] of [
+        [inputs.pixel_values, inputs.image_grid_thw, config.image_token_id],
+        [inputs.pixel_values_videos, inputs.video_grid_thw, config.video_token_id],
+      ] as const) {
+        if (grids === undefined || grids.length === 0) continue;
+        if (pixels === undefined) throw new Error('internal: a prompt with vision grids needs their pixels');
+        features.push(encodeVision(params, config.vision_config, pixels.to({ device: this.device }), grids));
+        inputs.input_ids.forEach((value, place) => {
+          if (value === id) places.push(place);
+        });
+      }
+      const vision =
+        features.length === 0
+          ? undefined
+          : { features: features.length === 1 ? features[0]! : cat(features, 0), places };
+      return { input_ids: inputs.input_ids, positions, vision };
+    });
+  }
+
+  /** See `completionHidden`. */
+  completionHidden(
+    prompt: EncodedPrompt,
+    completions: readonly (readonly number[])[],
+    options: { readonly gradient_checkpointing: boolean } = { gradient_checkpointing: false },
+  ): CompletionHidden {
+    return completionHidden(this.params, this.config, this.device, prompt, completions, options);
+  }
+
+  /**
+   * Log-probability of every token of every completion, given the prompt and the tokens before it; no gradient.
+   *
+   * @param rows How many positions pass the head at a time; memory is rows x V.
+   */
+  completionLogps(
+    prompt: EncodedPrompt,
+    completions: readonly (readonly number[])[],
+    { rows = 256 }: { readonly rows?: number } = {},
+  ): number[][] {
+    return scope('completionLogps', () =>
+      noGrad(() => {
+        const { hidden_GCD } = this.completionHidden(prompt, completions);
+        return completions.map((ids, row) => {
+          const logps: number[] = [];
+          for (let from = 0; from < ids.length; from += rows) {
+            const chunk = ids.slice(from, from + rows);
+            scope(() => {
+              const all = this.logits(hidden_GCD.select(0, row).narrow(0, from, chunk.length)).log_softmax(
+                -1,
+              );
+              const own = all.gather(1, indexTensor(chunk, this.device).unsqueeze(1));
+              logps.push(...(own.flatten(0, 1).tolist() as number[]));
+            });
+          }
+          return logps;
+        });
+      }),
+    );
+  }
+
+  /** The prompt's pass before generation; no gradient. The result belongs to the caller's scope. */
+  prefill(prompt: EncodedPrompt): Prefill {
+    return noGrad(() => prefill(this.params, this.config, this.device, prompt));
+  }
+
+  /**
+   * One new token a row: ids and text positions of R rows to the hidden states (R, D) that predict the next ones; no gradient.
+   *
+   * @param attendIn Attention of a layer against the rows' caches; it stores the new keys and values.
+   */
+  decode(ids: readonly number[], positions: readonly number[], attendIn: (layer: number) => Attend): Tensor {
+    return scope('decode', () =>
+      noGrad(() => {
+        const { params, config, device } = this;
+        const x = embed(params, 'model.embed_tokens.weight', indexTensor(ids, device));
+        const rotary = textRotary([positions, positions, positions], config.text_config, {
+          dtype: params.dtype,
+          device,
+        });
+        return finalNorm(
+          params,
+          config.text_config,
+          decoderLayers(params, config.text_config, x, rotary, attendIn),
+        );
+      }),
+    );
+  }
+
+  /** Weight of the language model head (V, D) as stored; the embedding itself where they are tied. */
+  lmHead(): Tensor {
+    return this.weights.get('lm_head.weight') ?? this.weights.get('model.embed_tokens.weight')!;
+  }
+
+  /** (..., D) hidden states after the final norm to float32 logits (..., V). */
+  logits(hidden: Tensor): Tensor {
+    const name = this.config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+    return linear(hidden, weight(this.params, name)).to({ dtype: 'float32' });
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Rotary position embedding, both kinds: the decoder's M-RoPE, whose frequency pairs are shared out to time, height and
+ * width, and the vision tower's 2-D one (rows and columns).
+ *
+ * Tables hold cos and sin for every token. `sin` carries the sign of `rotate_half`, so that applying is one roll and one
+ * multiply-add: rotate_half(x) = roll(x, D/2) * [-1, ..., -1, 1, ..., 1].
+ *
+ * Shapes: N tokens, H heads, D head size.
+ *
+ * Source: transformers 5.18 `modeling_qwen2_5_vl.py` `Qwen2_5_VLRotaryEmbedding`, `Qwen2_5_VLVisionRotaryEmbedding`.
+ * Angles are float32 products of float32 positions and frequencies: the same rounding as there, far from the origin too.
+ */
+import { arange, cat, type DType, fromTypedArray, full, type Tensor } from '../../tensor/index.ts';
+import type { TextConfig, VisionConfig } from './config.ts';
+
+/** cos and signed sin, (N, 1, D), ready to meet (N, H, D). */
+export interface Rotary {
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+}
+
+export interface TableOptions {
+  readonly dtype: DType;
+  readonly device: string;
+}
+
+/** Base of the vision tower's frequencies; fixed in the family. */
+const VISION_THETA = 10_000;
+
+/**
+ * Tables of the decoder for N tokens at the given positions.
+ *
+ * Frequency pair j turns with time for the first `mrope_section[0]` pairs, then with height, then with width.
+ */
+export function textRotary(
+  axes: readonly ArrayLike<number>[],
+  config: TextConfig,
+  options: TableOptions,
+): Rotary {
+  const frequencies = inverseFrequencies(config.rope_theta, config.head_dim, options.device);
+  let from = 0;
+  const parts = config.mrope_section.map((pairs, axis) => {
+    const part = angles(axes[axis]!, frequencies.narrow(0, from, pairs));
+    from += pairs;
+    return part;
+  });
+  return tables(cat(parts, -1), options);
+}
+
+/** Tables of the vision tower: rows turn the first quarter of the head, columns the second. */
+export function visionRotary(
+  rows: ArrayLike<number>,
+  columns: ArrayLike<number>,
+  config: VisionConfig,
+  options: TableOptions,
+): Rotary {
+  const frequencies = inverseFrequencies(
+    VISION_THETA,
+    config.hidden_size / config.num_heads / 2,
+    options.device,
+  );
+  return tables(cat([angles(rows, frequencies), angles(columns, frequencies)], -1), options);
+}
+
+/** Turn each head of x (N, H, D) by its token's angles. */
+export function applyRotary(x_NHD: Tensor, rotary: Rotary): Tensor {
+  const half = x_NHD.shape.at(-1)! / 2;
+  return x_NHD.mul(rotary.cos).addcmul(x_NHD.roll([half], [-1]), rotary.sin);
+}
+
+/** The tables of tokens `start .. start + length`. */
+export function narrowRotary(rotary: Rotary, start: number, length: number): Rotary {
+  return { cos: rotary.cos.narrow(0, start, length), sin: rotary.sin.narrow(0, start, length) };
+}
+
+/** theta^(-2j / dim) for j < dim / 2, rounded exactly as torch rounds it. */
+function inverseFrequencies(theta: number, dim: number, device: string): Tensor {
+  const exponents = arange(0, dim, 2, { dtype: 'float32', device }).div(dim);
+  return full([exponents.shape[0]!], theta, { dtype: 'float32', device }).pow(exponents).reciprocal();
+}
+
+function angles(positions: ArrayLike<number>, frequencies: Tensor): Tensor {
+  const { device } = frequencies;
+  return fromTypedArray(Float32Array.from(positions), [positions.length, 1], { device }).mul(frequencies);
+}
+
+/** (N, D/2) angles to tables; both halves of the head turn by the same angles. */
+function tables(angles_NF: Tensor, { dtype }: TableOptions): Rotary {
+  const sin = angles_NF.sin();
+  return {
+    cos: cat([angles_NF.cos(), angles_NF.cos()], -1).unsqueeze(1).to({ dtype }),
+    sin: cat([sin.neg(), sin], -1).unsqueeze(1).to({ dtype }),
+  };
+}

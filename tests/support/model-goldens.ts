@@ -1,0 +1,96 @@
+/**
+ * @file Reading the goldens of `tests/goldens/qwen2_5_vl`: the prompts, the numbers transformers gave, and the pixels both
+ * sides compute from an integer hash.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Grid, ModelConfig, PromptInputs } from '../../src/models/index.ts';
+import { fromTypedArray, type Tensor } from '../../src/tensor/index.ts';
+
+const GOLDENS = fileURLToPath(new URL('../goldens/', import.meta.url));
+
+/** The tiny folders saved by transformers, one for each shape of the family. */
+export const CHECKPOINTS = ['qwen2-5-vl', 'qwen2-5-vl-flat', 'qwen2-5-vl-tied', 'qwen2-vl'] as const;
+
+/** float32 values as the Python script packs them. */
+export interface Packed {
+  readonly shape: readonly number[];
+  readonly data: string;
+}
+
+export interface PromptGolden {
+  readonly input_ids: readonly number[];
+  readonly image_grid_thw: readonly Grid[];
+  readonly video_grid_thw: readonly Grid[];
+  readonly second_per_grid_ts: readonly number[];
+  readonly completion_ids: readonly number[];
+  /** 3 x (prompt and completion). */
+  readonly position_ids: readonly (readonly number[])[];
+  readonly rope_delta: number;
+  readonly video_features?: Packed;
+  readonly image_features?: Packed;
+  /** Of the last positions of prompt and completion. */
+  readonly logits_last: Packed;
+  /** Of every token but the first. */
+  readonly logps: Packed;
+  readonly loss?: number;
+  readonly grad_norms?: Readonly<Record<string, number>>;
+  readonly greedy_ids: readonly number[];
+}
+
+export function checkpointDir(name: string): string {
+  return join(GOLDENS, 'checkpoints', name);
+}
+
+export function goldenDir(): string {
+  return join(GOLDENS, 'qwen2_5_vl');
+}
+
+export function readGolden<T>(name: string): T {
+  return JSON.parse(readFileSync(join(goldenDir(), name), 'utf8')) as T;
+}
+
+/** Goldens of one checkpoint, by the title of the prompt. */
+export function readPrompts(checkpoint: string): Record<string, PromptGolden> {
+  return readGolden(`${checkpoint}.json`);
+}
+
+export function unpack(packed: Packed): Tensor {
+  const bytes = Buffer.from(packed.data, 'base64');
+  return fromTypedArray(new Float32Array(Uint8Array.from(bytes).buffer), packed.shape);
+}
+
+/** The processor's output for a golden prompt. */
+export function promptInputs(golden: PromptGolden, config: ModelConfig): PromptInputs {
+  const { in_channels, temporal_patch_size, patch_size } = config.vision_config;
+  const width = in_channels * temporal_patch_size * patch_size ** 2;
+  const patches = (grids: readonly Grid[]) => grids.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
+  const pixels = (seed: number, grids: readonly Grid[]) =>
+    grids.length === 0 ? undefined : hashedPixels(seed, patches(grids), width);
+  return {
+    input_ids: golden.input_ids,
+    image_grid_thw: golden.image_grid_thw,
+    video_grid_thw: golden.video_grid_thw,
+    second_per_grid_ts: golden.second_per_grid_ts,
+    pixel_values: pixels(1, golden.image_grid_thw),
+    pixel_values_videos: pixels(2, golden.video_grid_thw),
+  };
+}
+
+/** Values in [-2, 2) from an integer hash; `pixels` of the Python script. */
+export function hashedPixels(seed: number, patches: number, width: number): Tensor {
+  const values = new Float32Array(patches * width);
+  for (let i = 0; i < values.length; i++) values[i] = (hash(seed, i) >>> 8) / 2 ** 22 - 2;
+  return fromTypedArray(values, [patches, width]);
+}
+
+function hash(seed: number, index: number): number {
+  let x = (Math.imul(index, 0x9e3779b9) + Math.imul(seed, 0x85ebca6b)) >>> 0;
+  x ^= x >>> 16;
+  x = Math.imul(x, 0x7feb352d);
+  x ^= x >>> 15;
+  x = Math.imul(x, 0x846ca68b);
+  x ^= x >>> 16;
+  return x >>> 0;
+}
