@@ -214,6 +214,7 @@ function operatorCode({ name, overloads }, isMethod, ids) {
     const options = keywords.length === 0 ? '' : `(args[${positional.length}] as { ${fields} } | undefined)`;
     lines.push(`${pad}  if (${condition(overloads, i, isMethod)}) {`);
     lines.push(`${pad}    ${callBody(schema, isMethod, values, options, ids).replaceAll('\n', '\n  ')}`);
+    if (schema.results.length === 0) lines.push(`${pad}    return;`); // else it would go on to the next overload
     lines.push(`${pad}  }`);
   });
   lines.push(`${pad}  throw noOverload('aten::${name}', ${JSON.stringify(docs)}, args);`);

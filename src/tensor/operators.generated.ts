@@ -1842,9 +1842,11 @@ export function _foreach_add_(self: readonly Tensor[], scalar: Scalar): void;
 export function _foreach_add_(...args: unknown[]): void {
   if (Array.isArray(args[1])) {
     native.call(id(240), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_add_', 'self'), handlesOf((args[1] as readonly Tensor[]), 'aten::_foreach_add_', 'other'), (args[2] as { alpha?: Scalar } | undefined)?.alpha);
+    return;
   }
   if (isScalar(args[1])) {
     native.call(id(241), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_add_', 'self'), (args[1] as Scalar));
+    return;
   }
   throw noOverload('aten::_foreach_add_', ["aten::_foreach_add_.List(Tensor(a!)[] self, Tensor[] other, *, Scalar alpha=1) -> ()","aten::_foreach_add_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()"], args);
 }
@@ -1860,12 +1862,15 @@ export function _foreach_mul_(self: readonly Tensor[], other: readonly Tensor[])
 export function _foreach_mul_(...args: unknown[]): void {
   if (isScalar(args[1])) {
     native.call(id(242), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_mul_', 'self'), (args[1] as Scalar));
+    return;
   }
   if (isTensor(args[1])) {
     native.call(id(243), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_mul_', 'self'), handleOf((args[1] as Tensor), 'aten::_foreach_mul_', 'other'));
+    return;
   }
   if (Array.isArray(args[1])) {
     native.call(id(244), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_mul_', 'self'), handlesOf((args[1] as readonly Tensor[]), 'aten::_foreach_mul_', 'other'));
+    return;
   }
   throw noOverload('aten::_foreach_mul_', ["aten::_foreach_mul_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()","aten::_foreach_mul_.Tensor(Tensor(a!)[] self, Tensor other) -> ()","aten::_foreach_mul_.List(Tensor(a!)[] self, Tensor[] other) -> ()"], args);
 }
