@@ -6,6 +6,7 @@
 //   autograd.cpp      gradient mode, backward, grad
 //   data.cpp          bytes in and out, shapes
 //   engine.cpp        generators, threads, versions
+//   prefix_attention.cpp  one fused operator: attention of a group over its shared prefix
 #include "autograd.h"
 #include "data.h"
 #include "engine.h"
