@@ -158,7 +158,7 @@ for (const [signal, exitCode] of [
   ['SIGHUP', 129],
 ]) {
   process.on(signal, () => {
-    for (const child of children) child.kill(signal);
+    for (const child of children) child.kill(signal); // a signal to us alone must not leave them at work
     releaseLocks();
     say('interrupted; what was complete is kept, run the same command again to go on');
     process.exit(exitCode);
@@ -650,13 +650,11 @@ async function buildAddon(state) {
   const engine = readJson(enginePath);
   const folder = path.dirname(addonPath);
   const log = path.join(folder, 'build.log');
-  // CMake remembers libraries it has found: another PyTorch needs another cache.
-  if (state.addon_torch !== engine.torch_dir) fs.rmSync(folder, { recursive: true, force: true });
+  // Objects compiled against another PyTorch must go: its headers may carry older times than they do.
+  const torch = `${engine.torch_version} ${engine.torch_dir}`;
+  if (state.addon_torch !== torch) fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true });
   fs.writeFileSync(log, '');
-  say(
-    `addon: compiling native/ against PyTorch ${engine.torch_version} (a minute or two; log in ${path.relative(root, log)})`,
-  );
   const configure = [
     '-S',
     nativeFolder,
@@ -680,7 +678,7 @@ async function buildAddon(state) {
   if (!fs.existsSync(addonPath))
     throw new SetupError(`internal: the build succeeded without making ${addonPath}; see ${log}.`);
   state.addon_hash = addonHash();
-  state.addon_torch = engine.torch_dir;
+  state.addon_torch = torch;
 }
 
 function sourcesHash() {
@@ -717,10 +715,15 @@ async function buildTypeScript(state) {
 // ----------------------------------------------------------------------------------------------------- main
 
 const STEPS = [
-  { name: 'packages', isReady: arePackagesReady, run: installPackages },
-  { name: 'engine', isReady: isEngineReady, run: setUpEngine },
-  { name: 'addon', isReady: isAddonReady, run: buildAddon },
-  { name: 'typescript', isReady: isTypeScriptReady, run: buildTypeScript },
+  { name: 'packages', work: 'npm ci', isReady: arePackagesReady, run: installPackages },
+  { name: 'engine', work: 'looking for PyTorch and FFmpeg', isReady: isEngineReady, run: setUpEngine },
+  {
+    name: 'addon',
+    work: 'compiling native/ (a minute or two; log in build/native/build.log)',
+    isReady: isAddonReady,
+    run: buildAddon,
+  },
+  { name: 'typescript', work: 'compiling src/', isReady: isTypeScriptReady, run: buildTypeScript },
 ];
 
 async function main() {
@@ -744,7 +747,7 @@ async function main() {
         continue;
       }
       const start = performance.now();
-      say(`${step.name}: …`);
+      say(`${step.name}: ${step.work}`);
       await step.run(current);
       writeJson(statePath, current);
       say(`${step.name}: done in ${duration(performance.now() - start)}`);

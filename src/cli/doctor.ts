@@ -47,10 +47,9 @@ function readEngineFile(): EngineFile | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as EngineFile) : undefined;
 }
 
-/** Facts out of libtorch's own build description, for example `Intel(R) oneDNN v3.7.1` and `_GLIBCXX_USE_CXX11_ABI=1`. */
+/** Facts out of libtorch's own build description, for example `oneDNN v3.7.1`, `Math Kernel Library Version 2024.2`. */
 export function readBuildDescription(config: string): Record<string, string> {
   const patterns: Record<string, RegExp> = {
-    cxx11_abi: /_GLIBCXX_USE_CXX11_ABI=(\d)/,
     onednn: /(?:oneDNN|MKL-DNN|MKLDNN) (v[\d.]+)/i,
     mkl: /(?:oneAPI )?Math Kernel Library Version ([\w.]+(?: Update \d+)?)/i,
     openmp: /OpenMP (\d+)/,
@@ -88,7 +87,8 @@ async function checkEngine(found: EngineFile | undefined): Promise<Check[]> {
       name: 'engine',
       status: 'ok',
       summary: `PyTorch ${info.torch_version} in ${found?.torch_dir ?? '?'} (${found?.torch_source ?? '?'})`,
-      details: { ...where, torch_version: info.torch_version, cxx11_abi: facts['cxx11_abi'] ?? null },
+      // Older builds with the other C++ ABI never get here: the addon would neither link nor load.
+      details: { ...where, torch_version: info.torch_version, cxx11_abi: true },
     },
     {
       name: 'cpu',

@@ -126,7 +126,6 @@ describe('doctor', () => {
       '  - Intel(R) MKL-DNN v3.7.1 (Git Hash 8d263e693366ef8db40acc569cc7d8edf644556d)\n' +
       '  - OpenMP 201511 (a.k.a. OpenMP 4.5)\n  - CXX_FLAGS= -D_GLIBCXX_USE_CXX11_ABI=1 -fvisibility-inlines-hidden\n';
     expect(readBuildDescription(config)).toMatchObject({
-      cxx11_abi: '1',
       onednn: 'v3.7.1',
       openmp: '201511',
     });
