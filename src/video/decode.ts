@@ -1,0 +1,222 @@
+/**
+ * Decoding chosen frames to RGB. One FFmpeg pass decodes every frame in order and hands over only those whose index is
+ * wanted: the reference samples by decoded index, so seeking by time would give other frames.
+ *
+ * Colours: libswscale's default conversion (`bicubic`, without `accurate_rnd`), which is bit-identical to PyAV's
+ * `to_ndarray(format='rgb24')` and so to torchvision for 8-bit video; with `accurate_rnd` three quarters of all values
+ * differ, by up to 20. For 10-bit video the result depends on the libswscale version.
+ */
+import { VideoError } from '../run/index.ts';
+import { findFfmpeg, passthroughArguments, runFfmpeg } from './ffmpeg.ts';
+import { inputArguments } from './media-file.ts';
+import { checkTruncation, type ProbeOptions, probeVideo, type VideoInfo } from './probe.ts';
+
+export interface DecodedFrames {
+  /** RGB bytes, N x height x width x 3, in the order of `indices`. */
+  readonly frames: Uint8Array;
+  readonly numFrames: number;
+  readonly height: number;
+  readonly width: number;
+  /** Index of each frame among the decoded frames of the video. */
+  readonly indices: readonly number[];
+  /** Time of each frame in seconds from the first frame. */
+  readonly timesS: readonly number[];
+  /** Frames a second of the video. */
+  readonly fps: number;
+  /** Decoded frames of the whole video. */
+  readonly totalFrames: number;
+  readonly durationS: number;
+  /** What the decoder complained about while it still produced every frame (concealed errors). */
+  readonly warnings: readonly string[];
+}
+
+export interface DecodeOptions extends ProbeOptions {
+  /** Wall-clock limit for each FFmpeg process, in seconds. @default 300 */
+  readonly timeoutS?: number;
+  /** Decoder threads; the result is the same for any number. @default 1 */
+  readonly threads?: number;
+  /** Largest size of the result in bytes. @default 4 GiB */
+  readonly maxBytes?: number;
+  /** What to do with a file of which some frames cannot be decoded. @default 'error' */
+  readonly damaged?: 'error' | 'allow';
+}
+
+const DEFAULT_TIMEOUT_S = 300;
+const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
+
+/** Chooses indices once the number of frames and the rate are known. */
+export type FrameChooser = (video: {
+  readonly totalFrames: number;
+  readonly fps: number;
+}) => readonly number[];
+
+/**
+ * Decodes the chosen frames of a video.
+ * @param choose indices in ascending order (repeats allowed), or a function that gives them
+ * @throws VideoError when the file is missing, no video, damaged (unless allowed), too large, or takes too long
+ */
+export async function decodeFrames(
+  path: string,
+  choose: readonly number[] | FrameChooser,
+  options: DecodeOptions = {},
+): Promise<DecodedFrames> {
+  const info = await probeVideo(path, options);
+  const select = typeof choose === 'function' ? choose : (): readonly number[] => choose;
+  const first = await decodePass(
+    info,
+    select({ totalFrames: info.numFrames, fps: info.fps }),
+    info.numFrames,
+    options,
+  );
+  if (first.totalFrames === info.numFrames) return first;
+  // Fewer or more frames than packets: damage, or frames the container hides. Only the decoder's count is the truth.
+  if (options.damaged !== 'allow' && first.totalFrames < info.numFrames) {
+    throw new VideoError(
+      `${path}: expected ${info.numFrames} frames, but only ${first.totalFrames} can be decoded${first.warnings[0] === undefined ? '' : ` (${first.warnings[0]})`}`,
+      { hint: 'copy or download the file again, or allow damaged files' },
+    );
+  }
+  const { totalFrames } = first;
+  return await decodePass(info, select({ totalFrames, fps: info.fps }), totalFrames, options);
+}
+
+async function decodePass(
+  info: VideoInfo,
+  indices: readonly number[],
+  totalFrames: number,
+  options: DecodeOptions,
+): Promise<DecodedFrames> {
+  const { path, width, height } = info;
+  checkIndices(path, indices, totalFrames);
+  const unique = [...new Set(indices)];
+  const frameBytes = width * height * 3;
+  const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
+  if (indices.length * frameBytes > maxBytes) {
+    throw new VideoError(
+      `${path}: ${indices.length} frames of ${width}x${height} need ${indices.length * frameBytes} bytes, more than the limit of ${maxBytes}`,
+      { hint: 'take fewer frames, or scale the video down first' },
+    );
+  }
+  const program = findFfmpeg();
+  const collected = new FrameCollector(unique.length * frameBytes);
+  const { exitCode, messages } = await runFfmpeg(
+    [
+      ...['-loglevel', 'level+verbose', '-threads', String(options.threads ?? 1)],
+      ...inputArguments(path),
+      ...[
+        '-map',
+        '0:V:0',
+        '-vf',
+        `select='${selectExpression(unique)}',scale=${width}:${height}:flags=bicubic`,
+      ],
+      ...passthroughArguments(program),
+      ...['-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'],
+    ],
+    {
+      subject: path,
+      timeoutS: options.timeoutS ?? DEFAULT_TIMEOUT_S,
+      onOutput: (chunk) => collected.add(chunk),
+      maxOutputBytes: unique.length * frameBytes,
+      signal: options.signal,
+      program,
+    },
+  );
+  if (options.damaged !== 'allow') checkTruncation(path, messages);
+  const warnings = complaints(messages);
+  const decoded = /Input stream #0:\d+ \(video\): \d+ packets read \(\d+ bytes\); (\d+) frames decoded/.exec(
+    messages,
+  );
+  if (decoded === null || (exitCode !== 0 && options.damaged !== 'allow')) {
+    throw new VideoError(
+      `${path}: FFmpeg could not decode it${warnings[0] === undefined ? '' : ` (${warnings[0]})`}`,
+      {
+        hint: 'copy or download the file again',
+      },
+    );
+  }
+  const numDecoded = Number(decoded[1]);
+  const isComplete = collected.numBytes === unique.length * frameBytes;
+  if (numDecoded === totalFrames && !isComplete) {
+    throw new VideoError(
+      `${path}: expected ${unique.length} frames of ${width}x${height} (${unique.length * frameBytes} bytes), got ${collected.numBytes} bytes`,
+      { hint: 'the picture size may change inside the file; encode it again' },
+    );
+  }
+  return {
+    frames: isComplete ? spread(collected.bytes, unique, indices, frameBytes) : new Uint8Array(0),
+    numFrames: indices.length,
+    height,
+    width,
+    indices,
+    timesS: indices.map((index) => info.timesS[index] ?? index / info.fps),
+    fps: info.fps,
+    totalFrames: numDecoded,
+    durationS: info.durationS,
+    warnings,
+  };
+}
+
+function checkIndices(path: string, indices: readonly number[], totalFrames: number): void {
+  if (indices.length === 0) throw new VideoError(`${path}: no frame was asked for`);
+  let previous = 0;
+  for (const index of indices) {
+    if (!Number.isInteger(index) || index < previous || index >= totalFrames) {
+      throw new VideoError(
+        `${path}: frame indices must ascend within 0 to ${totalFrames - 1}, got ${index}${index < previous ? ` after ${previous}` : ''}`,
+      );
+    }
+    previous = index;
+  }
+}
+
+/** An FFmpeg expression that is true for the frames wanted; neighbours are joined to keep it short. */
+export function selectExpression(indices: readonly number[]): string {
+  const runs: [number, number][] = [];
+  for (const index of indices) {
+    const run = runs.at(-1);
+    if (run !== undefined && run[1] === index - 1) run[1] = index;
+    else runs.push([index, index]);
+  }
+  return runs.map(([from, to]) => (from === to ? `eq(n,${from})` : `between(n,${from},${to})`)).join('+');
+}
+
+class FrameCollector {
+  readonly bytes: Uint8Array;
+  numBytes = 0;
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size);
+  }
+
+  add(chunk: Buffer): void {
+    this.bytes.set(chunk, this.numBytes);
+    this.numBytes += chunk.length;
+  }
+}
+
+/** Repeats frames where indices repeat; without repeats the buffer is handed on as it is. */
+function spread(
+  bytes: Uint8Array,
+  unique: readonly number[],
+  indices: readonly number[],
+  frameBytes: number,
+): Uint8Array {
+  if (unique.length === indices.length) return bytes;
+  const position = new Map(unique.map((index, at) => [index, at]));
+  const frames = new Uint8Array(indices.length * frameBytes);
+  for (const [at, index] of indices.entries()) {
+    const from = position.get(index)! * frameBytes;
+    frames.set(bytes.subarray(from, from + frameBytes), at * frameBytes);
+  }
+  return frames;
+}
+
+function complaints(messages: string): string[] {
+  const found: string[] = [];
+  for (const line of messages.split('\n')) {
+    if (!/\[(?:error|fatal|panic)\]/.test(line)) continue;
+    found.push(line.replace(/\[[^\]]*@ 0x[0-9a-f]+\] ?|\[(?:error|fatal|panic)\] ?/g, '').trim());
+    if (found.length >= 20) break;
+  }
+  return found;
+}

@@ -1,0 +1,148 @@
+/**
+ * Still images, and folders of frames (TVQA items of MVBench come so), as RGB frames.
+ * Transparent pixels are laid on white, as qwen_vl_utils does. PNG and other lossless files give the bytes PIL gives; JPEG
+ * may differ by small amounts, because FFmpeg's decoder is not libjpeg.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { VideoError } from '../run/index.ts';
+import type { DecodedFrames, DecodeOptions, FrameChooser } from './decode.ts';
+import { runFfmpeg } from './ffmpeg.ts';
+import { checkMediaFile, imageInputArguments } from './media-file.ts';
+import { parseHeader } from './probe.ts';
+
+export interface RgbImage {
+  /** RGB bytes, height x width x 3. */
+  readonly pixels: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+}
+
+const IMAGE_FILE = /\.(png|jpe?g|webp|bmp|tiff?|gif)$/i;
+const DEFAULT_MAX_SIDE = 16_384;
+
+/** Whether the name looks like an image that `readImage` takes. */
+export function isImagePath(path: string): boolean {
+  return IMAGE_FILE.test(path);
+}
+
+/**
+ * Reads one PNG, JPEG, WebP, BMP, TIFF or the first frame of a GIF.
+ * @throws VideoError when the file is missing, empty, damaged or not an image
+ */
+export async function readImage(path: string, options: DecodeOptions = {}): Promise<RgbImage> {
+  checkMediaFile(path);
+  const bytes = readFileSync(path);
+  const chunks: Buffer[] = [];
+  const maxSide = options.maxSide ?? DEFAULT_MAX_SIDE;
+  const { exitCode, messages } = await runFfmpeg(
+    [
+      ...imageInputArguments(),
+      '-frames:v',
+      '1',
+      '-sws_flags',
+      'bicubic',
+      '-f',
+      'rawvideo',
+      '-pix_fmt',
+      'rgba',
+      '-',
+    ],
+    {
+      subject: path,
+      timeoutS: options.timeoutS ?? 60,
+      input: [bytes],
+      onOutput: (chunk) => chunks.push(chunk),
+      maxOutputBytes: maxSide * maxSide * 4,
+      signal: options.signal,
+    },
+  );
+  const rgba = Buffer.concat(chunks);
+  const video = parseHeader(messages)?.video;
+  const problem = /^.*(?:invalid|error|truncat|corrupt|ended prematurely).*$/im.exec(messages)?.[0];
+  if (exitCode !== 0 || video === undefined || rgba.length === 0 || problem !== undefined) {
+    throw new VideoError(
+      `${path}: FFmpeg cannot read it as an image${problem === undefined ? '' : ` (${problem.replace(/\[[^\]]*\] ?/g, '').trim()})`}`,
+      { hint: 'check that the file is a complete PNG, JPEG, WebP, BMP, TIFF or GIF' },
+    );
+  }
+  const { width, height } = video;
+  if (rgba.length !== width * height * 4) {
+    throw new VideoError(
+      `${path}: expected ${width}x${height} pixels (${width * height * 4} bytes), got ${rgba.length}`,
+    );
+  }
+  return { pixels: onWhite(rgba), height, width };
+}
+
+/** Alpha blending on white with PIL's rounding. */
+function onWhite(rgba: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((rgba.length / 4) * 3);
+  for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) {
+    const alpha = rgba[from + 3]!;
+    for (let channel = 0; channel < 3; channel++) {
+      const sum = rgba[from + channel]! * alpha + 255 * (255 - alpha) + 128;
+      rgb[to + channel] = ((sum >> 8) + sum) >> 8;
+    }
+  }
+  return rgb;
+}
+
+/** Names of a folder's images in natural order: `frame2` before `frame10`. */
+export function listFrames(folder: string): string[] {
+  let names: string[];
+  try {
+    names = readdirSync(folder).filter(isImagePath);
+  } catch (cause) {
+    throw new VideoError(`${folder}: no such folder of frames`, { cause });
+  }
+  const order = new Intl.Collator('en', { numeric: true });
+  return names.sort(order.compare);
+}
+
+/**
+ * Reads chosen images of a folder as if they were the frames of a video.
+ * @param fps frames a second that the images stand for
+ * @throws VideoError when the folder is missing or empty, or its images differ in size
+ */
+export async function readFrameFolder(
+  folder: string,
+  fps: number,
+  choose: readonly number[] | FrameChooser,
+  options: DecodeOptions = {},
+): Promise<DecodedFrames> {
+  const names = listFrames(folder);
+  if (names.length === 0) throw new VideoError(`${folder}: the folder holds no images`);
+  const indices = typeof choose === 'function' ? choose({ totalFrames: names.length, fps }) : choose;
+  let frames = new Uint8Array(0);
+  let size: { readonly width: number; readonly height: number } | undefined;
+  for (const [at, index] of indices.entries()) {
+    const name = names[index];
+    if (name === undefined) {
+      throw new VideoError(`${folder}: frame indices must lie within 0 to ${names.length - 1}, got ${index}`);
+    }
+    const image = await readImage(join(folder, name), options);
+    if (size === undefined) {
+      size = image;
+      frames = new Uint8Array(indices.length * image.pixels.length);
+    } else if (size.width !== image.width || size.height !== image.height) {
+      throw new VideoError(
+        `${join(folder, name)}: expected ${size.width}x${size.height} pixels as in the first frame, got ${image.width}x${image.height}`,
+      );
+    }
+    frames.set(image.pixels, at * image.pixels.length);
+  }
+  if (size === undefined) throw new VideoError(`${folder}: no frame was asked for`);
+  return {
+    frames,
+    numFrames: indices.length,
+    height: size.height,
+    width: size.width,
+    indices,
+    timesS: indices.map((index) => index / fps),
+    fps,
+    totalFrames: names.length,
+    durationS: names.length / fps,
+    warnings: [],
+  };
+}

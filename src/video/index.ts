@@ -1,0 +1,32 @@
+export { type ContactSheetOptions, contactSheet } from './contact-sheet.ts';
+export { type DecodedFrames, type DecodeOptions, decodeFrames, type FrameChooser } from './decode.ts';
+export { type EncodedVideo, type EncodeOptions, encodeVideo, videoEncoder } from './encode.ts';
+export { type FfmpegProgram, findFfmpeg } from './ffmpeg.ts';
+export { isImagePath, listFrames, type RgbImage, readFrameFolder, readImage } from './image.ts';
+export {
+  IMAGE_PIXELS,
+  type LoadedImage,
+  type LoadedVideo,
+  type LoadVideoOptions,
+  loadImage,
+  loadVideo,
+} from './load-video.ts';
+export {
+  type FrameSize,
+  IMAGE_FACTOR,
+  maxPixelsPerFrame,
+  type PixelSettings,
+  smartResize,
+  videoFrameSize,
+} from './pixel-budget.ts';
+export { VIDEO_PRESETS, type VideoPreset, type VideoSettings, videoPreset } from './presets.ts';
+export { type ProbeOptions, probeVideo, type VideoInfo } from './probe.ts';
+export { type ResizeKernel, type RgbFrames, resizeFrames } from './resize.ts';
+export {
+  FRAME_FACTOR,
+  type FrameSample,
+  roundHalfEven,
+  type SamplingSettings,
+  sampleFrames,
+  smartNframes,
+} from './sample.ts';

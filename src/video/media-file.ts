@@ -1,0 +1,75 @@
+/** Checks that come before FFmpeg is asked: is there a regular, non-empty file? And how FFmpeg is told to open it. */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { VideoError } from '../run/index.ts';
+
+/**
+ * Demuxers we accept. Without the list FFmpeg would also open text as moving letters, and playlists that name other
+ * files or addresses.
+ */
+const CONTAINERS = [
+  ...[
+    'mov',
+    'matroska',
+    'webm',
+    'avi',
+    'mpeg',
+    'mpegts',
+    'mpegvideo',
+    'flv',
+    'asf',
+    'ogg',
+    'gif',
+    'apng',
+    'm4v',
+  ],
+  ...['h264', 'hevc', 'ivf', 'rm', 'wtv', 'mxf', 'nut', 'dv', 'swf'],
+];
+
+/** Demuxers for one image on standard input. */
+const IMAGES = ['png_pipe', 'jpeg_pipe', 'webp_pipe', 'bmp_pipe', 'tiff_pipe', 'ppm_pipe', 'pgm_pipe', 'gif'];
+
+/** Input arguments that keep FFmpeg to this one local file. */
+export function inputArguments(path: string): string[] {
+  return [
+    '-protocol_whitelist',
+    'file',
+    '-format_whitelist',
+    CONTAINERS.join(','),
+    '-i',
+    `file:${resolve(path)}`,
+  ];
+}
+
+/** Input arguments for an image's bytes on standard input: no name, so no pattern such as `%d` is read into it. */
+export function imageInputArguments(): string[] {
+  return ['-protocol_whitelist', 'pipe', '-format_whitelist', IMAGES.join(','), '-i', 'pipe:0'];
+}
+
+/** @throws VideoError when the file is missing, is not a file, or is empty. */
+export function checkMediaFile(path: string): void {
+  let size: number;
+  try {
+    const facts = statSync(path);
+    if (!facts.isFile()) {
+      throw new VideoError(
+        `${path}: expected a video or image file, but it is ${facts.isDirectory() ? 'a folder' : 'no regular file'}`,
+        {
+          hint: facts.isDirectory()
+            ? 'a folder of frames is read with readFrameFolder'
+            : 'give the path of a file',
+        },
+      );
+    }
+    size = facts.size;
+  } catch (cause) {
+    if (cause instanceof VideoError) throw cause;
+    throw new VideoError(`${path}: no such video or image file`, {
+      hint: 'check the path and the video root of the data set',
+      cause,
+    });
+  }
+  if (size === 0) {
+    throw new VideoError(`${path}: the file is empty`, { hint: 'copy or download it again' });
+  }
+}
