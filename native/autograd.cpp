@@ -67,6 +67,7 @@ napi_value setGradOf(napi_env env, napi_callback_info info) {
     auto value = isNullish(env, args[1]) ? at::Tensor() : toTensor(env, args[1]);
     if (value.defined() && (value.sizes() != tensor.sizes() || value.device() != tensor.device()))
       throw ArgumentError("a gradient must have the shape and device of its tensor");
+    if (value.is_same(tensor)) throw ArgumentError("a tensor can't be its own gradient");
     tensor.mutable_grad() = value;
     return nullptr;
   });

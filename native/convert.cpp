@@ -198,7 +198,9 @@ ArgumentSpec argumentSpec(const c10::Argument& argument) {
 }
 
 ResultSpec resultSpec(const c10::Argument& argument) {
-  return ResultSpec{kindOf(argument.real_type()),
+  c10::TypePtr type = argument.real_type();
+  if (auto* optional = type->castRaw<c10::OptionalType>()) type = optional->getElementType();
+  return ResultSpec{kindOf(type),
                     argument.alias_info() != nullptr && argument.alias_info()->isWrite()};
 }
 
@@ -217,8 +219,9 @@ c10::IValue toIValue(napi_env env, napi_value value, const ArgumentSpec& spec) {
   }
 }
 
-napi_value fromIValue(napi_env env, const c10::IValue& value) {
+napi_value fromIValue(napi_env env, const c10::IValue& value, Kind kind) {
   if (value.isNone()) return null(env);
+  if (kind == Kind::DType && value.isInt()) return string(env, dtypeName(value.toScalarType()));
   if (value.isTensor()) return fromTensor(env, value.toTensor());
   if (value.isInt()) return integer(env, value.toInt());
   if (value.isDouble()) return number(env, value.toDouble());
@@ -242,8 +245,9 @@ napi_value fromIValue(napi_env env, const c10::IValue& value) {
   throw ArgumentError("result of type " + value.tagKind() + " can't be given to JavaScript");
 }
 
-std::string describeIValue(const c10::IValue& value) {
+std::string describeIValue(const c10::IValue& value, Kind kind) {
   std::ostringstream text;
+  if (kind == Kind::DType && value.isInt()) return dtypeName(value.toScalarType());
   if (value.isTensor()) {
     const auto& tensor = value.toTensor();
     if (!tensor.defined()) return "undefined tensor";
@@ -268,7 +272,8 @@ std::string describeIValue(const c10::IValue& value) {
   }
   if (value.isGenerator()) return "generator";
   text << value;
-  return text.str();
+  auto result = text.str();
+  return result.size() <= 200 ? result : result.substr(0, 200) + "...";
 }
 
 const char* dtypeName(c10::ScalarType type) {

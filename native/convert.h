@@ -42,10 +42,10 @@ ResultSpec resultSpec(const c10::Argument& argument);
 
 /// undefined means "not given"; null or undefined gives None or the default.
 c10::IValue toIValue(napi_env env, napi_value value, const ArgumentSpec& spec);
-napi_value fromIValue(napi_env env, const c10::IValue& value);
+napi_value fromIValue(napi_env env, const c10::IValue& value, Kind kind = Kind::Unsupported);
 
 /// "float32 [2, 3]" for tensors, short text for all else: for error texts.
-std::string describeIValue(const c10::IValue& value);
+std::string describeIValue(const c10::IValue& value, Kind kind = Kind::Unsupported);
 
 const char* dtypeName(c10::ScalarType type);
 c10::ScalarType parseDType(const std::string& name);

@@ -54,6 +54,14 @@ void checkSize(const Bytes& bytes, size_t expected) {
                         std::to_string(expected));
 }
 
+/// A byte that is neither 0 nor 1 is no bool: kernels may do anything with it.
+void checkBools(const Bytes& bytes) {
+  for (size_t i = 0; i < bytes.size; ++i)
+    if (static_cast<unsigned char>(bytes.data[i]) > 1)
+      throw ArgumentError("a bool is a byte of 0 or 1, element " + std::to_string(i) + " is " +
+                          std::to_string(static_cast<unsigned char>(bytes.data[i])));
+}
+
 /// JavaScript arrays that tensors borrow. The last tensor may die on another thread (autograd
 /// workers of a GPU), where Node-API must not be called, so dead ones are queued and let go later.
 struct Borrowed {
@@ -81,6 +89,7 @@ napi_value fromBytes(napi_env env, napi_callback_info info) {
     auto shape = toShape(env, args[1]);
     auto dtype = parseDType(toString(env, args[2]));
     checkSize(bytes, byteCount(shape, dtype));
+    if (dtype == c10::ScalarType::Bool) checkBools(bytes);
     auto& borrowed = Borrowed::current();
     borrowed.letGo(env);
     if (toBool(env, args[3]) || bytes.size == 0) {
@@ -88,6 +97,8 @@ napi_value fromBytes(napi_env env, napi_callback_info info) {
       if (bytes.size > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.data, bytes.size);
       return fromTensor(env, std::move(tensor));
     }
+    if (reinterpret_cast<uintptr_t>(bytes.data) % c10::elementSize(dtype) != 0)
+      throw ArgumentError("the array's memory is not aligned for " + toString(env, args[2]) + "; let it be copied");
     napi_ref ref;
     NAPI_OK(napi_create_reference(env, args[0], 1, &ref));
     auto* list = &borrowed;
@@ -121,8 +132,14 @@ napi_value view(napi_env env, napi_callback_info info) {
     const auto& tensor = toTensor(env, args[0]);
     if (!tensor.is_cpu() || !tensor.is_contiguous())
       throw ArgumentError("only a contiguous CPU tensor can be viewed; call contiguous() or toTypedArray()");
-    auto* owner = new at::Tensor(tensor.detach());
     napi_value buffer;
+    if (tensor.nbytes() == 0) {  // Node makes a detached buffer of a null pointer
+      NAPI_OK(napi_create_arraybuffer(env, 0, nullptr, &buffer));
+      return buffer;
+    }
+    auto* owner = new at::Tensor(tensor.detach());
+    // As Tensor.numpy() does: `resize_` would free the memory under the array.
+    owner->storage().unsafeGetStorageImpl()->set_resizable(false);
     auto status = napi_create_external_arraybuffer(
         env, owner->mutable_data_ptr(), owner->nbytes(),
         [](napi_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); }, owner, &buffer);

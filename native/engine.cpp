@@ -7,8 +7,10 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "tensor_table.h"
 
@@ -72,7 +74,10 @@ napi_value setNumThreads(napi_env env, napi_callback_info info) {
   return guarded(env, "setNumThreads", [&]() -> napi_value {
     Arguments<1> args(env, info);
     auto count = toInt(env, args[0]);
-    if (count < 1 || count > 4096) throw ArgumentError("expected 1 to 4096 threads, got " + std::to_string(count));
+    // The OpenMP runtime ends the process when the system refuses it a thread.
+    const int64_t limit = std::max<int64_t>(16, 4 * static_cast<int64_t>(std::thread::hardware_concurrency()));
+    if (count < 1 || count > limit)
+      throw ArgumentError("expected 1 to " + std::to_string(limit) + " threads, got " + std::to_string(count));
     at::set_num_threads(static_cast<int>(count));
     return nullptr;
   });

@@ -130,6 +130,11 @@ std::vector<napi_value> toList(napi_env env, napi_value value) {
   if (!isArray) throw ArgumentError("expected an array, got " + describe(env, value));
   uint32_t length;
   NAPI_OK(napi_get_array_length(env, value, &length));
+  // `new Array(2 ** 32 - 1)` costs JavaScript nothing; reading it would take all memory.
+  constexpr uint32_t maxLength = 1 << 20;
+  if (length > maxLength)
+    throw ArgumentError("expected at most " + std::to_string(maxLength) + " items, got an array of " +
+                        std::to_string(length));
   std::vector<napi_value> list(length);
   for (uint32_t i = 0; i < length; ++i) NAPI_OK(napi_get_element(env, value, i, &list[i]));
   return list;

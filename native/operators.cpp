@@ -69,7 +69,7 @@ napi_value call(napi_env env, napi_callback_info info) {
         std::string value;
         try {
           if (isNullish(env, values[i + 1])) continue;
-          value = describeIValue(toIValue(env, values[i + 1], spec));
+          value = describeIValue(toIValue(env, values[i + 1], spec), spec.kind);
         } catch (...) {
           value = "invalid";
         }
@@ -90,6 +90,9 @@ napi_value call(napi_env env, napi_callback_info info) {
       throw ArgumentError("internal: unknown operator id");
     op = operators()[id - 1].get();
 
+    for (const auto& result : op->results)
+      if (result.kind == Kind::Unsupported && !result.isWritten)
+        throw ArgumentError("its result is of a type that can't be given to JavaScript");
     const size_t expected = op->arguments.size();
     if (count - 1 > expected)
       throw ArgumentError("takes " + std::to_string(expected) + " arguments, got " + std::to_string(count - 1));
@@ -102,10 +105,10 @@ napi_value call(napi_env env, napi_callback_info info) {
 
     auto& results = op->results;
     if (results.empty()) return nullptr;
-    if (results.size() == 1) return results[0].isWritten ? nullptr : fromIValue(env, stack[0]);
+    if (results.size() == 1) return results[0].isWritten ? nullptr : fromIValue(env, stack[0], results[0].kind);
     std::vector<napi_value> items;
     for (size_t i = 0; i < results.size(); ++i)
-      items.push_back(results[i].isWritten ? undefined(env) : fromIValue(env, stack[i]));
+      items.push_back(results[i].isWritten ? undefined(env) : fromIValue(env, stack[i], results[i].kind));
     return array(env, items);
   } catch (const PendingException&) {
     return nullptr;

@@ -17,7 +17,12 @@ function list(value: OneOrMany): readonly Tensor[] {
 }
 
 function gradHandles(outputs: readonly Tensor[], gradOutputs: GradOutputs | undefined): (number | null)[] {
-  const given = gradOutputs === undefined ? outputs.map(() => undefined) : gradOutputs instanceof Tensor ? [gradOutputs] : gradOutputs;
+  const given =
+    gradOutputs === undefined
+      ? outputs.map(() => undefined)
+      : gradOutputs instanceof Tensor
+        ? [gradOutputs]
+        : gradOutputs;
   if (given.length !== outputs.length)
     throw new NativeError('backward', '', `${outputs.length} outputs but ${given.length} gradients`);
   return given.map((gradient) => (gradient === undefined ? null : gradient.handle));
@@ -86,8 +91,14 @@ function withGradMode<T>(enabled: boolean, body: () => T): T {
   const previous = native.setGradEnabled(enabled);
   try {
     const result = body();
-    if (result instanceof Promise)
-      throw new NativeError('noGrad', '', 'got an async function; the gradient mode holds for synchronous code only');
+    if (result instanceof Promise) {
+      result.catch(() => {}); // the error to see is this one
+      throw new NativeError(
+        'noGrad',
+        '',
+        'got an async function; the gradient mode holds for synchronous code only',
+      );
+    }
     return result;
   } finally {
     native.setGradEnabled(previous);
@@ -134,8 +145,15 @@ export function checkpoint(
   fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[],
   inputs: readonly Tensor[],
 ): Checkpoint {
-  const saved = inputs.map((input) => keep(input.detach()));
-  const outputs = scope('checkpoint', () => noGrad(() => list(fn(...saved))));
+  const [saved, outputs] = scope('checkpoint', () => {
+    const own = inputs.map((input) => input.detach());
+    // An output that is an input itself must not share its fate.
+    const made = noGrad(() =>
+      list(fn(...own)).map((output) => (own.includes(output) ? output.detach() : output)),
+    );
+    keep(own);
+    return [own, made];
+  });
   let isSpent = false;
   return {
     outputs,
@@ -144,7 +162,12 @@ export function checkpoint(
       dispose(saved);
     },
     backward(gradOutputs) {
-      if (isSpent) throw new NativeError('checkpoint', '', 'backward was called already, or the checkpoint was disposed');
+      if (isSpent)
+        throw new NativeError(
+          'checkpoint',
+          '',
+          'backward was called already, or the checkpoint was disposed',
+        );
       isSpent = true;
       try {
         return scope('checkpoint backward', () =>
@@ -159,7 +182,11 @@ export function checkpoint(
               return gradient !== undefined && output.requires_grad ? [[output, gradient] as const] : [];
             });
             if (gradOutputs.length !== again.length)
-              throw new NativeError('checkpoint', '', `${again.length} outputs but ${gradOutputs.length} gradients`);
+              throw new NativeError(
+                'checkpoint',
+                '',
+                `${again.length} outputs but ${gradOutputs.length} gradients`,
+              );
             if (pairs.length > 0)
               backward(
                 pairs.map(([output]) => output),

@@ -61,7 +61,14 @@ export function dtypeOfArray(array: TypedArray): DType {
   if (array instanceof Uint8Array) return 'uint8';
   if (array instanceof Int8Array) return 'int8';
   if (array instanceof Int16Array) return 'int16';
-  throw new NativeError('fromTypedArray', '', 'a Uint16Array needs a dtype: bfloat16 or float16');
+  const given: unknown = array;
+  throw new NativeError(
+    'fromTypedArray',
+    '',
+    given instanceof Uint16Array
+      ? 'a Uint16Array needs a dtype: bfloat16 or float16'
+      : `no dtype is carried by a ${(given as object).constructor.name}`,
+  );
 }
 
 /** Bytes of one element. */

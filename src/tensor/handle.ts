@@ -28,6 +28,9 @@ export abstract class TensorHandle {
     return this.#handle;
   }
 
+  /** An operator may have given the tensor another shape or dtype: what is remembered of it is void. */
+  changed(): void {}
+
   /** Whether the tensor can still be used. */
   get isAlive(): boolean {
     return this.#handle !== 0;
@@ -97,7 +100,11 @@ let currentScope: Scope | undefined;
 const collected = new FinalizationRegistry<NativeHandle>((handle) => native.release(handle));
 
 /** All tensors inside a value: the value itself, or anywhere in its arrays, Maps, Sets and plain objects. */
-function tensorsIn(value: unknown, found = new Set<TensorHandle>(), seen = new Set<object>()): Set<TensorHandle> {
+function tensorsIn(
+  value: unknown,
+  found = new Set<TensorHandle>(),
+  seen = new Set<object>(),
+): Set<TensorHandle> {
   if (typeof value !== 'object' || value === null) return found;
   if (value instanceof TensorHandle) return found.add(value);
   if (ArrayBuffer.isView(value) || seen.has(value)) return found;
@@ -128,8 +135,14 @@ export function scope<T>(nameOrBody: string | (() => T), maybeBody?: () => T): T
   let escaping: ReadonlySet<TensorHandle> = new Set();
   try {
     const result = body();
-    if (result instanceof Promise)
-      throw new NativeError('scope', '', `scope '${scope.name}' got an async function; scopes are synchronous`);
+    if (result instanceof Promise) {
+      result.catch(() => {}); // it will fail over dead tensors; the error to see is this one
+      throw new NativeError(
+        'scope',
+        '',
+        `scope '${scope.name}' got an async function; scopes are synchronous`,
+      );
+    }
     escaping = tensorsIn(result);
     return result;
   } finally {

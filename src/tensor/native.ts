@@ -57,7 +57,7 @@ export interface NativeEngineInfo {
 }
 
 interface Native {
-  setErrorClass(constructor: typeof NativeError): void;
+  setErrorClass(errorClass: typeof NativeError): void;
   resolve(name: string, overload: string): number;
   call(id: number, ...args: readonly NativeValue[]): NativeValue;
   schemaOf(name: string, overload: string): NativeSchema;
@@ -67,12 +67,7 @@ interface Native {
   liveTensors(): number;
   liveBytes(): number;
 
-  fromBytes(
-    bytes: ArrayBufferView,
-    shape: readonly number[],
-    dtype: string,
-    isCopied: boolean,
-  ): NativeHandle;
+  fromBytes(bytes: ArrayBufferView, shape: readonly number[], dtype: string, isCopied: boolean): NativeHandle;
   copyOut(handle: NativeHandle, bytes: ArrayBufferView): void;
   view(handle: NativeHandle): ArrayBuffer;
   shape(handle: NativeHandle): number[];
@@ -128,7 +123,11 @@ function packageRoot(): string {
 function load(): Native {
   const path = join(packageRoot(), 'build', 'native', 'twgrpo.node');
   if (!existsSync(path))
-    throw new NativeError('load', '', `the native addon is missing (${path}); build it with: npm run bootstrap`);
+    throw new NativeError(
+      'load',
+      '',
+      `the native addon is missing (${path}); build it with: npm run bootstrap`,
+    );
   let addon: Native;
   try {
     addon = createRequire(import.meta.url)(path) as Native;

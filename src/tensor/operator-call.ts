@@ -26,9 +26,8 @@ export function wrap(result: NativeValue): Tensor {
   return makeTensor(result as NativeHandle);
 }
 
-/** An optional tensor result: undefined where the operator gave none. */
 export function wrapList(result: NativeValue): Tensor[] {
-  return (result as NativeHandle[]).map(makeTensor);
+  return (result as NativeHandle[]).map(wrap);
 }
 
 export function handleOf(value: unknown, operator: string, argument: string): NativeHandle {
@@ -42,13 +41,21 @@ export function optionalHandle(value: unknown, operator: string, argument: strin
 
 export function handlesOf(value: unknown, operator: string, argument: string): NativeHandle[] {
   if (!Array.isArray(value))
-    throw new NativeError(operator, '', `argument '${argument}' expected an array of Tensors, got ${kindOf(value)}`);
+    throw new NativeError(
+      operator,
+      '',
+      `argument '${argument}' expected an array of Tensors, got ${kindOf(value)}`,
+    );
   return value.map((item, i) => handleOf(item, operator, `${argument}[${i}]`));
 }
 
 export function optionalHandles(value: unknown, operator: string, argument: string): (NativeHandle | null)[] {
   if (!Array.isArray(value))
-    throw new NativeError(operator, '', `argument '${argument}' expected an array of Tensors, got ${kindOf(value)}`);
+    throw new NativeError(
+      operator,
+      '',
+      `argument '${argument}' expected an array of Tensors, got ${kindOf(value)}`,
+    );
   return value.map((item, i) => optionalHandle(item, operator, `${argument}[${i}]`) ?? null);
 }
 
@@ -65,7 +72,9 @@ export function isScalar(value: unknown): boolean {
   return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint';
 }
 export function isOptions(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof TensorHandle);
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof TensorHandle)
+  );
 }
 
 /** Whether an options object names this option. */
@@ -77,11 +86,17 @@ export function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'object') return `a ${value.constructor?.name ?? 'object'}`;
-  return typeof value === 'string' ? `'${value}'` : `${typeof value} ${String(value)}`.replace('undefined undefined', 'undefined');
+  return typeof value === 'string'
+    ? `'${value}'`
+    : `${typeof value} ${String(value)}`.replace('undefined undefined', 'undefined');
 }
 
 /** No overload takes these arguments. */
-export function noOverload(operator: string, schemas: readonly string[], args: readonly unknown[]): NativeError {
+export function noOverload(
+  operator: string,
+  schemas: readonly string[],
+  args: readonly unknown[],
+): NativeError {
   return new NativeError(
     operator,
     '',
@@ -123,10 +138,15 @@ export function callOperator(
   const schema = native.schemaOf(name, overload);
   const known = new Set(schema.arguments.map((argument) => argument.name));
   for (const key of Object.keys(options))
-    if (!known.has(key)) throw new NativeError(fullName, '', `has no argument '${key}'; schema: ${schema.text}`);
+    if (!known.has(key))
+      throw new NativeError(fullName, '', `has no argument '${key}'; schema: ${schema.text}`);
   const positional = schema.arguments.filter((argument) => !argument.isKeywordOnly);
   if (args.length > positional.length)
-    throw new NativeError(fullName, '', `takes ${positional.length} positional arguments, got ${args.length}: ${schema.text}`);
+    throw new NativeError(
+      fullName,
+      '',
+      `takes ${positional.length} positional arguments, got ${args.length}: ${schema.text}`,
+    );
   const values = schema.arguments.map((argument, i) => {
     const value = !argument.isKeywordOnly && i < args.length ? args[i] : options[argument.name];
     if (value === undefined) return undefined;
@@ -144,7 +164,10 @@ export function callOperator(
     }
   });
   const result = native.call(operatorId(name, overload), ...values);
-  const written = schema.arguments.flatMap((argument, i) => (argument.isWritten ? [args[i] ?? options[argument.name]] : []));
+  const written = schema.arguments.flatMap((argument, i) =>
+    argument.isWritten ? [args[i] ?? options[argument.name]] : [],
+  );
+  for (const value of written.flat()) if (value instanceof TensorHandle) value.changed();
   let writtenTaken = 0;
   const wrapped = schema.results.map((spec, i) => {
     const value = schema.results.length === 1 ? result : (result as NativeValue[])[i];

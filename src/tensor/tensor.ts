@@ -5,7 +5,7 @@
 import { arrayTypeOf, type Device, type DType, dtypeOfArray, type TypedArray } from './dtype.ts';
 import { NativeError } from './errors.ts';
 import { type NativeHandle, native } from './native.ts';
-import { callOperator, type Scalar, setTensorFactory } from './operator-call.ts';
+import { callOperator, isScalar, kindOf, type Scalar, setTensorFactory } from './operator-call.ts';
 import { TensorOperators } from './operators.generated.ts';
 
 export interface TensorOptions {
@@ -21,13 +21,13 @@ export class Tensor extends TensorOperators {
   #dtype: DType | undefined;
 
   get shape(): readonly number[] {
-    // `resize_` and `set_` are the only operators that change a shape; they are not worth a check each time.
     if (!this.isAlive) this.handle; // throws
     this.#shape ??= native.shape(this.handle);
     return this.#shape;
   }
 
   get dtype(): DType {
+    if (!this.isAlive) this.handle; // throws
     this.#dtype ??= native.dtype(this.handle) as DType;
     return this.#dtype;
   }
@@ -58,15 +58,21 @@ export class Tensor extends TensorOperators {
     return native.isContiguous(this.handle);
   }
 
+  override changed(): void {
+    this.#shape = undefined;
+    this.#dtype = undefined;
+  }
+
+  // The only generated methods that change a shape; `callOperator` tells all that it writes to.
   override resize_(...args: Parameters<TensorOperators['resize_']>): this {
     super.resize_(...args);
-    this.#shape = undefined;
+    this.changed();
     return this;
   }
 
   override set_(...args: Parameters<TensorOperators['set_']>): this {
     super.set_(...args);
-    this.#shape = undefined;
+    this.changed();
     return this;
   }
 
@@ -191,45 +197,80 @@ export class Tensor extends TensorOperators {
 setTensorFactory((handle: NativeHandle) => new Tensor(handle));
 
 /**
- * A tensor from a typed array; int64 from a BigInt64Array, and bfloat16 or float16 from their raw bits in a Uint16Array.
+ * A tensor from a typed array; int64 from a BigInt64Array, and bfloat16 or float16 from their raw bits in a
+ * Uint16Array. A Uint8Array holds the raw bytes of any dtype that is named.
  *
- * @param options.copy with `false` the tensor borrows the array's memory: cheap, but writing to one writes the other
- * @throws NativeError when the array's length does not fit the shape
+ * @param options.copy with `false` the tensor borrows the array's memory: cheap, but writing to one writes the
+ *   other, and the array's buffer must not be transferred (`postMessage`, `structuredClone`) while the tensor lives
+ * @throws NativeError when the array's length does not fit the shape, the array is of another dtype, or its memory
+ *   can't be borrowed (resizable, or not aligned for the dtype)
  */
 export function fromTypedArray(
   array: TypedArray,
   shape: readonly number[],
   options: TensorOptions & { readonly copy?: boolean } = {},
 ): Tensor {
+  if (!ArrayBuffer.isView(array))
+    throw new NativeError('fromTypedArray', '', `expected a typed array, got ${kindOf(array)}`);
+  if (options.copy === false && (array.buffer as { resizable?: boolean }).resizable === true)
+    throw new NativeError(
+      'fromTypedArray',
+      '',
+      'the memory of a resizable buffer may move; let it be copied',
+    );
   const dtype = options.dtype ?? dtypeOfArray(array);
   const carrier = arrayTypeOf(dtype);
   const isBytes = array instanceof Uint8Array;
   if (!isBytes && !(array instanceof carrier))
-    throw new NativeError('fromTypedArray', '', `${dtype} needs a ${carrier.name}, got a ${array.constructor.name}`);
+    throw new NativeError(
+      'fromTypedArray',
+      '',
+      `${dtype} needs a ${carrier.name}, got a ${array.constructor.name}`,
+    );
   const made = new Tensor(native.fromBytes(array, shape, dtype, options.copy ?? true));
   return moved(made, options.device);
 }
 
+/** As many dimensions as libtorch's own iterators take. */
+const maxDimensions = 64;
+
+/** What the integer dtypes hold. */
+const integerRange: Partial<Record<DType, readonly [number, number]>> = {
+  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER], // as numbers; bigints reach further
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int16: [-(2 ** 15), 2 ** 15 - 1],
+  int8: [-128, 127],
+  uint8: [0, 255],
+};
+
 /**
  * A tensor from nested numbers, float32 unless a dtype is named.
- * @throws NativeError when inner arrays differ in length
+ * @throws NativeError when inner arrays differ in length, a value is no number, or an integer dtype can't hold it
  */
 export function tensor(values: NestedNumbers, options: TensorOptions = {}): Tensor {
+  const dtype = options.dtype ?? 'float32';
+  const range = integerRange[dtype];
   const shape: number[] = [];
-  for (let level: NestedNumbers | undefined = values; Array.isArray(level); level = level[0]) shape.push(level.length);
+  for (let level: NestedNumbers | undefined = values; Array.isArray(level); level = level[0]) {
+    shape.push(level.length);
+    if (shape.length > maxDimensions)
+      throw new NativeError('tensor', '', `arrays nested deeper than ${maxDimensions}`);
+  }
   const flat: (number | bigint | boolean)[] = [];
   const collect = (value: NestedNumbers, dim: number): void => {
     if (!Array.isArray(value)) {
       if (dim !== shape.length) throw new NativeError('tensor', '', 'inner arrays differ in depth');
+      if (!isScalar(value)) throw new NativeError('tensor', '', `expected numbers, got ${kindOf(value)}`);
+      if (range !== undefined) checkInteger(value as number | bigint | boolean, dtype, range);
       flat.push(value as number | bigint | boolean);
       return;
     }
+    if (dim === shape.length) throw new NativeError('tensor', '', 'inner arrays differ in depth');
     if (value.length !== shape[dim])
       throw new NativeError('tensor', '', `inner arrays differ in length: ${value.length} and ${shape[dim]}`);
     for (const item of value) collect(item, dim + 1);
   };
   collect(values, 0);
-  const dtype = options.dtype ?? 'float32';
   switch (dtype) {
     case 'float32':
       return fromTypedArray(Float32Array.from(flat, Number), shape, options);
@@ -254,6 +295,19 @@ export function tensor(values: NestedNumbers, options: TensorOptions = {}): Tens
   }
 }
 
+function checkInteger(
+  value: number | bigint | boolean,
+  dtype: DType,
+  range: readonly [number, number],
+): void {
+  const number = Number(value);
+  const isHeld =
+    typeof value === 'bigint' && dtype === 'int64'
+      ? BigInt.asIntN(64, value) === value
+      : Number.isInteger(number) && number >= range[0] && number <= range[1];
+  if (!isHeld) throw new NativeError('tensor', '', `${dtype} can't hold ${value}`);
+}
+
 function moved(made: Tensor, device: Device | undefined): Tensor {
   if (device === undefined || device === 'cpu') return made;
   try {
@@ -263,7 +317,11 @@ function moved(made: Tensor, device: Device | undefined): Tensor {
   }
 }
 
-function make(operator: string, args: readonly unknown[], options: Readonly<Record<string, unknown>>): Tensor {
+function make(
+  operator: string,
+  args: readonly unknown[],
+  options: Readonly<Record<string, unknown>>,
+): Tensor {
   return callOperator(`aten::${operator}`, args, options) as Tensor;
 }
 
@@ -311,7 +369,8 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
   const last = args.at(-1);
   const options = typeof last === 'object' ? last : {};
   const numbers = args.filter((value): value is number => typeof value === 'number');
-  const [start, end, step] = numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
+  const [start, end, step] =
+    numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
   return make('arange.start_step', [start, end, step], { ...options });
 }
 
