@@ -1,6 +1,21 @@
+/** Files of a model folder: weights, tokenizer, chat template; and files that appear whole or not at all. */
 export { isLeftover, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
 export { type ChatContent, type ChatMessage, ChatTemplate, type RenderOptions } from './chat-template.ts';
 export { checkJson, readJsonFile } from './json-file.ts';
+export {
+  CheckpointFiles,
+  type LazyTensor,
+  listed,
+  loadCheckpoint,
+  openSafetensors,
+  saveCheckpoint,
+  saveSafetensors,
+} from './safetensors.ts';
 export type { SafetensorsDType, TensorInfo } from './safetensors-format.ts';
-export { type TensorSource, writeSafetensorsFile, writeWeightFiles } from './safetensors-write.ts';
+export {
+  MAX_SHARD_SIZE,
+  type TensorSource,
+  writeSafetensorsFile,
+  writeWeightFiles,
+} from './safetensors-write.ts';
 export { byteAlphabet, type DecodeOptions, type DecodeStream, Tokenizer } from './tokenizer.ts';

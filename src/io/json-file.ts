@@ -2,12 +2,14 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { CheckpointError } from '../run/index.ts';
+import { firstDuplicateKey } from './safetensors-format.ts';
 
 /**
  * Read a JSON file of a model folder.
- * @throws CheckpointError naming the file when it is missing (unless `optional`: then undefined) or not JSON.
+ * @throws CheckpointError naming the file when it is missing (unless `optional`: then undefined) or not JSON; with `uniqueKeys` also
+ *   when one object names a key twice (JSON.parse would keep the last in silence).
  */
-export function readJsonFile(file: string, { optional = false } = {}): unknown {
+export function readJsonFile(file: string, { optional = false, uniqueKeys = false } = {}): unknown {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -18,14 +20,19 @@ export function readJsonFile(file: string, { optional = false } = {}): unknown {
       hint: 'Give the folder of a Qwen2-VL or Qwen2.5-VL model, with all its files.',
     });
   }
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     throw new CheckpointError(`${file}: not valid JSON (${(cause as Error).message})`, {
       cause,
       hint: 'The file is damaged or cut short: copy it again.',
     });
   }
+  const duplicate = uniqueKeys ? firstDuplicateKey(text) : undefined;
+  if (duplicate !== undefined)
+    throw new CheckpointError(`${file}: names the key ${JSON.stringify(duplicate)} twice`);
+  return value;
 }
 
 /** Check a value of a model file by a schema; every problem is named with file and key in one CheckpointError. */
