@@ -1,3 +1,25 @@
-export type { ModelConfig } from './qwen2-5-vl/config.ts';
+/** Models: layers, adapters, and the Qwen2-VL / Qwen2.5-VL family from files to logits. */
+export { indexTensor, type LowRankPair, type ModelParams } from './layers.ts';
+export {
+  adapterOf,
+  createLora,
+  LORA_DEFAULTS,
+  type LoraAdapter,
+  type LoraConfig,
+  mergeLora,
+  targetModules,
+} from './lora.ts';
+export { loadLora, saveLora } from './lora-files.ts';
+export type { CompletionHidden, EncodedPrompt } from './qwen2-5-vl/completion.ts';
+export {
+  type GenerationConfig,
+  type ModelConfig,
+  readGenerationConfig,
+  readModelConfig,
+} from './qwen2-5-vl/config.ts';
 export { type ModelOptions, type PromptInputs, Qwen2_5VL } from './qwen2-5-vl/model.ts';
 export type { Grid, MropePositions, TextAfterVision, VisionGrids } from './qwen2-5-vl/positions.ts';
+export type { Prefill } from './qwen2-5-vl/prefill.ts';
+export type { Attend } from './qwen2-5-vl/text.ts';
+export { createTinyCheckpoint, type TinyCheckpointOptions } from './qwen2-5-vl/tiny-checkpoint.ts';
+export { sharedPrefixDecode } from './shared-prefix-attention.ts';

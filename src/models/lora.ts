@@ -1,15 +1,11 @@
 /**
- * Low-rank adapters (LoRA): a small trainable addition to chosen linear layers, y += scale * (x A^T) B^T. On disk as PEFT
- * saves them: `adapter_config.json` and `adapter_model.safetensors`.
- *
- * Only plain LoRA. What changes the formula (DoRA, adapted biases, whole modules saved, per-module ranks, dropout at work in
- * training) is refused on loading, not ignored.
+ * Low-rank adapters (LoRA): a small trainable addition to chosen linear layers, y += scale * (x A^T) B^T. Plain LoRA without
+ * dropout. On disk: `lora-files.ts`.
  *
  * Shapes: A (r, in), B (out, r).
  *
  * Source: arXiv 2106.09685; huggingface/peft `tuners/lora/layer.py`, `utils/save_and_load.py`.
  */
-import { join } from 'node:path';
 import { ConfigError } from '../run/index.ts';
 import {
   type Device,
@@ -56,6 +52,7 @@ export interface LoraAdapter {
  * A new adapter: A uniform in +-1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt(5)), B zero, so that it changes nothing yet.
  *
  * @param weights The model's weights by published name; their shapes decide A and B.
+ * @returns The adapter; its tensors are kept until disposed.
  * @throws ConfigError when no linear layer matches.
  */
 export function createLora(
@@ -70,19 +67,21 @@ export function createLora(
       hint: `names end for example in ${LORA_DEFAULTS.target_modules}`,
     });
   }
-  const tensors = scope(() => {
-    const made = new Map<string, Tensor>();
-    for (const module of modules) {
-      const stored = weights.get(`${module}.weight`)!;
-      const [out, into] = stored.shape as [number, number];
-      const dtype = options.dtype ?? 'float32';
-      const device = options.device ?? stored.device;
-      const uniform = rand([config.r, into], { generator }).mul(2).sub(1).div(Math.sqrt(into));
-      made.set(`${module}.lora_A.weight`, uniform.to({ dtype, device }));
-      made.set(`${module}.lora_B.weight`, zeros([out, config.r], { dtype, device }));
-    }
-    return made;
-  });
+  const tensors = keep(
+    scope('createLora', () => {
+      const made = new Map<string, Tensor>();
+      for (const module of modules) {
+        const stored = weights.get(`${module}.weight`)!;
+        const [out, into] = stored.shape as [number, number];
+        const dtype = options.dtype ?? 'float32';
+        const device = options.device ?? stored.device;
+        const uniform = rand([config.r, into], { generator }).mul(2).sub(1).div(Math.sqrt(into));
+        made.set(`${module}.lora_A.weight`, uniform.to({ dtype, device }));
+        made.set(`${module}.lora_B.weight`, zeros([out, config.r], { dtype, device }));
+      }
+      return made;
+    }),
+  );
   return adapterOf(config, tensors);
 }
 
@@ -142,8 +141,4 @@ export function transformersName(module: string): string {
   if (module.startsWith('visual.')) return `model.${module}`;
   if (module.startsWith('model.')) return `model.language_model.${module.slice('model.'.length)}`;
   return module;
-}
-
-export function adapterFiles(dir: string): { readonly config: string; readonly weights: string } {
-  return { config: join(dir, 'adapter_config.json'), weights: join(dir, 'adapter_model.safetensors') };
 }

@@ -3,64 +3,71 @@
  * itself. The prefix is stored once, whatever G.
  *
  * Two functions with the same meaning: one for many queries a row (scoring, training, with gradients), one for a single
- * new token a row (decoding), which never copies the prefix.
+ * new token a row (decoding). Neither copies the prefix for each row.
  *
- * Shapes: G rows, H query heads, K key/value heads (H a multiple of K), C suffix tokens, P prefix tokens, D head size.
+ * Shapes: G rows, H query heads, K key/value heads (H a multiple of K), S suffix tokens, P prefix tokens, E head size.
  */
-import { cat, ones, scaled_dot_product_attention, type Tensor } from '../tensor/index.ts';
+import { callOperator, cat, ones, scaled_dot_product_attention, type Tensor } from '../tensor/index.ts';
+
+export interface KeysValues {
+  readonly k: Tensor;
+  readonly v: Tensor;
+}
 
 /**
- * Keys and values of the prefix are repeated for each row and joined with the suffix; one mask, one call. Simple and exact;
- * it costs G copies of the prefix's keys and values while the layer runs.
+ * On the CPU one fused operator (`native/prefix_attention.cpp`); elsewhere `joinedPrefixAttention`.
  *
- * @param q_GHCD Queries of the suffix tokens. Right padding is harmless: no query sees a later key of its row.
- * @param prefix Keys and values of the prompt, (1, K, P, D).
- * @param suffix Keys and values of the rows, (G, K, C, D).
- * @param mask_CX From `suffixMask(P, C)`.
- * @returns (G, H, C, D), with gradients into the prefix too.
+ * @param q_GHSE Queries of the suffix tokens. Right padding is harmless: no query sees a later key of its row.
+ * @param prefix Keys and values of the prompt, (1, K, P, E).
+ * @param suffix Keys and values of the rows, (G, K, S, E).
+ * @returns (G, H, S, E), with gradients into the prefix too.
  */
-export function sharedPrefixAttention(
-  q_GHCD: Tensor,
-  prefix: { readonly k: Tensor; readonly v: Tensor },
-  suffix: { readonly k: Tensor; readonly v: Tensor },
-  mask_CX: Tensor,
-): Tensor {
-  const rows = q_GHCD.shape[0]!;
+export function sharedPrefixAttention(q_GHSE: Tensor, prefix: KeysValues, suffix: KeysValues): Tensor {
+  if (q_GHSE.device !== 'cpu') return joinedPrefixAttention(q_GHSE, prefix, suffix);
+  const scale = q_GHSE.shape[3]! ** -0.5;
+  return callOperator('twgrpo::prefix_attention', [
+    q_GHSE,
+    prefix.k,
+    prefix.v,
+    suffix.k,
+    suffix.v,
+    scale,
+  ]) as Tensor;
+}
+
+/**
+ * The same, obvious and slow: the prefix repeated for each row, joined with the suffix, one mask. What the fused operator is
+ * tested against.
+ */
+export function joinedPrefixAttention(q_GHSE: Tensor, prefix: KeysValues, suffix: KeysValues): Tensor {
+  const [rows, , suffixLength] = q_GHSE.shape as [number, number, number];
+  const prefixLength = prefix.k.shape[2]!;
   const join = (shared: Tensor, own: Tensor) => cat([shared.expand([rows, -1, -1, -1]), own], 2);
+  const mask = ones([suffixLength, prefixLength + suffixLength], { dtype: 'bool', device: q_GHSE.device });
   return scaled_dot_product_attention(
-    q_GHCD,
+    q_GHSE,
     join(prefix.k, suffix.k),
     join(prefix.v, suffix.v),
-    mask_CX,
+    mask.tril(prefixLength),
     0,
     false,
     { enable_gqa: true },
   );
 }
 
-/** (C, P + C) bool: true where a suffix query may look, that is at the whole prefix and at the suffix up to itself. */
-export function suffixMask(prefixLength: number, suffixLength: number, device: string): Tensor {
-  return ones([suffixLength, prefixLength + suffixLength], { dtype: 'bool', device }).tril(prefixLength);
-}
-
 /**
  * One new token a row. Scores against the shared prefix are one product for all rows, scores against the own suffix one
- * batched product; a single softmax over both, then the same split for the values. Nothing of size P is copied.
+ * batched product; a single softmax over both, then the same split for the values.
  *
- * @param q_GHD Queries of the newest token of each row.
- * @param prefix (1, K, P, D).
- * @param suffix (G, K, S, D), the newest token last.
- * @returns (G, H, D).
+ * @param q_GHE Queries of the newest token of each row.
+ * @param prefix (1, K, P, E).
+ * @param suffix (G, K, S, E), the newest token last.
+ * @returns (G, H, E).
  */
-export function sharedPrefixDecode(
-  q_GHD: Tensor,
-  prefix: { readonly k: Tensor; readonly v: Tensor },
-  suffix: { readonly k: Tensor; readonly v: Tensor },
-): Tensor {
-  const [rows, heads, size] = q_GHD.shape as [number, number, number];
+export function sharedPrefixDecode(q_GHE: Tensor, prefix: KeysValues, suffix: KeysValues): Tensor {
+  const [rows, heads, size] = q_GHE.shape as [number, number, number];
   const [, groups, prefixLength] = prefix.k.shape as [number, number, number];
-  const repeats = heads / groups;
-  const q = q_GHD.mul(size ** -0.5).view([rows, groups, repeats, size]);
+  const q = q_GHE.mul(size ** -0.5).view([rows, groups, heads / groups, size]);
   const ownScores = q.matmul(suffix.k.transpose(-1, -2));
   const sharedScores = asRows(asQueries(q).matmul(prefix.k.select(0, 0).transpose(-1, -2)), rows);
   const weights = cat([sharedScores, ownScores], -1).softmax(-1, 'float32').to({ dtype: q.dtype });

@@ -17,7 +17,7 @@ import {
   type Tensor,
 } from '../../tensor/index.ts';
 import { embed, indexTensor, type ModelParams } from '../layers.ts';
-import { sharedPrefixAttention, suffixMask } from '../shared-prefix-attention.ts';
+import { sharedPrefixAttention } from '../shared-prefix-attention.ts';
 import type { ModelConfig } from './config.ts';
 import { GroupLayout } from './group-layout.ts';
 import type { MropePositions } from './positions.ts';
@@ -176,7 +176,6 @@ function groupAttention(
 ): { readonly function: Attend; readonly reads: Tensor[] } {
   const { prefixLength, suffixLength, suffixTokens, lengths } = layout;
   if (suffixTokens === 0) return { function: causalAttention, reads: [] };
-  const mask = suffixMask(prefixLength, suffixLength, device);
   const [padIndex, packIndex] = [layout.padIndex(), layout.packIndex()];
   /** (S tokens, H, E) to (G, H, S, E). */
   const pad = (x: Tensor) =>
@@ -195,9 +194,8 @@ function groupAttention(
       pad(q.narrow(0, asking, suffixTokens)),
       { k: headsFirst(kPrefix), v: headsFirst(vPrefix) },
       { k: pad(k.narrow(0, prefixLength, suffixTokens)), v: pad(v.narrow(0, prefixLength, suffixTokens)) },
-      mask,
     );
     return cat([ofPrefix, pack(ofSuffix)], 0);
   };
-  return { function: attend, reads: [mask, padIndex, packIndex].filter((t) => t !== undefined) };
+  return { function: attend, reads: [padIndex, packIndex].filter((t) => t !== undefined) };
 }

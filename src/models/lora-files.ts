@@ -1,0 +1,165 @@
+/**
+ * Adapters on disk as PEFT saves them: `adapter_config.json` and `adapter_model.safetensors` with keys
+ * `base_model.model.<module>.lora_A.weight`. Modules are written under transformers 5's names; both key layouts are read.
+ *
+ * What plain LoRA does not do (DoRA, adapted biases, whole modules saved, ranks by module, ...) is refused: ignoring it would
+ * load another model.
+ *
+ * Source: huggingface/peft 0.21 `utils/save_and_load.py`, `tuners/lora/config.py`.
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import {
+  checkJson,
+  listed,
+  openSafetensors,
+  readJsonFile,
+  saveSafetensors,
+  writeFileAtomic,
+  writeFolderAtomic,
+} from '../io/index.ts';
+import { CheckpointError } from '../run/index.ts';
+import { type Device, type DType, keep, scope, type Tensor } from '../tensor/index.ts';
+import { adapterOf, type LoraAdapter, type LoraConfig, targetModules, transformersName } from './lora.ts';
+import { publishedName } from './qwen2-5-vl/weight-names.ts';
+
+const CONFIG_FILE = 'adapter_config.json';
+const WEIGHTS_FILE = 'adapter_model.safetensors';
+const PREFIX = 'base_model.model.';
+
+const names = z.union([z.string(), z.array(z.string()).min(1)]);
+const configSchema = z.looseObject({
+  peft_type: z.literal('LORA', 'only adapters of peft_type LORA can be loaded'),
+  r: z.number().int().positive(),
+  lora_alpha: z.number().positive(),
+  use_rslora: z.boolean().nullish(),
+  target_modules: names,
+  exclude_modules: names.nullish(),
+});
+
+/** Keys of PEFT's config that change the formula when they hold anything but these values. */
+const PLAIN = new Map<string, readonly unknown[]>([
+  ['bias', ['none']],
+  ['use_dora', [false]],
+  ['use_qalora', [false]],
+  ['use_bdlora', [false]],
+  ['lora_bias', [false]],
+  ['fan_in_fan_out', [false]],
+  ['modules_to_save', []],
+  ['rank_pattern', []],
+  ['alpha_pattern', []],
+  ['layers_to_transform', []],
+  ['layer_replication', []],
+  ['target_parameters', []],
+  ['trainable_token_indices', []],
+  ['alora_invocation_tokens', []],
+  ['arrow_config', []],
+]);
+
+/**
+ * @param weights The model's weights by published name; every adapted module must fit them.
+ * @returns The adapter; its tensors are kept until disposed.
+ * @throws CheckpointError naming file and key.
+ */
+export function loadLora(
+  dir: string,
+  weights: ReadonlyMap<string, Tensor>,
+  options: { readonly dtype?: DType; readonly device?: Device } = {},
+): LoraAdapter {
+  const configFile = join(dir, CONFIG_FILE);
+  const raw = checkJson(configSchema, readJsonFile(configFile), configFile, []);
+  const strange = Object.entries(raw).filter(([key, value]) => !isPlain(key, value));
+  if (strange.length > 0) {
+    throw new CheckpointError(
+      `${configFile}: only plain LoRA is supported; found ${listed(strange.map(([key, value]) => `${key}: ${JSON.stringify(value)}`))}`,
+      { hint: 'merge the adapter into its model with PEFT and load the merged folder' },
+    );
+  }
+  const config: LoraConfig = {
+    r: raw.r,
+    lora_alpha: raw.lora_alpha,
+    use_rslora: raw.use_rslora ?? false,
+    target_modules: raw.target_modules,
+    exclude_modules: raw.exclude_modules ?? undefined,
+  };
+  return adapterOf(config, readTensors(join(dir, WEIGHTS_FILE), config, weights, options));
+}
+
+function readTensors(
+  file: string,
+  config: LoraConfig,
+  weights: ReadonlyMap<string, Tensor>,
+  { dtype, device }: { readonly dtype?: DType; readonly device?: Device },
+): Map<string, Tensor> {
+  const stored = new Map([...openSafetensors(file)].map(([key, lazy]) => [ourName(key), { key, lazy }]));
+  const expected = new Map<string, readonly number[]>();
+  for (const module of targetModules(weights, config)) {
+    const [out, into] = weights.get(`${module}.weight`)!.shape as [number, number];
+    expected.set(`${module}.lora_A.weight`, [config.r, into]);
+    expected.set(`${module}.lora_B.weight`, [out, config.r]);
+  }
+  const problems: string[] = [];
+  for (const [name, shape] of expected) {
+    const found = stored.get(name);
+    if (found === undefined) problems.push(`missing ${PREFIX}${transformersName(name)}`);
+    else if (String(found.lazy.shape) !== String(shape)) {
+      problems.push(`${found.key} is [${found.lazy.shape}], the model needs [${shape}]`);
+    }
+  }
+  for (const [name, { key }] of stored) if (!expected.has(name)) problems.push(`surplus ${key}`);
+  if (problems.length > 0) throw new CheckpointError(`${file}: ${listed(problems)}`);
+  return new Map(
+    [...expected.keys()].map((name) => {
+      const { lazy } = stored.get(name)!;
+      const target = { ...(dtype ? { dtype } : {}), device: device ?? weights.values().next().value!.device };
+      return [name, keep(scope(() => lazy.read().toCopy(target)))];
+    }),
+  );
+}
+
+/** Write an adapter folder; `base_model_name_or_path` is only a note for the reader. */
+export function saveLora(
+  dir: string,
+  adapter: LoraAdapter,
+  options: { readonly base_model_name_or_path?: string; readonly replace?: boolean } = {},
+): void {
+  const { config } = adapter;
+  const json = {
+    peft_type: 'LORA',
+    base_model_name_or_path: options.base_model_name_or_path ?? null,
+    r: config.r,
+    lora_alpha: config.lora_alpha,
+    lora_dropout: 0,
+    use_rslora: config.use_rslora,
+    use_dora: false,
+    bias: 'none',
+    fan_in_fan_out: false,
+    init_lora_weights: true,
+    inference_mode: true,
+    modules_to_save: null,
+    target_modules: config.target_modules,
+    exclude_modules: config.exclude_modules ?? null,
+    task_type: null,
+  };
+  const named = [...adapter.weights].map(
+    ([name, tensor]) => [`${PREFIX}${transformersName(name)}`, tensor] as const,
+  );
+  writeFolderAtomic(
+    dir,
+    (temporary) => {
+      writeFileAtomic(join(temporary, CONFIG_FILE), `${JSON.stringify(json, null, 2)}\n`);
+      saveSafetensors(join(temporary, WEIGHTS_FILE), new Map(named));
+    },
+    { replace: options.replace ?? false },
+  );
+}
+
+function ourName(key: string): string {
+  return key.startsWith(PREFIX) ? publishedName(key.slice(PREFIX.length)) : key;
+}
+
+function isPlain(key: string, value: unknown): boolean {
+  const allowed = PLAIN.get(key);
+  if (allowed === undefined || value === null || value === undefined || allowed.includes(value)) return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}

@@ -1,0 +1,278 @@
+/**
+ * Group generation: G completions of a prompt that is computed once. Several prompts may run together; their rows share
+ * every projection and differ only in whose prefix they look at. A finished row leaves the batch at once.
+ *
+ * A row's draws depend on its prompt's generator and its own place in the group, not on which rows still run or which other
+ * prompts are in the batch. The ids cross to JavaScript once a step, the log-probabilities once at the end.
+ *
+ * Shapes: R rows still running, V vocabulary.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { type EncodedPrompt, indexTensor, type ModelConfig, type Qwen2_5VL } from '../models/index.ts';
+import { ConfigError } from '../run/index.ts';
+import {
+  cat,
+  fromTypedArray,
+  type Generator,
+  keep,
+  noGrad,
+  rand,
+  scope,
+  type Tensor,
+  zeros,
+} from '../tensor/index.ts';
+import { GroupCache } from './kv-cache.ts';
+import { checkSampling, drawTokens, type SamplingOptions, sampleScores } from './sampler.ts';
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Completions of each prompt, G. */
+  readonly num_generations: number;
+  /** Tokens of a completion at most, the stop token included. */
+  readonly max_completion_length: number;
+  /** A completion ends with the first of these, which it keeps. */
+  readonly stop_token_ids: readonly number[];
+  /** Never drawn. Default: `visionTokenIds(config)`; pass the pad id too where it is no stop id, or [] to ban nothing. */
+  readonly banned_token_ids?: readonly number[] | undefined;
+  /** Called for every token as soon as it is known. */
+  readonly on_token?: ((token: GeneratedToken) => void) | undefined;
+  /** Stops between two steps by throwing its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface GeneratedToken {
+  readonly prompt: number;
+  readonly row: number;
+  /** Place in the completion, from 0. */
+  readonly index: number;
+  readonly id: number;
+}
+
+export interface Completion {
+  /** Stop token included. */
+  readonly ids: readonly number[];
+  /** Log-probability of each token under the policy itself: no temperature, no ban, no penalty. */
+  readonly logps: Float32Array;
+  readonly finish_reason: 'stop' | 'length';
+}
+
+/** One running row. */
+interface Row {
+  readonly prompt: number;
+  readonly row: number;
+  readonly ids: number[];
+  isStopped: boolean;
+}
+
+/** Placeholders and markers of images and videos: in text they mean nothing, and a later pass would misread them. */
+export function visionTokenIds(config: ModelConfig): number[] {
+  return [
+    config.image_token_id,
+    config.video_token_id,
+    config.vision_start_token_id,
+    config.vision_end_token_id,
+  ];
+}
+
+/** G completions of one prompt. See `generateGroups`. */
+export async function generateGroup(
+  model: Qwen2_5VL,
+  prompt: EncodedPrompt,
+  options: GenerateOptions & { readonly generator: Generator },
+): Promise<Completion[]> {
+  const [group] = await generateGroups(model, [prompt], { ...options, generators: [options.generator] });
+  return group!;
+}
+
+/**
+ * G completions of each prompt. Lets other work run between steps, so that progress and signals are served.
+ *
+ * @param options.generators One CPU generator a prompt; each step takes G numbers from it, greedy or not running excepted.
+ * @returns One group a prompt, in order; nothing native is left alive.
+ * @throws ConfigError for an option out of range.
+ */
+export async function generateGroups(
+  model: Qwen2_5VL,
+  prompts: readonly EncodedPrompt[],
+  options: GenerateOptions & { readonly generators: readonly Generator[] },
+): Promise<Completion[][]> {
+  checkOptions(options, prompts.length);
+  const { num_generations, max_completion_length, stop_token_ids } = options;
+  const banned = options.banned_token_ids ?? visionTokenIds(model.config);
+  const stops = new Set(stop_token_ids);
+  const all: Row[] = prompts.flatMap((_, prompt) =>
+    Array.from({ length: num_generations }, (__, row) => ({ prompt, row, ids: [], isStopped: false })),
+  );
+  const record: { logps: Tensor; rows: readonly Row[] }[] = [];
+  const { cache, first } = start(model, prompts, num_generations);
+  let logits_RV = first;
+  let running: readonly Row[] = all;
+  let seen_RV = seenTokens(model, prompts, running, options);
+  try {
+    for (let index = 0; ; index++) {
+      const step = sampleStep(logits_RV, seen_RV, running, banned, options);
+      record.push({ logps: keep(step.logps), rows: running });
+      step.ids.forEach((id, i) => {
+        const row = running[i]!;
+        row.ids.push(id);
+        row.isStopped = stops.has(id);
+        options.on_token?.({ prompt: row.prompt, row: row.row, index, id });
+      });
+      const staying = [...running.keys()].filter((i) => !running[i]!.isStopped);
+      if (staying.length === 0 || index + 1 === max_completion_length) break;
+      await setImmediate();
+      options.signal?.throwIfAborted();
+      if (staying.length < running.length) {
+        cache.keepRows(staying);
+        seen_RV = replace(seen_RV, (seen) => seen.index_select(0, indexTensor(staying, seen.device)));
+        running = staying.map((i) => running[i]!);
+      }
+      cache.grow();
+      const ids = running.map((row) => row.ids.at(-1)!);
+      const positions = running.map((row) => prompts[row.prompt]!.positions.next + index);
+      logits_RV = replace(logits_RV, () =>
+        noGrad(() => model.logits(model.decode(ids, positions, (layer) => cache.attendIn(layer)))),
+      )!;
+    }
+    return collect(all, record, prompts.length);
+  } finally {
+    cache.dispose();
+    logits_RV.dispose();
+    seen_RV?.dispose();
+    for (const { logps } of record) logps.dispose();
+  }
+}
+
+/** Prefill every prompt; the first logits are the same for all rows of a prompt. */
+function start(model: Qwen2_5VL, prompts: readonly EncodedPrompt[], rows: number) {
+  return keep(
+    scope('generate: prefill', () =>
+      noGrad(() => {
+        const prefills = prompts.map((prompt) => model.prefill(prompt));
+        const first = cat(
+          prefills.map(({ hidden_1D }) => model.logits(hidden_1D).expand([rows, -1])),
+          0,
+        );
+        const cache = new GroupCache(
+          prefills.map(({ layers }) => layers),
+          prompts.map(() => rows),
+        );
+        return { cache, first };
+      }),
+    ),
+  );
+}
+
+/** Choose a token for every running row; marks it as seen. */
+function sampleStep(
+  logits_RV: Tensor,
+  seen_RV: Tensor | undefined,
+  running: readonly Row[],
+  banned: readonly number[],
+  options: GenerateOptions & { readonly generators: readonly Generator[] },
+): { ids: number[]; logps: Tensor } {
+  return scope('generate: sample', () =>
+    noGrad(() => {
+      const scores = sampleScores(logits_RV, options, seen_RV, banned);
+      const tokens = options.greedy
+        ? scores.argmax(-1)
+        : drawTokens(scores, uniforms(running, options, scores.device));
+      const column = tokens.unsqueeze(1);
+      seen_RV?.scatter_(1, column, true);
+      return {
+        ids: tokens.tolist() as number[],
+        logps: logits_RV.log_softmax(-1).gather(1, column).squeeze(1),
+      };
+    }),
+  );
+}
+
+/** One number of [0, 1) a running row. Each prompt draws for its whole group, so that finished rows shift nothing. */
+function uniforms(
+  running: readonly Row[],
+  { generators, num_generations }: GenerateOptions & { readonly generators: readonly Generator[] },
+  device: string,
+): Tensor {
+  const drawn = new Map<number, Float64Array>();
+  for (const { prompt } of running) {
+    if (drawn.has(prompt)) continue;
+    const numbers = rand([num_generations], { generator: generators[prompt], dtype: 'float64' });
+    drawn.set(prompt, numbers.toTypedArray() as Float64Array);
+  }
+  const values = Float64Array.from(running, ({ prompt, row }) => drawn.get(prompt)![row]!);
+  return fromTypedArray(values, [values.length], { device });
+}
+
+/** (R, V) bool of the tokens each row has seen, where the chain asks for it. */
+function seenTokens(
+  model: Qwen2_5VL,
+  prompts: readonly EncodedPrompt[],
+  rows: readonly Row[],
+  { repetition_penalty = 1 }: SamplingOptions,
+): Tensor | undefined {
+  if (repetition_penalty === 1) return undefined;
+  return keep(
+    scope(() => {
+      const { device } = model;
+      const seen = zeros([rows.length, model.config.text_config.vocab_size], { dtype: 'bool', device });
+      rows.forEach(({ prompt }, i) => {
+        const ids = indexTensor([...new Set(prompts[prompt]!.input_ids)], device);
+        seen.select(0, i).index_fill_(0, ids, true);
+      });
+      return seen;
+    }),
+  );
+}
+
+/** Log-probabilities to JavaScript in one go, dealt out to their rows. */
+function collect(
+  all: readonly Row[],
+  record: readonly { readonly logps: Tensor; readonly rows: readonly Row[] }[],
+  numPrompts: number,
+): Completion[][] {
+  const flat = scope(() =>
+    cat(
+      record.map(({ logps }) => logps),
+      0,
+    ).toTypedArray(),
+  ) as Float32Array;
+  const logps = new Map(all.map((row) => [row, new Float32Array(row.ids.length)]));
+  let at = 0;
+  record.forEach(({ rows }, index) => {
+    for (const row of rows) logps.get(row)![index] = flat[at++]!;
+  });
+  const groups: Completion[][] = Array.from({ length: numPrompts }, () => []);
+  for (const row of all) {
+    groups[row.prompt]!.push({
+      ids: row.ids,
+      logps: logps.get(row)!,
+      finish_reason: row.isStopped ? 'stop' : 'length',
+    });
+  }
+  return groups;
+}
+
+/** The next value of a tensor that outlives the step; the old one is freed. */
+function replace<T extends Tensor | undefined>(old: T, next: (old: NonNullable<T>) => Tensor): T {
+  if (old === undefined) return old;
+  const made = keep(scope(() => next(old)));
+  old.dispose();
+  return made as T;
+}
+
+function checkOptions(
+  options: GenerateOptions & { readonly generators: readonly Generator[] },
+  prompts: number,
+): void {
+  checkSampling(options);
+  for (const key of ['num_generations', 'max_completion_length'] as const) {
+    if (!Number.isInteger(options[key]) || options[key] < 1) {
+      throw new ConfigError(`${key}: expected a whole number of at least 1, got ${options[key]}`);
+    }
+  }
+  if (prompts === 0) throw new ConfigError('generation needs at least one prompt');
+  if (!options.greedy && options.generators.length !== prompts) {
+    throw new ConfigError(
+      `generation needs one generator a prompt: ${prompts} prompts, ${options.generators.length} generators`,
+    );
+  }
+}
