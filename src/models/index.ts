@@ -20,6 +20,22 @@ export {
 export { type ModelOptions, type PromptInputs, Qwen2_5VL } from './qwen2-5-vl/model.ts';
 export type { Grid, MropePositions, TextAfterVision, VisionGrids } from './qwen2-5-vl/positions.ts';
 export type { Prefill } from './qwen2-5-vl/prefill.ts';
+export {
+  type MediaLoader,
+  type PreparedPrompt,
+  type PrepareOptions,
+  Processor,
+  type PromptRequest,
+  type PromptText,
+  type VisionFrames,
+} from './qwen2-5-vl/processor.ts';
 export type { Attend } from './qwen2-5-vl/text.ts';
 export { createTinyCheckpoint, type TinyCheckpointOptions } from './qwen2-5-vl/tiny-checkpoint.ts';
+export { trainTinyTokenizer } from './qwen2-5-vl/tiny-tokenizer.ts';
+export {
+  type LoadWeightsOptions,
+  loadWeights,
+  type SaveModelOptions,
+  saveModelFolder,
+} from './qwen2-5-vl/weights.ts';
 export { sharedPrefixDecode } from './shared-prefix-attention.ts';

@@ -1,0 +1,262 @@
+/**
+ * The processor: a conversation with videos and images to what the model reads: token ids with expanded placeholders,
+ * patches, grids and the seconds of a temporal slice.
+ *
+ * Frames come in already sampled and resized (the video room does both); turning them into inputs is pure. Nothing is ever
+ * cut: a prompt above the budget is an error that says what to lower.
+ *
+ * Source: transformers `models/qwen2_5_vl/processing_qwen2_5_vl.py`, `processing_utils.py`.
+ */
+import { type ChatContent, type ChatMessage, ChatTemplate, Tokenizer } from '../../io/index.ts';
+import { CheckpointError, DataError } from '../../run/index.ts';
+import { cat, dispose, keep, scope, type Tensor } from '../../tensor/index.ts';
+import { type ModelConfig, readModelConfig } from './config.ts';
+import type { PromptInputs } from './model.ts';
+import { toPatches } from './patches.ts';
+import type { Grid } from './positions.ts';
+import { type ProcessorConfig, readProcessorConfig } from './processor-config.ts';
+
+/** Frames of one video, or the one frame of an image; `LoadedVideo` and `LoadedImage` of the video room fit. */
+export interface VisionFrames {
+  /** uint8 [N, 3, height, width]; sides multiples of `patch_size * merge_size`. */
+  readonly frames: Tensor;
+  /** Seconds between two temporal slices. Needed for videos of Qwen2.5-VL. */
+  readonly secondPerGridS?: number | undefined;
+  /** Which decoded frames these are; only passed on. */
+  readonly indices?: readonly number[] | undefined;
+}
+
+/** A whole conversation, or one user turn: its videos, then its images, then its text. */
+export type PromptText =
+  | { readonly messages: readonly ChatMessage[]; readonly text?: undefined; readonly system?: undefined }
+  | { readonly messages?: undefined; readonly text: string; readonly system?: string | undefined };
+
+/** A prompt; videos and images fill the placeholders of their kind in the order of the conversation. */
+export type PromptRequest<Video = VisionFrames, Image = VisionFrames> = PromptText & {
+  readonly videos?: readonly Video[] | undefined;
+  readonly images?: readonly Image[] | undefined;
+};
+
+export interface PrepareOptions {
+  /** Longest prompt allowed, in tokens, vision tokens included. Default: the model's `max_position_embeddings`. */
+  readonly max_prompt_length?: number | undefined;
+  /** End with the opening of the assistant's turn. Default true. */
+  readonly add_generation_prompt?: boolean | undefined;
+  /** More variables for the chat template, such as `add_vision_id`. */
+  readonly template_variables?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** One prompt as the model reads it. The two pixel tensors belong to the caller's scope. */
+export interface PreparedPrompt extends PromptInputs {
+  /** The rendered conversation, each placeholder once. */
+  readonly text: string;
+  /** One a token: 0 text, 1 image, 2 video. */
+  readonly mm_token_type_ids: readonly number[];
+  readonly image_grid_thw: readonly Grid[];
+  readonly video_grid_thw: readonly Grid[];
+  readonly second_per_grid_ts: readonly number[];
+  /** Height and width of each video's frames as the model sees them. */
+  readonly resized: readonly (readonly [height: number, width: number])[];
+  /** Decoded frames of each video, where the caller said them. */
+  readonly frame_indices: readonly (readonly number[])[];
+}
+
+/** How files become frames: `loadVideo` and `loadImage` of the video room, with the run's settings filled in. */
+export interface MediaLoader {
+  readonly loadVideo: (path: string) => Promise<VisionFrames>;
+  readonly loadImage: (path: string) => Promise<VisionFrames>;
+}
+
+export class Processor {
+  readonly config: ModelConfig;
+  readonly settings: ProcessorConfig;
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate;
+
+  constructor(config: ModelConfig, settings: ProcessorConfig, tokenizer: Tokenizer, template: ChatTemplate) {
+    this.config = config;
+    this.settings = settings;
+    this.tokenizer = tokenizer;
+    this.template = template;
+    const named = {
+      image_token_id: '<|image_pad|>',
+      video_token_id: '<|video_pad|>',
+      vision_start_token_id: '<|vision_start|>',
+      vision_end_token_id: '<|vision_end|>',
+    } as const;
+    for (const [key, content] of Object.entries(named) as [keyof typeof named, string][]) {
+      const id = tokenizer.tokenId(content);
+      if (id !== config[key]) {
+        throw new CheckpointError(
+          `${tokenizer.file}: ${content} is ${id}, but ${key} of config.json is ${config[key]}`,
+          {
+            hint: 'Use the tokenizer of the same model folder.',
+          },
+        );
+      }
+    }
+    if (tokenizer.size > config.text_config.vocab_size) {
+      throw new CheckpointError(
+        `${tokenizer.file}: has ids up to ${tokenizer.size - 1}, but vocab_size of config.json is ${config.text_config.vocab_size}`,
+        { hint: 'Use the tokenizer of the same model folder.' },
+      );
+    }
+  }
+
+  /** Read config, processor settings, tokenizer and chat template of a folder. @throws CheckpointError naming file and key */
+  static fromPretrained(dir: string): Processor {
+    const config = readModelConfig(dir);
+    const tokenizer = Tokenizer.fromPretrained(dir);
+    const template = ChatTemplate.fromPretrained(dir, tokenizer.namedTokens);
+    return new Processor(config, readProcessorConfig(dir, config), tokenizer, template);
+  }
+
+  /**
+   * Prepare one prompt from frames. Pure.
+   * @throws DataError when videos, images and their placeholders do not match in number, frames do not fit, or the prompt is
+   *   longer than `max_prompt_length`
+   */
+  prepareFrames(request: PromptRequest, options: PrepareOptions = {}): PreparedPrompt {
+    const { videos = [], images = [] } = request;
+    const { image_token_id, video_token_id, vision_config } = this.config;
+    const text = this.render(request, options);
+    const ids = this.tokenizer.encode(text);
+    checkCount('video', ids, video_token_id, videos.length);
+    checkCount('image', ids, image_token_id, images.length);
+    const isTimed = vision_config.tokens_per_second !== undefined;
+    const second_per_grid_ts = videos.map(({ secondPerGridS }, index) => {
+      if (secondPerGridS === undefined && isTimed) {
+        throw new DataError(
+          `video ${index}: secondPerGridS is missing: the model needs to know how much time a slice spans`,
+        );
+      }
+      return secondPerGridS ?? 1;
+    });
+
+    // The length is known from shapes alone: an over-long prompt fails before any pixel is touched.
+    const tokens = {
+      video: videos.map(({ frames }) => this.#numTokens(frames, 'video')),
+      image: images.map(({ frames }) => this.#numTokens(frames, 'image')),
+    };
+    const input_ids: number[] = [];
+    const mm_token_type_ids: number[] = [];
+    const seen = { video: 0, image: 0 };
+    for (const id of ids) {
+      const kind = id === video_token_id ? 'video' : id === image_token_id ? 'image' : undefined;
+      const times = kind === undefined ? 1 : (tokens[kind][seen[kind]++] as number);
+      const type = kind === undefined ? 0 : kind === 'image' ? 1 : 2;
+      for (let i = 0; i < times; i++) {
+        input_ids.push(id);
+        mm_token_type_ids.push(type);
+      }
+    }
+    const budget = options.max_prompt_length ?? this.config.text_config.max_position_embeddings;
+    if (input_ids.length > budget) throw tooLong(input_ids.length, budget, tokens);
+
+    const video = videos.map(({ frames }, i) => toPatches(frames, this.settings.video, `video ${i}`));
+    const image = images.map(({ frames }, i) => toPatches(frames, this.settings.image, `image ${i}`));
+    return {
+      text,
+      input_ids,
+      mm_token_type_ids,
+      pixel_values: joined(image.map(({ pixels_PX }) => pixels_PX)),
+      pixel_values_videos: joined(video.map(({ pixels_PX }) => pixels_PX)),
+      image_grid_thw: image.map(({ grid }) => grid),
+      video_grid_thw: video.map(({ grid }) => grid),
+      second_per_grid_ts,
+      resized: videos.map(({ frames }) => [frames.size(2), frames.size(3)] as const),
+      frame_indices: videos.map(({ indices }) => indices ?? []),
+    };
+  }
+
+  /**
+   * Prepare one prompt from files. Decoded frames are freed; the pixel tensors live until they are disposed.
+   * @throws VideoError of the loader; DataError as `prepareFrames`
+   */
+  async prepare(
+    request: PromptRequest<string, string>,
+    loader: MediaLoader,
+    options: PrepareOptions = {},
+  ): Promise<PreparedPrompt> {
+    const loaded: VisionFrames[] = [];
+    const load = async (path: string, read: (path: string) => Promise<VisionFrames>) => {
+      const frames = await read(path);
+      loaded.push(frames);
+      return frames;
+    };
+    try {
+      // One after another: each decode already uses all cores.
+      const videos: VisionFrames[] = [];
+      for (const path of request.videos ?? []) videos.push(await load(path, loader.loadVideo));
+      const images: VisionFrames[] = [];
+      for (const path of request.images ?? []) images.push(await load(path, loader.loadImage));
+      return keep(scope(() => this.prepareFrames({ ...request, videos, images }, options)));
+    } finally {
+      for (const { frames } of loaded) dispose(frames);
+    }
+  }
+
+  /** The text of a prompt, each placeholder once: what the chat template makes of it. */
+  render(request: PromptRequest<unknown, unknown>, options: PrepareOptions = {}): string {
+    return this.template.render(request.messages ?? userTurn(request), {
+      add_generation_prompt: options.add_generation_prompt ?? true,
+      variables: options.template_variables ?? {},
+    });
+  }
+
+  #numTokens(frames: Tensor, kind: keyof ProcessorConfig): number {
+    const { patch_size, temporal_patch_size, merge_size } = this.settings[kind];
+    const [numFrames = 0, , height = 0, width = 0] = frames.shape;
+    const unit = patch_size * merge_size;
+    return Math.ceil(numFrames / temporal_patch_size) * Math.floor(height / unit) * Math.floor(width / unit);
+  }
+}
+
+/** One user turn: videos, then images, then the text; a system turn before it where one is given. */
+function userTurn(request: PromptRequest<unknown, unknown>): ChatMessage[] {
+  const { text = '', system, videos = [], images = [] } = request;
+  const content: ChatContent[] = [
+    ...videos.map(() => ({ type: 'video' as const })),
+    ...images.map(() => ({ type: 'image' as const })),
+    { type: 'text', text },
+  ];
+  const turn: ChatMessage = { role: 'user', content };
+  return system === undefined ? [turn] : [{ role: 'system', content: system }, turn];
+}
+
+function checkCount(kind: 'video' | 'image', ids: readonly number[], token: number, given: number): void {
+  const places = ids.reduce((count, id) => count + (id === token ? 1 : 0), 0);
+  if (places === given) return;
+  throw new DataError(
+    `the prompt has ${places} ${kind} placeholders (<|${kind}_pad|>), but ${given} ${kind}s were given`,
+    {
+      hint: `Put one {type: "${kind}"} part in the messages for each ${kind}, and no <|${kind}_pad|> in their text.`,
+    },
+  );
+}
+
+function tooLong(
+  length: number,
+  budget: number,
+  tokens: Record<'video' | 'image', readonly number[]>,
+): DataError {
+  const parts = (['video', 'image'] as const)
+    .filter((kind) => tokens[kind].length > 0)
+    .map((kind) => `${kind}s take ${tokens[kind].join(' + ')}`);
+  const isVision = parts.length > 0;
+  return new DataError(
+    `the prompt is ${length} tokens long, max_prompt_length is ${budget}${isVision ? ` (${parts.join(', ')})` : ''}`,
+    {
+      hint: isVision
+        ? 'Lower max_frames or max_pixels, or raise max_prompt_length.'
+        : 'Shorten the text, or raise max_prompt_length.',
+    },
+  );
+}
+
+function joined(parts: readonly Tensor[]): Tensor | undefined {
+  if (parts.length <= 1) return parts[0];
+  const all = cat(parts, 0);
+  dispose(parts);
+  return all;
+}
