@@ -12,7 +12,10 @@ describe('computeAdvantages', () => {
     const std = Math.sqrt(2 / 3);
     expect(group_means).toEqual([1]);
     expect(group_stds[0]).toBeCloseTo(std, 15);
-    [-1, 0, 1, 0].forEach((centred, i) => expect(advantages[i]).toBeCloseTo(centred / (std + 1e-4), 15));
+    expect(advantages).toBeAllclose(
+      [-1, 0, 1, 0].map((centred) => centred / (std + 1e-4)),
+      { rtol: 1e-15, atol: 0 },
+    );
   });
 
   it('scales by the batch, or not at all', () => {

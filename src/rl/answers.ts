@@ -21,6 +21,13 @@ import { RlError } from './errors.ts';
 /** Which rule reads the answer. */
 export type AnswerParser = 'reference' | 'reference_eval' | 'reference_raw' | 'tolerant';
 
+export const ANSWER_PARSERS = [
+  'reference',
+  'reference_eval',
+  'reference_raw',
+  'tolerant',
+] as const satisfies readonly AnswerParser[];
+
 /** Where in the completion the answer was found. */
 export type AnswerSource = 'tag' | 'unclosed_tag' | 'after_think' | 'phrase' | 'whole_text' | 'nowhere';
 

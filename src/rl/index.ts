@@ -1,0 +1,80 @@
+/** Rewards, advantages, token weights and losses: pure functions over tensors and plain data. */
+export {
+  type AdvantageOptions,
+  type Advantages,
+  computeAdvantages,
+  rewardStatistics,
+  SCALE_REWARDS,
+  type ScaleRewards,
+} from './advantages.ts';
+export { type AnswerStatistics, answerStatistics } from './answer-statistics.ts';
+export {
+  ANSWER_PARSERS,
+  type AnswerForm,
+  type AnswerParser,
+  type AnswerSource,
+  type ParsedAnswer,
+  type ParseOptions,
+  parseAnswer,
+  parseSolution,
+} from './answers.ts';
+export {
+  type ChunkedLoss,
+  type ChunkedLossInputs,
+  type ChunkedLossOptions,
+  type ChunkOptions,
+  chunkedLoss,
+  type ScoredTokens,
+  scoreTokens,
+} from './chunked-loss.ts';
+export { RlError } from './errors.ts';
+export {
+  IMPORTANCE_SAMPLING_LEVELS,
+  type ImportanceSamplingLevel,
+  KL_ESTIMATORS,
+  type KlEstimator,
+  LOSS_NORMS,
+  type LossNorm,
+  type LossScale,
+  lossMask,
+  type PolicyLossConfig,
+  type PolicyLossInputs,
+  type PolicyMetrics,
+  policyLoss,
+} from './loss.ts';
+export { LOSS_PRESETS, LOSS_TYPES, type LossPreset, type LossType } from './presets.ts';
+export {
+  ACCURACY_KINDS,
+  type AccuracyKind,
+  accuracyReward,
+  accuracyScore,
+  BUILT_IN_REWARDS,
+  type BuiltInRewardOptions,
+  builtInReward,
+  combineRewards,
+  formatReference,
+  formatReferenceEval,
+  formatStrict,
+  type NamedReward,
+  type RewardFunction,
+  type RewardInput,
+  type RewardValue,
+  rewardFromModule,
+  scoreRewards,
+} from './rewards.ts';
+export {
+  type TemporalContrast,
+  type TemporalContrastOptions,
+  temporalContrast,
+} from './temporal-contrast.ts';
+export {
+  divergenceFromStatistics,
+  groupDivergence,
+  groupDivergenceGradient,
+  TOKEN_WEIGHT_MODES,
+  type TokenWeightConfig,
+  type TokenWeightMode,
+  type TokenWeightStatistics,
+  weightStatistics,
+  weightsFromDivergence,
+} from './token-weights.ts';
