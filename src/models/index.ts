@@ -9,7 +9,7 @@ export {
   mergeLora,
   targetModules,
 } from './lora.ts';
-export { loadLora, saveLora } from './lora-files.ts';
+export { loadLora, saveLora, writeLoraFiles } from './lora-files.ts';
 export type { CompletionHidden, EncodedPrompt } from './qwen2-5-vl/completion.ts';
 export {
   type GenerationConfig,
@@ -37,5 +37,6 @@ export {
   loadWeights,
   type SaveModelOptions,
   saveModelFolder,
+  writeModelFiles,
 } from './qwen2-5-vl/weights.ts';
 export { sharedPrefixDecode } from './shared-prefix-attention.ts';

@@ -99,20 +99,27 @@ export function saveModelFolder(
   { from, max_shard_size, replace = false }: SaveModelOptions = {},
 ): void {
   checkFit(weights, weightShapes(config), dir);
+  writeFolderAtomic(dir, (folder) => writeModelFiles(folder, config, weights, { from, max_shard_size }), {
+    replace,
+  });
+}
+
+/** The files of `saveModelFolder` in a folder that exists: for a checkpoint that holds more than the model. */
+export function writeModelFiles(
+  folder: string,
+  config: ModelConfig,
+  weights: ReadonlyMap<string, Tensor>,
+  { from, max_shard_size }: Pick<SaveModelOptions, 'from' | 'max_shard_size'> = {},
+): void {
+  checkFit(weights, weightShapes(config), folder);
   const stored = weights.get('model.embed_tokens.weight')?.dtype as StoredDType;
-  writeFolderAtomic(
-    dir,
-    (folder) => {
-      for (const name of COMPANION_FILES) {
-        if (from !== undefined && existsSync(join(from, name)))
-          copyFileSync(join(from, name), join(folder, name));
-      }
-      const json = JSON.stringify(configToJson({ ...config, dtype: stored }), null, 2);
-      writeFileAtomic(join(folder, 'config.json'), `${json}\n`);
-      saveCheckpoint(folder, weights, max_shard_size === undefined ? {} : { max_shard_size });
-    },
-    { replace },
-  );
+  for (const name of COMPANION_FILES) {
+    if (from !== undefined && existsSync(join(from, name)))
+      copyFileSync(join(from, name), join(folder, name));
+  }
+  const json = JSON.stringify(configToJson({ ...config, dtype: stored }), null, 2);
+  writeFileAtomic(join(folder, 'config.json'), `${json}\n`);
+  saveCheckpoint(folder, weights, max_shard_size === undefined ? {} : { max_shard_size });
 }
 
 function byPublishedName(files: CheckpointFiles, dir: string): Map<string, LazyTensor> {
