@@ -12,6 +12,9 @@ std::string trimmed(const std::string& text) {
   // PyTorch appends "Exception raised from ..." when C++ stacktraces are on.
   auto end = text.find("\nException raised from");
   auto cut = text.substr(0, end);
+  // "Could not run ..." goes on with every kernel that is registered; shapes may have thousands of numbers.
+  constexpr size_t maxLength = 2000;
+  if (cut.size() > maxLength) cut = cut.substr(0, maxLength) + "...";
   while (!cut.empty() && (cut.back() == '\n' || cut.back() == ' ')) cut.pop_back();
   return cut;
 }

@@ -186,6 +186,8 @@ function condition(overloads, index, isMethod) {
       tests.push(`optionOf(args[${at}], '${keyword.name}')`);
     }
   }
+  if (tests.length === 0 && index < overloads.length - 1)
+    throw new Error(`${overloads[index].text} hides the overloads listed after it; list it last`);
   return tests.length === 0 ? 'true' : tests.join(' && ');
 }
 

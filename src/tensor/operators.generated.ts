@@ -76,8 +76,8 @@ const operators: readonly (readonly [name: string, overload: string])[] = [
   ['aten::gelu', ''],
   ['aten::floor', ''],
   ['aten::ceil', ''],
-  ['aten::round', ''],
   ['aten::round', 'decimals'],
+  ['aten::round', ''],
   ['aten::round_', ''],
   ['aten::trunc', ''],
   ['aten::clamp', 'Tensor'],
@@ -623,19 +623,19 @@ export abstract class TensorOperators extends TensorHandle {
   }
 
   /**
-   * - `aten::round(Tensor self) -> Tensor`
    * - `aten::round.decimals(Tensor self, *, int decimals) -> Tensor`
+   * - `aten::round(Tensor self) -> Tensor`
    */
-  round(): Tensor;
   round(options: { decimals: number }): Tensor;
+  round(): Tensor;
   round(...args: unknown[]): Tensor {
-    if (true) {
-      return wrap(native.call(id(50), this.handle));
-    }
     if (optionOf(args[0], 'decimals')) {
-      return wrap(native.call(id(51), this.handle, (args[0] as { decimals?: number } | undefined)?.decimals));
+      return wrap(native.call(id(50), this.handle, (args[0] as { decimals?: number } | undefined)?.decimals));
     }
-    throw noOverload('aten::round', ["aten::round(Tensor self) -> Tensor","aten::round.decimals(Tensor self, *, int decimals) -> Tensor"], args);
+    if (true) {
+      return wrap(native.call(id(51), this.handle));
+    }
+    throw noOverload('aten::round', ["aten::round.decimals(Tensor self, *, int decimals) -> Tensor","aten::round(Tensor self) -> Tensor"], args);
   }
 
   /** `aten::round_(Tensor(a!) self) -> Tensor(a!)` */
