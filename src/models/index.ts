@@ -9,6 +9,7 @@ export {
   mergeLora,
   targetModules,
 } from './lora.ts';
+export { disposeModel, loadModel } from './load-model.ts';
 export { loadLora, saveLora, writeLoraFiles } from './lora-files.ts';
 export type { CompletionHidden, EncodedPrompt } from './qwen2-5-vl/completion.ts';
 export {

@@ -123,10 +123,17 @@ export function saveLora(
   adapter: LoraAdapter,
   options: { readonly base_model_name_or_path?: string; readonly replace?: boolean } = {},
 ): void {
+  writeFolderAtomic(dir, (temporary) => writeLoraFiles(temporary, adapter, options.base_model_name_or_path), {
+    replace: options.replace ?? false,
+  });
+}
+
+/** The files of `saveLora` in a folder that exists: for a checkpoint that holds more than the adapter. */
+export function writeLoraFiles(folder: string, adapter: LoraAdapter, base_model_name_or_path?: string): void {
   const { config } = adapter;
   const json = {
     peft_type: 'LORA',
-    base_model_name_or_path: options.base_model_name_or_path ?? null,
+    base_model_name_or_path: base_model_name_or_path ?? null,
     r: config.r,
     lora_alpha: config.lora_alpha,
     lora_dropout: 0,
@@ -144,14 +151,8 @@ export function saveLora(
   const named = [...adapter.weights].map(
     ([name, tensor]) => [`${PREFIX}${transformersName(name)}`, tensor] as const,
   );
-  writeFolderAtomic(
-    dir,
-    (temporary) => {
-      writeFileAtomic(join(temporary, CONFIG_FILE), `${JSON.stringify(json, null, 2)}\n`);
-      saveSafetensors(join(temporary, WEIGHTS_FILE), new Map(named));
-    },
-    { replace: options.replace ?? false },
-  );
+  writeFileAtomic(join(folder, CONFIG_FILE), `${JSON.stringify(json, null, 2)}\n`);
+  saveSafetensors(join(folder, WEIGHTS_FILE), new Map(named));
 }
 
 function ourName(key: string): string {

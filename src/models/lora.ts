@@ -11,6 +11,7 @@ import {
   type Device,
   type DType,
   Generator,
+  keep,
   noGrad,
   rand,
   scope,

@@ -5,16 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadCheckpoint } from '../../src/io/index.ts';
-import {
-  type Grid,
-  type ModelConfig,
-  type PromptInputs,
-  Qwen2_5VL,
-  readModelConfig,
-} from '../../src/models/index.ts';
-import { publishedName } from '../../src/models/qwen2-5-vl/weight-names.ts';
-import { fromTypedArray, keep, scope, type Tensor } from '../../src/tensor/index.ts';
+import { type Grid, type ModelConfig, type PromptInputs, Qwen2_5VL } from '../../src/models/index.ts';
+import { fromTypedArray, type Tensor } from '../../src/tensor/index.ts';
 
 const GOLDENS = fileURLToPath(new URL('../goldens/', import.meta.url));
 
@@ -105,14 +97,5 @@ function hash(seed: number, index: number): number {
 
 /** A golden checkpoint's model, float32 all through unless its weights are to stay as stored. */
 export function loadGoldenModel(name: string, { stored = false } = {}): Qwen2_5VL {
-  const dir = checkpointDir(name);
-  const weights = new Map<string, Tensor>();
-  for (const [key, lazy] of loadCheckpoint(dir)) {
-    const tensor = scope(() => {
-      const read = lazy.read();
-      return stored ? read : read.toCopy({ dtype: 'float32' });
-    });
-    weights.set(publishedName(key), keep(tensor));
-  }
-  return new Qwen2_5VL(readModelConfig(dir), weights);
+  return Qwen2_5VL.fromPretrained(checkpointDir(name), stored ? {} : { dtype: 'float32' });
 }

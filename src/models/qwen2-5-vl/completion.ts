@@ -104,7 +104,7 @@ export function completionHidden(
 
   return scope('completionHidden', () => {
     const rotary = promptRotary(prompt, layout.offsets(), config, { dtype: params.dtype, device });
-    const attend = groupAttention(layout, device);
+    const attend = groupAttention(layout);
     const predicting = layout.predictingIndex();
     const layerOf = (layer: number, x: Tensor) =>
       decoderLayer(
@@ -170,10 +170,7 @@ export function completionHidden(
 }
 
 /** Who sees whom: the prompt causally itself, each row the whole prompt and causally itself. */
-function groupAttention(
-  layout: GroupLayout,
-  device: string,
-): { readonly function: Attend; readonly reads: Tensor[] } {
+function groupAttention(layout: GroupLayout): { readonly function: Attend; readonly reads: Tensor[] } {
   const { prefixLength, suffixLength, suffixTokens, lengths } = layout;
   if (suffixTokens === 0) return { function: causalAttention, reads: [] };
   const [padIndex, packIndex] = [layout.padIndex(), layout.packIndex()];

@@ -5,16 +5,26 @@
  *
  * Shapes: P prompt tokens, F features, G rows, C longest completion, V vocabulary, D hidden.
  */
-import { cat, type Device, type DType, linear, noGrad, scope, type Tensor } from '../../tensor/index.ts';
+import {
+  cat,
+  type Device,
+  type DType,
+  keep,
+  linear,
+  noGrad,
+  scope,
+  type Tensor,
+} from '../../tensor/index.ts';
 import { embed, indexTensor, type ModelParams, weight } from '../layers.ts';
 import type { LoraAdapter } from '../lora.ts';
 import { type CompletionHidden, completionHidden, type EncodedPrompt } from './completion.ts';
-import type { ModelConfig } from './config.ts';
+import { type ModelConfig, readModelConfig } from './config.ts';
 import { mropePositions, type TextAfterVision, type VisionGrids } from './positions.ts';
 import { type Prefill, prefill } from './prefill.ts';
 import { textRotary } from './rope.ts';
 import { type Attend, decoderLayers, finalNorm } from './text.ts';
 import { encodeVision } from './vision.ts';
+import { type LoadWeightsOptions, loadWeights, type SaveModelOptions, saveModelFolder } from './weights.ts';
 
 /** One prompt as the processor gives it. */
 export interface PromptInputs extends VisionGrids {
@@ -31,6 +41,8 @@ export interface ModelOptions {
   readonly compute_dtype?: DType | undefined;
   /** See `TextAfterVision`. Default `spatial`, as transformers 5. */
   readonly text_after_vision?: TextAfterVision | undefined;
+  /** The folder whose tokenizer and processor files go along when the model is saved. */
+  readonly from?: string | undefined;
 }
 
 export class Qwen2_5VL {
@@ -42,15 +54,39 @@ export class Qwen2_5VL {
   readonly device: Device;
   #adapter: LoraAdapter | undefined;
   #isAdapterOff = false;
+  readonly #from: string | undefined;
 
   constructor(config: ModelConfig, weights: ReadonlyMap<string, Tensor>, options: ModelOptions = {}) {
     const stored = weights.get('model.embed_tokens.weight');
     if (stored === undefined) throw new Error("internal: the weights have no 'model.embed_tokens.weight'");
     this.config = config;
+    this.#from = options.from;
     this.weights = weights;
     this.device = stored.device;
     this.compute_dtype = options.compute_dtype ?? (this.device === 'cpu' ? 'float32' : stored.dtype);
     this.text_after_vision = options.text_after_vision ?? 'spatial';
+  }
+
+  /**
+   * Load a model folder. The weights are kept until `dispose`.
+   *
+   * @param options.dtype Cast the weights; default: as stored, mapped from the files.
+   * @throws CheckpointError naming file and key.
+   */
+  static fromPretrained(dir: string, options: LoadWeightsOptions & ModelOptions = {}): Qwen2_5VL {
+    const config = readModelConfig(dir);
+    const weights = keep(loadWeights(dir, config, options));
+    return new Qwen2_5VL(config, weights, { from: dir, ...options });
+  }
+
+  /** Write a model folder that transformers reads: config, weights (without the adapter), tokenizer and processor files. */
+  save(dir: string, options: SaveModelOptions = {}): void {
+    saveModelFolder(dir, this.config, this.weights, { from: this.#from, ...options });
+  }
+
+  /** Free weights and adapter. */
+  dispose(): void {
+    for (const stored of this.parameters().values()) stored.dispose();
   }
 
   /** What the forward functions read now. */

@@ -1,0 +1,116 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  goldenDir,
+  loadGoldenModel,
+  type Packed,
+  type PromptGolden,
+  promptInputs,
+  readGolden,
+  unpack,
+} from '../../tests/support/model-goldens.ts';
+import { noGrad, scope, type Tensor } from '../tensor/index.ts';
+import { createLora, LORA_DEFAULTS, mergeLora } from './lora.ts';
+import { loadLora, saveLora } from './lora-files.ts';
+import type { Qwen2_5VL } from './qwen2-5-vl/model.ts';
+
+interface LoraGolden extends PromptGolden {
+  readonly logits_last: Packed;
+  readonly logits_last_off: Packed;
+}
+
+const golden = readGolden<LoraGolden>('lora.json');
+const folder = join(goldenDir(), 'lora');
+const scratch = mkdtempSync(join(tmpdir(), 'lora-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** Logits at the last four prompt tokens: the prompt cut short, its own tokens as completion. */
+function lastLogits(model: Qwen2_5VL): number[][] {
+  return scope(() =>
+    noGrad(() => {
+      const cut = golden.input_ids.length - 3;
+      const prompt = model.encodePrompt(
+        promptInputs({ ...golden, input_ids: golden.input_ids.slice(0, cut) }, model.config),
+      );
+      const { hidden_GCD } = model.completionHidden(prompt, [[...golden.input_ids.slice(cut), 0]]);
+      return model.logits(hidden_GCD.select(0, 0)).tolist() as number[][];
+    }),
+  );
+}
+
+describe('LoRA', () => {
+  it('gives the logits PEFT gives, on and off', () => {
+    const model = loadGoldenModel('qwen2-5-vl');
+    model.adapter = loadLora(folder, model.weights);
+    expect(model.adapter.pairs.size).toBe(8);
+    expect(lastLogits(model)).toBeAllclose(unpack(golden.logits_last), { rtol: 0, atol: 3e-5 });
+    expect(model.withoutAdapter(() => lastLogits(model))).toBeAllclose(unpack(golden.logits_last_off), {
+      rtol: 0,
+      atol: 3e-5,
+    });
+    expect(lastLogits(model)).toBeAllclose(unpack(golden.logits_last), { rtol: 0, atol: 3e-5 });
+  });
+
+  it('merged into the weights, gives the same without an adapter', () => {
+    const model = loadGoldenModel('qwen2-5-vl');
+    mergeLora(model.weights, loadLora(folder, model.weights));
+    expect(lastLogits(model)).toBeAllclose(unpack(golden.logits_last), { rtol: 0, atol: 1e-4 });
+  });
+
+  it('changes nothing when new, trains alone, and leaves the tower out', () => {
+    const model = loadGoldenModel('qwen2-5-vl');
+    const before = lastLogits(model);
+    model.adapter = createLora(model.weights, { ...LORA_DEFAULTS, r: 3 }, { seed: 1 });
+    expect(lastLogits(model)).toBeAllclose(before, { rtol: 0, atol: 0 });
+    expect([...model.adapter.pairs.keys()].some((name) => name.startsWith('visual.'))).toBe(false);
+    expect(model.adapter.pairs.size).toBe(2 * 7);
+    model.freeze({ vision: true });
+    for (const [name, parameter] of model.parameters()) {
+      expect([name, parameter.requires_grad]).toEqual([name, name.includes('.lora_')]);
+    }
+    scope(() => {
+      const prompt = noGrad(() => model.encodePrompt(promptInputs(golden, model.config)));
+      const plain = model.completionHidden(prompt, [[1, 2, 3]], { gradient_checkpointing: true });
+      plain.backward(plain.hidden_GCD.detach().mul(0.1));
+    });
+    const gradOf = (name: string) => model.parameters().get(name)!.grad as Tensor;
+    expect(gradOf('model.layers.0.mlp.up_proj.lora_B.weight').abs().sum().item()).toBeGreaterThan(0);
+    expect(gradOf('model.layers.0.mlp.up_proj.lora_A.weight').abs().sum().item()).toBe(0); // B is still zero
+  });
+
+  it('survives saving and loading', () => {
+    const model = loadGoldenModel('qwen2-5-vl');
+    const adapter = loadLora(folder, model.weights);
+    const dir = join(scratch, 'saved');
+    saveLora(dir, adapter, { base_model_name_or_path: 'qwen2-5-vl' });
+    const again = loadLora(dir, model.weights);
+    expect(again.config).toEqual(adapter.config);
+    expect([...again.weights.keys()]).toEqual([...adapter.weights.keys()]);
+    for (const [name, tensor] of again.weights) {
+      expect(tensor).toBeAllclose(adapter.weights.get(name), { rtol: 0, atol: 0 });
+    }
+  });
+
+  it('refuses what it would not compute, and tensors that do not fit', () => {
+    const { weights } = loadGoldenModel('qwen2-5-vl');
+    const config = JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8'));
+    const load = (name: string, changes: object) => {
+      const dir = join(scratch, name);
+      saveLora(dir, loadLora(folder, weights));
+      writeFileSync(join(dir, 'adapter_config.json'), JSON.stringify({ ...config, ...changes }));
+      return () => loadLora(dir, weights);
+    };
+    expect(load('dora', { use_dora: true })).toThrow('only plain LoRA is supported; found use_dora: true');
+    expect(load('bias', { bias: 'all' })).toThrow('bias');
+    expect(load('ia3', { peft_type: 'IA3' })).toThrow('peft_type');
+    expect(load('rank', { r: 5 })).toThrow('the model needs [5,64]');
+    expect(load('more', { target_modules: ['q_proj', 'v_proj', 'o_proj', 'down_proj', 'k_proj'] })).toThrow(
+      'missing base_model.model.model.language_model.layers.0.self_attn.k_proj.lora_A.weight',
+    );
+    expect(load('fewer', { target_modules: ['q_proj', 'v_proj', 'o_proj'] })).toThrow(
+      'surplus base_model.model',
+    );
+  });
+});
