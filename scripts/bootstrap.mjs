@@ -138,7 +138,13 @@ const children = new Set();
 async function run(program, args, { cwd = root, log } = {}) {
   const output = log === undefined ? 2 : fs.openSync(log, 'a');
   try {
-    const child = spawn(program, args, { cwd, stdio: ['ignore', output, output], shell: isWindows });
+    // A process group of its own, so that a signal to us alone also ends what the child has started.
+    const child = spawn(program, args, {
+      cwd,
+      stdio: ['ignore', output, output],
+      shell: isWindows,
+      detached: !isWindows,
+    });
     children.add(child);
     for (const lock of heldLocks) writeLock(lock, child.pid);
     const status = await new Promise((resolve, reject) => {
@@ -152,13 +158,21 @@ async function run(program, args, { cwd = root, log } = {}) {
   }
 }
 
+function stop(child, signal) {
+  try {
+    process.kill(isWindows ? child.pid : -child.pid, signal);
+  } catch {
+    // it has just ended
+  }
+}
+
 for (const [signal, exitCode] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
   ['SIGHUP', 129],
 ]) {
   process.on(signal, () => {
-    for (const child of children) child.kill(signal); // a signal to us alone must not leave them at work
+    for (const child of children) stop(child, signal);
     releaseLocks();
     say('interrupted; what was complete is kept, run the same command again to go on');
     process.exit(exitCode);
@@ -280,8 +294,8 @@ function findPython() {
     const program = which(name);
     if (program === undefined) continue;
     const version = ask(program, ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])']);
-    if (version === undefined) continue;
-    if (!isAtLeast(parseVersion(version), MIN_PYTHON)) problem = `${program} is ${version}`;
+    if (version === undefined) problem = `${program} does not run`;
+    else if (!isAtLeast(parseVersion(version), MIN_PYTHON)) problem = `${program} is ${version}`;
     else if (ask(program, ['-c', 'import venv, ensurepip']) === undefined)
       problem = `${program} (${version}) lacks the modules venv and ensurepip`;
     else return { program };
@@ -449,11 +463,22 @@ function inspectTorch(dir) {
   return { dir: fs.realpathSync(dir), version, cuda: lib('torch_cuda'), problem };
 }
 
+let installedTorch;
+
 /** An installed PyTorch that will do, or undefined. Throws when TORCH_HOME names one that will not. */
 function findInstalledTorch() {
+  installedTorch ??= { value: searchInstalledTorch() }; // asked twice, and each time it starts Python
+  return installedTorch.value;
+}
+
+function searchInstalledTorch() {
   const home = process.env.TORCH_HOME;
-  if (home) {
-    const dir = findTorchIn(path.resolve(home));
+  const dir = home && findTorchIn(path.resolve(home));
+  // torch.hub calls its download cache by the same name; such a folder was not meant for us.
+  const isHubCache = home && !dir && fs.existsSync(path.join(home, 'hub'));
+  if (isHubCache)
+    say(`engine: TORCH_HOME (${home}) is a cache of torch.hub without a PyTorch in it; looking elsewhere`);
+  if (home && !isHubCache) {
     const advice =
       'set TORCH_HOME to a virtual environment, site-packages, torch or libtorch folder, or unset it';
     if (dir === undefined)
