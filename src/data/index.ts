@@ -1,0 +1,35 @@
+export { countIssues, type DataIssue, formatIssue, throwOnErrors } from './issues.ts';
+export {
+  type DataItem,
+  type DataItemInput,
+  isMultiple,
+  itemSchema,
+  LETTERS,
+  labelled,
+  lettersOf,
+  problemText,
+  solutionText,
+} from './item.ts';
+export { type MediaRoot, mediaPath } from './media-path.ts';
+export { splitLabel, splitProblem, unlabel } from './options.ts';
+export {
+  PROMPT_TEMPLATES,
+  type PromptOptions,
+  type PromptTemplate,
+  promptMessages,
+  promptTemplate,
+  promptText,
+  type QuestionType,
+} from './prompts.ts';
+export { Random, type RandomState } from './random.ts';
+export {
+  DATA_FORMATS,
+  type DataFormat,
+  fingerprint,
+  type LoadedItems,
+  type ReadOptions,
+  readItems,
+  readItemsWithIssues,
+} from './read-items.ts';
+export type { ReadResult } from './readers/reader.ts';
+export { EpochSampler, type SamplerOptions } from './sampler.ts';

@@ -1,0 +1,102 @@
+/**
+ * The one form of a question about a video or image that everything after the readers works with. Readers turn the
+ * field's many file forms into it; `data convert` writes it as JSON Lines; the `items` reader takes it back.
+ */
+import { z } from 'zod';
+
+/** Text that can be shown and tokenized: no NUL, no broken surrogate pairs, not endless. */
+export function text(maxLength = 100_000) {
+  return z
+    .string()
+    .min(1)
+    .max(maxLength)
+    .refine((value) => !value.includes('\0'), 'must not hold a NUL character')
+    .refine((value) => !/\p{Surrogate}/u.test(value), 'must be well-formed Unicode');
+}
+
+export const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
+const letter = z.string().regex(/^[A-Z]$/, 'must be one capital letter');
+
+export const itemSchema = z
+  .strictObject({
+    /** Unique within the data set. */
+    id: text(500),
+    /** What is looked at: a video file, a folder of frames, or an image. */
+    media: z.enum(['video', 'frames', 'image']).default('video'),
+    /** Path as the data file gives it; `mediaPath` makes the real one. */
+    path: text(4096),
+    /** Part of the video to use, in seconds. */
+    start: z.number().min(0).optional(),
+    end: z.number().positive().optional(),
+    /** Frames a second of a folder of frames. */
+    fps: z.number().positive().optional(),
+    /** The question without its options. */
+    question: text(),
+    /** Option texts without their letters; the first is A. */
+    options: z.array(text(20_000)).min(1).max(26),
+    /** Letters of all right options, ascending. */
+    answer: z.array(letter).min(1).max(26),
+    /** Question and options in one text exactly as the source wrote them, when it did. */
+    problem: text().optional(),
+    /** What the source calls the kind of question. */
+    type: z.string().max(200).default('multiple choice'),
+    /** Dimensions to report accuracy by, for example `{ "duration": "short" }`. */
+    dims: z.record(z.string(), z.string()).default({}),
+    /** Data set, for example `clevrer`. */
+    source: z.string().max(200).default(''),
+    split: z.string().max(200).default(''),
+    /** Where the item came from and what was done to it. */
+    provenance: z.record(z.string(), z.unknown()).default({}),
+  })
+  .superRefine((item, context) => {
+    const known = LETTERS.slice(0, item.options.length);
+    for (const [index, one] of item.answer.entries()) {
+      if (!known.includes(one)) {
+        const message = `${one} names no option: there are ${item.options.length} (A to ${known.at(-1)})`;
+        context.addIssue({ code: 'custom', path: ['answer', index], message });
+      }
+      if (index > 0 && one <= item.answer[index - 1]!) {
+        context.addIssue({
+          code: 'custom',
+          path: ['answer', index],
+          message: 'letters must ascend without repeats',
+        });
+      }
+    }
+    if (item.start !== undefined && item.end !== undefined && item.end <= item.start) {
+      context.addIssue({ code: 'custom', path: ['end'], message: `must be after start (${item.start})` });
+    }
+  });
+
+/** A question about a video, a folder of frames or an image. */
+export type DataItem = Readonly<z.output<typeof itemSchema>>;
+/** An item before defaults are filled in. */
+export type DataItemInput = z.input<typeof itemSchema>;
+
+/** Letters for option indices, ascending: [2, 0] gives ['A', 'C']. */
+export function lettersOf(indices: readonly number[]): string[] {
+  return [...new Set(indices)].sort((a, b) => a - b).map((index) => LETTERS[index]!);
+}
+
+/** `A. first` */
+export function labelled(options: readonly string[]): string[] {
+  return options.map((option, index) => `${LETTERS[index]}. ${option}`);
+}
+
+/** Question and options as one text: the source's own, else the question and a line for each option. */
+export function problemText(
+  item: Pick<DataItem, 'question' | 'options'> & { readonly problem?: string | undefined },
+): string {
+  return item.problem ?? [item.question, ...labelled(item.options)].join('\n');
+}
+
+/** `<answer>A,C</answer>`, the authors' form of a solution. */
+export function solutionText(answer: readonly string[]): string {
+  return `<answer>${answer.join(',')}</answer>`;
+}
+
+/** Whether more than one option is right. */
+export function isMultiple(item: Pick<DataItem, 'answer'>): boolean {
+  return item.answer.length > 1;
+}

@@ -1,0 +1,141 @@
+/**
+ * Items of any data file the field uses. The format is named, or told by the fields of the first record; what cannot be used is
+ * an error with file, line and field, or, for codes the caller lists, a counted loss.
+ */
+import { createHash } from 'node:crypto';
+import { DataError } from '../run/index.ts';
+import { readCsv } from './csv.ts';
+import { countIssues, type DataIssue, throwOnErrors } from './issues.ts';
+import type { DataItem } from './item.ts';
+import { AUTHORS_VARIANTS, authorsReader } from './readers/authors.ts';
+import { clevrerReader } from './readers/clevrer.ts';
+import { readItemRow } from './readers/items.ts';
+import { readNextGqaCsvRow, readNextGqaRow } from './readers/nextgqa.ts';
+import { type ReadResult, ReadSink, type RowReader } from './readers/reader.ts';
+import { readStarRow } from './readers/star.ts';
+import { readTempCompassRow } from './readers/tempcompass.ts';
+import { type Row, readRows } from './rows.ts';
+
+export const DATA_FORMATS = [
+  'items',
+  'authors',
+  'mmvu',
+  'mvbench',
+  'videomme',
+  'nextgqa',
+  'nextgqa-csv',
+  'clevrer',
+  'star',
+  'tempcompass',
+] as const;
+export type DataFormat = (typeof DATA_FORMATS)[number];
+
+export interface ReadOptions {
+  /** @default 'auto', told by the fields of the first record */
+  readonly format?: DataFormat | 'auto';
+  /** Name of the split, kept with each item. @default '' */
+  readonly split?: string;
+  /** CLEVRER: which kinds of question to read. @default all */
+  readonly question_types?: readonly string[];
+}
+
+/** Reads a file and reports everything that is wrong with it, without throwing for single records. */
+export function readItemsWithIssues(path: string, options: ReadOptions = {}): ReadResult {
+  const isCsv = path.toLowerCase().endsWith('.csv');
+  const rows = isCsv ? readCsv(path) : readRows(path);
+  const format =
+    options.format === undefined || options.format === 'auto'
+      ? isCsv
+        ? 'nextgqa-csv'
+        : detectFormat(rows.rows, rows.layout)
+      : options.format;
+  const sink = new ReadSink(path, format, options.split ?? '');
+  const read = readerOf(format, options);
+  for (const [index, row] of rows.rows.entries()) read(row, sink, index);
+  return sink.result(rows);
+}
+
+export interface LoadedItems {
+  readonly items: readonly DataItem[];
+  readonly warnings: readonly DataIssue[];
+  /** How many questions were left out, by code; empty unless `drop` names codes. */
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly format: string;
+  /** Hash of ids, questions and answers, to tell data sets apart. */
+  readonly fingerprint: string;
+}
+
+/**
+ * Reads a file for use.
+ * @param options.drop codes of errors whose questions may be left out and counted, for example `['no_answer']`
+ * @throws DataError for every other error, and when no item is left
+ */
+export function readItems(
+  path: string,
+  options: ReadOptions & { readonly drop?: readonly string[] } = {},
+): LoadedItems {
+  const result = readItemsWithIssues(path, options);
+  const isDropped = (issue: DataIssue): boolean =>
+    issue.severity === 'error' && options.drop?.includes(issue.code) === true;
+  throwOnErrors(result.issues.filter((issue) => !isDropped(issue)));
+  if (result.items.length === 0) {
+    throw new DataError(`${path}: there is no usable question in it (read as ${result.format})`, {
+      hint: 'check the file and its format',
+    });
+  }
+  return {
+    items: result.items,
+    warnings: result.issues.filter((issue) => issue.severity === 'warning'),
+    dropped: countIssues(result.issues.filter(isDropped)),
+    format: result.format,
+    fingerprint: fingerprint(result.items),
+  };
+}
+
+/** 16 hexadecimal digits that change when an item, its order, or its answer changes. */
+export function fingerprint(items: readonly DataItem[]): string {
+  const hash = createHash('sha256');
+  for (const { id, path, question, options, answer } of items) {
+    hash.update(JSON.stringify([id, path, question, options, answer]));
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+function readerOf(format: DataFormat, options: ReadOptions): RowReader {
+  switch (format) {
+    case 'items':
+      return readItemRow;
+    case 'nextgqa':
+      return readNextGqaRow;
+    case 'nextgqa-csv':
+      return readNextGqaCsvRow;
+    case 'clevrer':
+      return clevrerReader(options.question_types === undefined ? {} : { types: options.question_types });
+    case 'star':
+      return readStarRow;
+    case 'tempcompass':
+      return readTempCompassRow;
+    default:
+      return authorsReader(AUTHORS_VARIANTS[format]);
+  }
+}
+
+/** The format a file seems to have; unclear ones are read as the authors' records, whose errors name what is missing. */
+export function detectFormat(rows: readonly Row[], layout: 'array' | 'object' | 'lines'): DataFormat {
+  const first = rows.find((row) => typeof row.value === 'object' && row.value !== null)?.value as
+    | Record<string, unknown>
+    | undefined;
+  if (first === undefined) return 'authors';
+  const has = (...names: string[]): boolean => names.every((name) => name in first);
+  if (has('scene_index', 'questions')) return 'clevrer';
+  if (has('question_id', 'video_id', 'choices')) return 'star';
+  if (has('question', 'options', 'answer', 'path') && Array.isArray(first['answer'])) return 'items';
+  if (has('problem', 'solution')) {
+    if (has('ori_video')) return 'mvbench';
+    if (has('videoID', 'task_type')) return 'videomme';
+    return /^\/?MMVU\//.test(String(first['video'])) ? 'mmvu' : 'authors';
+  }
+  if (has('question', 'options', 'answer', 'glue')) return 'nextgqa';
+  if (layout === 'object' && Object.values(first).every(Array.isArray)) return 'tempcompass';
+  return 'authors';
+}

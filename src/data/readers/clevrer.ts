@@ -1,0 +1,121 @@
+/**
+ * CLEVRER's official question files: a list of scenes with their questions. Descriptive questions have one word as answer;
+ * explanatory, predictive and counterfactual ones have choices of which none, some or all are right.
+ * Source: data.csail.mit.edu/clevrer/README.txt.
+ */
+import { z } from 'zod';
+import { LETTERS, lettersOf, text } from '../item.ts';
+import type { ReadSink, RowReader } from './reader.ts';
+
+const choiceSchema = z.looseObject({
+  choice_id: z.int(),
+  choice: text(20_000),
+  answer: z.enum(['correct', 'wrong']).optional(),
+});
+
+const questionSchema = z.looseObject({
+  question_id: z.int(),
+  question_type: z.enum(['descriptive', 'explanatory', 'predictive', 'counterfactual']),
+  question_subtype: z.string().optional(),
+  question: text(),
+  answer: text(1000).optional(),
+  choices: z.array(choiceSchema).min(1).max(26).optional(),
+});
+export type ClevrerQuestion = z.output<typeof questionSchema>;
+
+const sceneSchema = z.looseObject({
+  scene_index: z.int(),
+  video_filename: text(500),
+  questions: z.array(z.unknown()),
+});
+
+/** Words a descriptive question can be answered with, by what they tell; they become the options. */
+export const DESCRIPTIVE_ANSWERS: readonly (readonly string[])[] = [
+  ['yes', 'no'],
+  ['0', '1', '2', '3', '4', '5'],
+  ['blue', 'brown', 'cyan', 'gray', 'green', 'purple', 'red', 'yellow'],
+  ['cube', 'cylinder', 'sphere'],
+  ['metal', 'rubber'],
+];
+
+/** `video_10000-11000/video_10009.mp4`, where the official archives put it. */
+export function clevrerPath(sceneIndex: number, filename: string): string {
+  const first = Math.floor(sceneIndex / 1000) * 1000;
+  const name = (index: number): string => String(index).padStart(5, '0');
+  return `video_${name(first)}-${name(first + 1000)}/${filename}`;
+}
+
+/**
+ * Makes a reader. Questions with choices of which none is right are rejected as `no_answer`: the authors leave them out,
+ * and a caller that converts puts them in a file of their own.
+ */
+export function clevrerReader(options: { readonly types?: readonly string[] } = {}): RowReader {
+  return (row, sink) => {
+    const scene = sink.parse(sceneSchema, row.value, row.line);
+    if (scene === undefined) return;
+    for (const value of scene.questions) {
+      const question = sink.parse(questionSchema, value, row.line, `scene ${scene.scene_index}`);
+      if (question === undefined || options.types?.includes(question.question_type) === false) continue;
+      addQuestion(question, scene, row.line, sink);
+    }
+  };
+}
+
+function addQuestion(
+  question: ClevrerQuestion,
+  scene: z.output<typeof sceneSchema>,
+  line: number,
+  sink: ReadSink,
+): void {
+  const id = `${scene.scene_index}-${question.question_id}`;
+  const choices = choicesOf(question, line, sink, id);
+  if (choices === undefined) return;
+  sink.add(line, {
+    id,
+    path: clevrerPath(scene.scene_index, scene.video_filename),
+    question: question.question,
+    ...choices,
+    dims: {
+      question_type: question.question_type,
+      ...(question.question_subtype === undefined || question.question_subtype === ''
+        ? {}
+        : { question_subtype: question.question_subtype }),
+    },
+    provenance: { scene_index: scene.scene_index, question_id: question.question_id },
+  });
+}
+
+function choicesOf(
+  question: ClevrerQuestion,
+  line: number,
+  sink: ReadSink,
+  item: string,
+): { readonly options: string[]; readonly answer: string[] } | undefined {
+  const { choices, answer } = question;
+  if (choices === undefined) {
+    const words = DESCRIPTIVE_ANSWERS.find((list) => answer !== undefined && list.includes(answer));
+    if (words === undefined) {
+      sink.reject(
+        line,
+        answer === undefined ? 'no_answer' : 'bad_answer',
+        answer === undefined
+          ? 'the question has no answer (test split?)'
+          : `unknown answer ${JSON.stringify(answer)}`,
+        { item, field: 'answer' },
+      );
+      return undefined;
+    }
+    return { options: [...words], answer: [LETTERS[words.indexOf(answer!)]!] };
+  }
+  const sorted = [...choices].sort((a, b) => a.choice_id - b.choice_id);
+  if (sorted.some((choice) => choice.answer === undefined)) {
+    sink.reject(line, 'no_answer', 'the choices have no answers (test split?)', { item, field: 'choices' });
+    return undefined;
+  }
+  const right = sorted.flatMap((choice, index) => (choice.answer === 'correct' ? [index] : []));
+  if (right.length === 0) {
+    sink.reject(line, 'no_answer', 'none of the choices is right', { item, field: 'choices' });
+    return undefined;
+  }
+  return { options: sorted.map((choice) => choice.choice), answer: lettersOf(right) };
+}

@@ -1,0 +1,131 @@
+/**
+ * What a reader of one file form is, and the loop all of them share: check each record, turn it into items, check the items,
+ * note what is wrong. A record gives at least one item or at least one error; none vanishes.
+ */
+import type { z } from 'zod';
+import type { DataIssue } from '../issues.ts';
+import { type DataItem, type DataItemInput, itemSchema } from '../item.ts';
+import type { Row, Rows } from '../rows.ts';
+
+export interface ReadResult {
+  readonly items: readonly DataItem[];
+  readonly issues: readonly DataIssue[];
+  /** Questions in the file, unusable ones included. */
+  readonly numQuestions: number;
+  /** Format the file was read as. */
+  readonly format: string;
+}
+
+/** Collects items and issues of one file. */
+export class ReadSink {
+  readonly file: string;
+  readonly format: string;
+  readonly split: string;
+  readonly items: DataItem[] = [];
+  readonly issues: DataIssue[] = [];
+  readonly #lineOfId = new Map<string, number>();
+  #numQuestions = 0;
+
+  constructor(file: string, format: string, split: string) {
+    this.file = file;
+    this.format = format;
+    this.split = split;
+  }
+
+  /** Counts a question that gives no item, and says why. */
+  reject(
+    line: number,
+    code: string,
+    message: string,
+    more: { readonly field?: string; readonly item?: string } = {},
+  ): void {
+    this.#numQuestions++;
+    this.issues.push({ severity: 'error', code, message, file: this.file, line, ...more });
+  }
+
+  warn(
+    line: number,
+    code: string,
+    message: string,
+    more: { readonly field?: string; readonly item?: string } = {},
+  ): void {
+    this.issues.push({ severity: 'warning', code, message, file: this.file, line, ...more });
+  }
+
+  /** Checks and keeps an item. */
+  add(line: number, input: DataItemInput): void {
+    this.#numQuestions++;
+    const checked = itemSchema.safeParse({ source: this.format, split: this.split, ...input });
+    if (!checked.success) {
+      this.#addSchemaIssues(line, checked.error, input.id);
+      return;
+    }
+    const { id, options } = checked.data;
+    const earlier = this.#lineOfId.get(id);
+    if (earlier !== undefined) {
+      this.issues.push({
+        severity: 'error',
+        code: 'duplicate_id',
+        message: `the id is used before, on line ${earlier}`,
+        file: this.file,
+        line,
+        item: id,
+        field: 'id',
+      });
+      return;
+    }
+    this.#lineOfId.set(id, line);
+    this.items.push(checked.data);
+    if (options.length === 1)
+      this.warn(line, 'single_option', 'there is only one option', { item: id, field: 'options' });
+    if (new Set(options).size < options.length) {
+      this.warn(line, 'duplicate_options', 'two options are equal', { item: id, field: 'options' });
+    }
+  }
+
+  /** Parses a record's fields; on failure notes one error for the first wrong field and returns undefined. */
+  parse<Schema extends z.ZodType>(
+    schema: Schema,
+    value: unknown,
+    line: number,
+    item?: string,
+  ): z.output<Schema> | undefined {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    this.#numQuestions++;
+    this.#addSchemaIssues(line, parsed.error, item);
+    return undefined;
+  }
+
+  #addSchemaIssues(line: number, error: z.ZodError, item: unknown): void {
+    const first = error.issues[0]!;
+    const isMissing = first.code === 'invalid_type' && /received undefined/.test(first.message);
+    this.issues.push({
+      severity: 'error',
+      code: isMissing ? 'missing_field' : 'bad_field',
+      message: error.issues.map((issue) => shorten(issue.message)).join('; '),
+      file: this.file,
+      line,
+      item: typeof item === 'string' ? item.slice(0, 100) : undefined,
+      field: first.path.join('.') || undefined,
+    });
+  }
+
+  /** The result, with the damaged records of the file itself counted in. */
+  result(rows?: Rows): ReadResult {
+    const damaged = rows === undefined ? 0 : rows.numRows - rows.rows.length;
+    return {
+      items: this.items,
+      issues: [...(rows?.issues ?? []), ...this.issues],
+      numQuestions: this.#numQuestions + damaged,
+      format: this.format,
+    };
+  }
+}
+
+function shorten(message: string): string {
+  return message.length > 200 ? `${message.slice(0, 200)}…` : message;
+}
+
+/** Reads the rows of a file into the sink, one after another. */
+export type RowReader = (row: Row, sink: ReadSink, index: number) => void;

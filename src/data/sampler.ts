@@ -1,0 +1,91 @@
+/**
+ * The order in which items are visited: each epoch a fresh permutation, made from seed and epoch alone. The position can be
+ * saved and restored, and is refused for another data set.
+ */
+import { DataError } from '../run/index.ts';
+import { Random } from './random.ts';
+
+export interface SamplerOptions {
+  /** Number of items. */
+  readonly length: number;
+  /** Whole number; the order depends on it and on the epoch, nothing else. */
+  readonly seed: number;
+  /** @default true */
+  readonly shuffle?: boolean;
+  /** Names the data; a saved position in other data is refused. @default '' */
+  readonly fingerprint?: string;
+}
+
+const IDENTITY = ['seed', 'length', 'shuffle', 'fingerprint'] as const;
+
+/** An endless order of item indices. */
+export class EpochSampler {
+  readonly #options: Required<SamplerOptions>;
+  #epoch = 0;
+  #position = 0;
+  #order: readonly number[];
+
+  /** @throws DataError when there are no items */
+  constructor(options: SamplerOptions) {
+    if (!Number.isInteger(options.length) || options.length < 1) {
+      throw new DataError(`expected at least one item to sample from, got ${options.length}`, {
+        hint: 'check the data file and the filters on it',
+      });
+    }
+    this.#options = { shuffle: true, fingerprint: '', ...options };
+    this.#order = this.#orderOf(0);
+  }
+
+  /** Index of the next item; after the last one of an epoch a new epoch begins. */
+  next(): number {
+    if (this.#position === this.#order.length) {
+      this.#epoch++;
+      this.#position = 0;
+      this.#order = this.#orderOf(this.#epoch);
+    }
+    return this.#order[this.#position++]!;
+  }
+
+  /** Epochs passed, with the finished part of the present one: 1.5 is the middle of the second. */
+  get epoch(): number {
+    return this.#epoch + this.#position / this.#order.length;
+  }
+
+  /** Position as plain data, for a checkpoint. */
+  state(): Record<string, unknown> {
+    return { ...this.#options, epoch: this.#epoch, position: this.#position };
+  }
+
+  /**
+   * Goes to a saved position.
+   * @throws DataError when it is damaged, or belongs to other data, another seed or another order
+   */
+  loadState(state: Readonly<Record<string, unknown>>): void {
+    for (const key of IDENTITY) {
+      if (state[key] !== this.#options[key]) {
+        throw new DataError(
+          `the saved sampler position is of other data: ${key} was ${JSON.stringify(state[key])}, now ${JSON.stringify(this.#options[key])}`,
+          { hint: 'resume with the data and seed of the saved run, or start a new run' },
+        );
+      }
+    }
+    const { epoch, position } = state;
+    if (!isCount(epoch) || !isCount(position) || position > this.#options.length) {
+      throw new DataError(`the saved sampler position is damaged: ${JSON.stringify(state)}`);
+    }
+    this.#epoch = epoch;
+    this.#position = position;
+    this.#order = this.#orderOf(epoch);
+  }
+
+  #orderOf(epoch: number): readonly number[] {
+    const inOrder = Array.from({ length: this.#options.length }, (_, index) => index);
+    return this.#options.shuffle
+      ? Random.stream(this.#options.seed, `order/epoch-${epoch}`).shuffled(inOrder)
+      : inOrder;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0;
+}
