@@ -21,7 +21,8 @@ const DEFAULT_LETTERS = 'ABCDEFGHIJ';
 export function parseTolerant(completion: string, rawOptions: readonly string[] = []): ParsedAnswer {
   const options = rawOptions.map(readOption);
   const allowed = options.length > 0 ? options.map((option) => option.letter).join('') : DEFAULT_LETTERS;
-  const { text, source } = findAnswer(completion);
+  // Long runs of blanks would make the patterns below slow, and mean nothing.
+  const { text, source } = findAnswer(completion.replace(/\s+/g, (run) => (run.includes('\n') ? '\n' : ' ')));
   const read = readLetters(text, allowed) ?? readLabelled(text, allowed, options) ?? readTexts(text, options);
   if (read === undefined) return { letters: [], failed: true, source, form: 'none', text };
   return { letters: [...new Set(read.letters)].sort(), failed: false, source, form: read.form, text };

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseAnswer, parseSolution } from './answers.ts';
+import { ANSWER_PARSERS, parseAnswer, parseSolution } from './answers.ts';
 import { RlError } from './errors.ts';
-import { accuracyScore, formatReferenceEval } from './rewards.ts';
+import { accuracyScore, formatReference, formatReferenceEval, formatStrict } from './rewards.ts';
 
 const options = [
   'A. The purple sphere and the yellow sphere collide',
@@ -138,6 +138,17 @@ describe('tolerant parsing', () => {
         }
       }),
     );
+  });
+
+  // Longer than any completion; patterns of quadratic time would run into the time limit.
+  it('comes back from a model that says only blanks, or only the start of an answer', () => {
+    for (const piece of [' ', '\n', '<answer>', '</answer>', '<think>', 'answer: ', 'A. ', 'A ']) {
+      const text = `x${piece.repeat(piece.trim() === '' ? 1_000_000 : 5_000)}x`;
+      for (const parser of ANSWER_PARSERS) parseAnswer(text, { parser, options });
+      formatReference(text);
+      formatReferenceEval(text);
+      formatStrict(text);
+    }
   });
 
   it('agrees with the reference rule wherever that one succeeds', () => {

@@ -58,15 +58,19 @@ export interface ParseOptions {
 // Python's str.strip() and \s know a slightly different set of blanks than JavaScript's.
 const PYTHON_SPACE =
   '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
-const PYTHON_STRIP = new RegExp(`^${PYTHON_SPACE}+|${PYTHON_SPACE}+$`, 'g');
+const IS_PYTHON_SPACE = new RegExp(PYTHON_SPACE);
 const EVAL_PHRASE = new RegExp(
   `(?:answer|Answer|ANSWER)(?::|${PYTHON_SPACE})+([A-Z](?:${PYTHON_SPACE}*,${PYTHON_SPACE}*[A-Z])*)`,
 );
 const FIRST_BLOCK = /<answer>(.*?)<\/answer>/s;
 
-/** Python's `str.strip()` without arguments. */
+/** Python's `str.strip()` without arguments. A loop: `\s+$` takes quadratic time on a model that only says blanks. */
 export function pythonStrip(text: string): string {
-  return text.replace(PYTHON_STRIP, '');
+  let start = 0;
+  let end = text.length;
+  while (start < end && IS_PYTHON_SPACE.test(text[start]!)) start++;
+  while (end > start && IS_PYTHON_SPACE.test(text[end - 1]!)) end--;
+  return text.slice(start, end);
 }
 
 /** Source text of a regular expression class equal to Python's `\s`. */

@@ -3,10 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { type DType, Generator, randn, type Tensor, tensor } from '../tensor/index.ts';
+import { type DType, Generator, randn, setNumThreads, type Tensor, tensor } from '../tensor/index.ts';
 import type { ChunkedLossInputs } from './chunked-loss.ts';
 import type { PolicyLossConfig } from './loss.ts';
 import type { TokenWeightConfig, TokenWeightMode } from './token-weights.ts';
+
+// Tensors of some hundred numbers: more threads would only wait for one another.
+setNumThreads(1);
 
 export type Floating = Extract<DType, 'float32' | 'float64'>;
 
