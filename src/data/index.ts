@@ -3,11 +3,13 @@ export {
   type DataItem,
   type DataItemInput,
   isMultiple,
+  isOfType,
   itemSchema,
   LETTERS,
   labelled,
   lettersOf,
   problemText,
+  type QuestionType,
   solutionText,
 } from './item.ts';
 export { type MediaRoot, mediaPath } from './media-path.ts';
@@ -19,7 +21,6 @@ export {
   promptMessages,
   promptTemplate,
   promptText,
-  type QuestionType,
 } from './prompts.ts';
 export { Random, type RandomState } from './random.ts';
 export {
@@ -32,4 +33,4 @@ export {
   readItemsWithIssues,
 } from './read-items.ts';
 export type { ReadResult } from './readers/reader.ts';
-export { EpochSampler, type SamplerOptions } from './sampler.ts';
+export { drawSubset, EpochSampler, type SamplerOptions } from './sampler.ts';

@@ -100,3 +100,11 @@ export function solutionText(answer: readonly string[]): string {
 export function isMultiple(item: Pick<DataItem, 'answer'>): boolean {
   return item.answer.length > 1;
 }
+
+/** Which items: all, those with one right option, those with several. */
+export type QuestionType = 'mixed' | 'single' | 'multiple';
+
+/** Whether an item belongs to a kind of training set. */
+export function isOfType(item: Pick<DataItem, 'answer'>, type: QuestionType): boolean {
+  return type === 'mixed' || isMultiple(item) === (type === 'multiple');
+}

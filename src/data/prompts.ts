@@ -7,7 +7,7 @@
  */
 import type { ChatMessage } from '../io/index.ts';
 import { ConfigError } from '../run/index.ts';
-import { type DataItem, labelled, problemText } from './item.ts';
+import { type DataItem, labelled, problemText, type QuestionType } from './item.ts';
 
 export const PROMPT_TEMPLATES = [
   'tw-grpo',
@@ -17,8 +17,6 @@ export const PROMPT_TEMPLATES = [
   'video-r1',
 ] as const;
 export type PromptTemplate = (typeof PROMPT_TEMPLATES)[number];
-
-export type QuestionType = 'mixed' | 'single' | 'multiple';
 
 const HOW_MANY: Readonly<Record<QuestionType, string>> = {
   mixed: 'letters separated by , if multiple',

@@ -86,6 +86,18 @@ export class EpochSampler {
   }
 }
 
+/**
+ * Draws `count` of `length` indices without repeats, in ascending order; all of them when there are not more.
+ * The draw has a stream of its own, so the order of training does not depend on it.
+ */
+export function drawSubset(length: number, count: number, seed: number): number[] {
+  const all = Array.from({ length }, (_, index) => index);
+  if (count >= length) return all;
+  return Random.stream(seed, 'subset')
+    .sample(all, count)
+    .sort((a, b) => a - b);
+}
+
 function isCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0;
 }

@@ -175,11 +175,14 @@ function compareAnswer(
   const { answer } = record;
   if (typeof answer !== 'string' || answer === '' || letters.length !== 1) return;
   const option = options[letters[0]!.charCodeAt(0) - 65];
-  if (answer === letters[0] || answer.trim() === option) return;
+  if (answer === letters[0] || answer === option) return;
+  const isSpacing = answer.trim() === option;
   sink.warn(
     line,
-    'answer_conflict',
-    `the solution names ${letters[0]} (${JSON.stringify(option)}), but the answer says ${JSON.stringify(answer.slice(0, 100))}; the solution is used`,
+    isSpacing ? 'answer_spacing' : 'answer_conflict',
+    isSpacing
+      ? 'the answer differs from its option by blanks only'
+      : `the solution names ${letters[0]} (${JSON.stringify(option)}), but the answer says ${JSON.stringify(answer.slice(0, 100))}; the solution is used`,
     { item, field: 'answer' },
   );
 }

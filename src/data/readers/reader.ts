@@ -23,7 +23,7 @@ export class ReadSink {
   readonly split: string;
   readonly items: DataItem[] = [];
   readonly issues: DataIssue[] = [];
-  readonly #lineOfId = new Map<string, number>();
+  readonly #known = new Map<string, { readonly line: number; readonly item: DataItem }>();
   #numQuestions = 0;
 
   constructor(file: string, format: string, split: string) {
@@ -61,12 +61,15 @@ export class ReadSink {
       return;
     }
     const { id, options } = checked.data;
-    const earlier = this.#lineOfId.get(id);
+    const earlier = this.#known.get(id);
     if (earlier !== undefined) {
+      const isSame = JSON.stringify(earlier.item) === JSON.stringify(checked.data);
       this.issues.push({
         severity: 'error',
-        code: 'duplicate_id',
-        message: `the id is used before, on line ${earlier}`,
+        code: isSame ? 'duplicate_row' : 'duplicate_id',
+        message: isSame
+          ? `the question of line ${earlier.line} is repeated`
+          : `the id is also that of another question, on line ${earlier.line}`,
         file: this.file,
         line,
         item: id,
@@ -74,7 +77,7 @@ export class ReadSink {
       });
       return;
     }
-    this.#lineOfId.set(id, line);
+    this.#known.set(id, { line, item: checked.data });
     this.items.push(checked.data);
     if (options.length === 1)
       this.warn(line, 'single_option', 'there is only one option', { item: id, field: 'options' });
