@@ -43,8 +43,8 @@ export class Generator {
 }
 
 function checkedSeed(seed: number | bigint): bigint {
-  if (typeof seed === 'number' && !Number.isSafeInteger(seed))
-    throw new NativeError('Generator', '', `expected a whole number as seed, got ${seed}`);
+  if (typeof seed !== 'bigint' && !Number.isSafeInteger(seed))
+    throw new NativeError('Generator', '', `expected a whole number as seed, got ${String(seed)}`);
   const value = BigInt(seed);
   if (value < 0n || value >= 1n << 63n)
     throw new NativeError('Generator', '', `expected a seed from 0 to 2^63 - 1, got ${seed}`);
