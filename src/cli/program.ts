@@ -6,9 +6,10 @@ import { Command, CommanderError } from 'commander';
 import { EXIT_CODES, exitCodeOf, formatError, packageVersion, TwgrpoError } from '../run/index.ts';
 import { type CommandDefinition, type CommonOptions, Output, type Streams } from './command.ts';
 import { doctor } from './doctor.ts';
+import { train } from './train.ts';
 
 /** All commands, in the order of the help text. */
-export const COMMANDS: readonly CommandDefinition[] = [doctor];
+export const COMMANDS: readonly CommandDefinition[] = [train, doctor];
 
 const DESCRIPTION =
   'Reinforcement learning for video-language models: GRPO and TW-GRPO on Qwen2.5-VL, in TypeScript on libtorch.';

@@ -27,6 +27,10 @@ const nonNegative = z.number().min(0);
 const dataShape = {
   jsonl_path: z.string().describe('items {problem, video, solution}, JSON or JSONL'),
   video_root: z.string().default('.').describe('folder that relative video paths start from'),
+  video_prefix: z
+    .string()
+    .optional()
+    .describe('beginning of the paths in the data file that video_root stands for, for example /MMVU'),
   question_type: z
     .enum(['mixed', 'single', 'multiple'])
     .default('mixed')
@@ -39,12 +43,19 @@ const dataShape = {
   min_pixels: count.optional().describe('least pixels a frame'),
   max_pixels: count.optional().describe('most pixels a frame'),
   total_pixels: count.optional().describe('most pixels of all frames together'),
+  on_bad_video: z
+    .enum(['error', 'skip'])
+    .default('error')
+    .describe('a video that can not be read: stop, or count it and take the next item'),
   max_prompt_length: count.default(4096).describe('longer prompts are an error before training'),
 };
 
 const modelShape = {
   model_name_or_path: z.string().describe('folder of a Qwen2-VL or Qwen2.5-VL checkpoint'),
-  dtype: z.enum(['auto', 'float32', 'bfloat16']).default('auto').describe('how weights are stored; auto: as in the file'),
+  dtype: z
+    .enum(['auto', 'float32', 'bfloat16'])
+    .default('auto')
+    .describe('how weights are stored; auto: as in the file'),
   device: z.string().default('cpu').describe('cpu or cuda:N'),
   num_threads: count.optional().describe('threads of one operator; default: all cores'),
   freeze_vision: z.boolean().default(true).describe('do not train the vision tower'),
@@ -87,14 +98,20 @@ const lossShape = {
   token_weight_quantile: z.number().min(0).lt(0.5),
   epsilon: share,
   epsilon_high: nonNegative,
-  delta: z.number().positive().optional().describe('dual clip: upper limit of the ratio at negative advantages'),
+  delta: z
+    .number()
+    .positive()
+    .optional()
+    .describe('dual clip: upper limit of the ratio at negative advantages'),
   beta: nonNegative.describe('weight of the KL to the reference policy; 0: no reference model'),
   kl_estimator: z.enum(KL_ESTIMATORS),
   importance_sampling_level: z.enum(IMPORTANCE_SAMPLING_LEVELS),
   entropy_coef: nonNegative,
   scale_rewards: z.enum(SCALE_REWARDS),
   mask_truncated_completions: z.boolean(),
-  dynamic_sampling: z.boolean().describe('sample other prompts in place of groups whose rewards are all equal'),
+  dynamic_sampling: z
+    .boolean()
+    .describe('sample other prompts in place of groups whose rewards are all equal'),
   max_resample_times: count.default(3).describe('at most so many tries for one step'),
   num_iterations: count.default(1).describe('optimizer steps on one set of completions'),
 };
@@ -108,7 +125,9 @@ const optimizationShape = {
   adam_beta2: share.default(0.999),
   adam_epsilon: z.number().positive().default(1e-8),
   max_grad_norm: z.number().positive().default(1),
-  per_device_train_batch_size: count.default(1).describe('prompts a micro-batch; each has num_generations completions'),
+  per_device_train_batch_size: count
+    .default(1)
+    .describe('prompts a micro-batch; each has num_generations completions'),
   gradient_accumulation_steps: count.default(1).describe('micro-batches a step'),
   num_train_epochs: z.number().positive().default(1),
   max_steps: z.int().min(1).optional().describe('overrides num_train_epochs'),
@@ -191,7 +210,11 @@ export function resolveGrpoConfig(layers: readonly ConfigLayer[]): ResolvedConfi
   return { config, sources };
 }
 
-function explain(error: z.ZodError, sources: Readonly<Record<string, string>>, values: Readonly<Record<string, unknown>>): string {
+function explain(
+  error: z.ZodError,
+  sources: Readonly<Record<string, string>>,
+  values: Readonly<Record<string, unknown>>,
+): string {
   const known = Object.keys(grpoConfigSchema.shape);
   const lines = error.issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys')
@@ -218,12 +241,16 @@ function checkAcross(config: GrpoConfig): void {
       `reward_weights has ${config.reward_weights.length} numbers, reward_funcs ${config.reward_funcs.length} names; they belong together`,
     );
   if (config.delta !== undefined && config.delta <= 1 + config.epsilon_high)
-    throw new ConfigError(`delta (${config.delta}) must be above 1 + epsilon_high (${1 + config.epsilon_high})`);
+    throw new ConfigError(
+      `delta (${config.delta}) must be above 1 + epsilon_high (${1 + config.epsilon_high})`,
+    );
 }
 
 /** The known name nearest to a misspelt one, if it is near at all. */
 function closest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known.map((name) => ({ name, distance: editDistance(word, name) })).sort((a, b) => a.distance - b.distance);
+  const ranked = known
+    .map((name) => ({ name, distance: editDistance(word, name) }))
+    .sort((a, b) => a.distance - b.distance);
   const [best] = ranked;
   return best !== undefined && best.distance <= Math.max(2, word.length / 3) ? best.name : undefined;
 }

@@ -3,8 +3,8 @@
  */
 import type { EncodedPrompt, PromptInputs, Qwen2_5VL } from '../models/index.ts';
 import {
-  computeAdvantages,
   combineRewards,
+  computeAdvantages,
   type NamedReward,
   type RewardInput,
   scoreRewards,
@@ -86,7 +86,9 @@ export async function rollOut(
       repetition_penalty: config.repetition_penalty,
       stop_token_ids: options.stop_token_ids,
       banned_token_ids: options.banned_token_ids,
-      generators: prompts.map((_, i) => new Generator(deriveSeed(config.seed, 'rollout', step, firstStream + i))),
+      generators: prompts.map(
+        (_, i) => new Generator(deriveSeed(config.seed, 'rollout', step, firstStream + i)),
+      ),
     },
   );
 }
@@ -112,7 +114,10 @@ export async function score(
   const rewards_FN = await scoreRewards(rewards, inputs);
   const totals = combineRewards(rewards_FN, config.reward_weights);
   const { num_generations, scale_rewards } = config;
-  const { advantages, group_means, group_stds, is_zero_std } = computeAdvantages(totals, { num_generations, scale_rewards });
+  const { advantages, group_means, group_stds, is_zero_std } = computeAdvantages(totals, {
+    num_generations,
+    scale_rewards,
+  });
   return prompts.map(({ ready, encoded }, p) => {
     const scored = completions[p]!.map((completion, g): ScoredCompletion => {
       const n = p * num_generations + g;

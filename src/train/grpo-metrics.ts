@@ -3,7 +3,7 @@
  * (huggingface/trl `docs/source/grpo_trainer.md`, "Logged metrics").
  */
 import { answerStatistics, parseAnswer, parseSolution, rewardStatistics } from '../rl/index.ts';
-import { MetricAccumulator, max, mean, min, sum } from '../run/index.ts';
+import { type MetricAccumulator, max, mean, min, sum } from '../run/index.ts';
 import type { GrpoConfig } from './config.ts';
 import type { ExperienceGroup } from './experience.ts';
 import type { GroupUpdate } from './policy-update.ts';
@@ -67,7 +67,8 @@ export function addUpdateMetrics(metrics: MetricAccumulator, update: GroupUpdate
   metrics.add('token_weight/max', max(weights.max));
   metrics.add('token_weight/tokens_all_alive', mean(weights.tokens_all_alive));
   metrics.add('token_weight/weight_all_alive', mean(weights.weight_all_alive));
-  if (!Number.isNaN(weights.excess_all_alive)) metrics.add('token_weight/excess_all_alive', mean(weights.excess_all_alive));
+  if (!Number.isNaN(weights.excess_all_alive))
+    metrics.add('token_weight/excess_all_alive', mean(weights.excess_all_alive));
 }
 
 /** Wall time by phase, so that a step can say where it went. */

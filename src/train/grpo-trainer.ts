@@ -8,7 +8,15 @@
  */
 import type { EncodedPrompt, Qwen2_5VL } from '../models/index.ts';
 import type { LossScale, NamedReward } from '../rl/index.ts';
-import { last, type Logger, MetricAccumulator, max, type MetricsRow, sum, TwgrpoError } from '../run/index.ts';
+import {
+  type Logger,
+  last,
+  MetricAccumulator,
+  type MetricsRow,
+  max,
+  sum,
+  TwgrpoError,
+} from '../run/index.ts';
 import { dispose, keep, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import type { GrpoConfig } from './config.ts';
 import { type ExperienceGroup, type ReadyPrompt, rollOut, score } from './experience.ts';
@@ -45,7 +53,11 @@ export interface StepReport {
   readonly metrics: MetricsRow;
   readonly groups: readonly ExperienceGroup[];
   /** Token weights, entropies and log-probabilities of each group, (G, T) as rows of each completion's own length. */
-  readonly tokens: readonly { readonly weights: number[][]; readonly entropy: number[][]; readonly logps: number[][] }[];
+  readonly tokens: readonly {
+    readonly weights: number[][];
+    readonly entropy: number[][];
+    readonly logps: number[][];
+  }[];
 }
 
 interface Counters {
@@ -97,7 +109,12 @@ export class GrpoTrainer {
     this.#clock.take();
     const groups = await this.#collect(metrics);
     try {
-      addExperienceMetrics(metrics, groups.experience, rewards.map(({ name }) => name), config);
+      addExperienceMetrics(
+        metrics,
+        groups.experience,
+        rewards.map(({ name }) => name),
+        config,
+      );
       const learningRate = learningRateAt(this.#step, {
         ...config,
         max_steps: this.#parts.maxSteps,
@@ -105,8 +122,13 @@ export class GrpoTrainer {
       });
       const tokens = this.#update(groups.experience, learningRate, metrics);
       this.#step += 1;
-      const promptTokens = groups.experience.reduce((total, { prompt }) => total + prompt.input_ids.length, 0);
-      const newTokens = groups.experience.flatMap(({ completions }) => completions).reduce((total, ids) => total + ids.length, 0);
+      const promptTokens = groups.experience.reduce(
+        (total, { prompt }) => total + prompt.input_ids.length,
+        0,
+      );
+      const newTokens = groups.experience
+        .flatMap(({ completions }) => completions)
+        .reduce((total, ids) => total + ids.length, 0);
       this.#counters.numTokens += promptTokens + newTokens;
       this.#clock.enter(undefined);
       for (const [phase, seconds] of this.#clock.take()) metrics.add(`time/${phase}`, sum(seconds));
@@ -117,7 +139,12 @@ export class GrpoTrainer {
       metrics.add('epoch', last(prompts.epoch));
       metrics.add('step_time', sum(seconds));
       metrics.add('live_tensors', last(liveTensors()));
-      return { step: this.#step, metrics: { step: this.#step, ...metrics.reduce() }, groups: groups.experience, tokens };
+      return {
+        step: this.#step,
+        metrics: { step: this.#step, ...metrics.reduce() },
+        groups: groups.experience,
+        tokens,
+      };
     } finally {
       groups.dispose();
     }
@@ -168,7 +195,11 @@ export class GrpoTrainer {
   }
 
   /** `num_iterations` optimizer steps on the experience. @returns token figures of the first iteration */
-  #update(groups: readonly ExperienceGroup[], learningRate: number, metrics: MetricAccumulator): StepReport['tokens'] {
+  #update(
+    groups: readonly ExperienceGroup[],
+    learningRate: number,
+    metrics: MetricAccumulator,
+  ): StepReport['tokens'] {
     const { config } = this.#parts;
     const fixed = this.#fixedLogps(groups);
     const tokens: StepReport['tokens'][number][] = [];
@@ -178,11 +209,18 @@ export class GrpoTrainer {
         this.#optimizer.zeroGrad();
         let loss = 0;
         groups.forEach((group, i) => {
-          const update = accumulateGroupGradient(this.#parts.model, group, fixed[i]!, config, this.#scaleOf(groups, i));
+          const update = accumulateGroupGradient(
+            this.#parts.model,
+            group,
+            fixed[i]!,
+            config,
+            this.#scaleOf(groups, i),
+          );
           loss += update.loss;
           addUpdateMetrics(metrics, update);
           if (iteration === 0) tokens.push(tokenRows(update, group));
-          if (iteration === 0 && config.num_iterations > 1) fixed[i] = { ...fixed[i], old_logps_GT: update.logps_GT };
+          if (iteration === 0 && config.num_iterations > 1)
+            fixed[i] = { ...fixed[i], old_logps_GT: update.logps_GT };
           else update.logps_GT.dispose();
           update.weights_GT.dispose();
           update.entropy_GT.dispose();
@@ -209,11 +247,17 @@ export class GrpoTrainer {
       return;
     }
     this.#counters.badStepsInARow += 1;
-    logger.warn({ step: this.#step + 1, loss, grad_norm: norm }, 'step refused: loss or gradient is not finite');
+    logger.warn(
+      { step: this.#step + 1, loss, grad_norm: norm },
+      'step refused: loss or gradient is not finite',
+    );
     if (this.#counters.badStepsInARow >= config.max_bad_steps)
-      throw new TwgrpoError(`${config.max_bad_steps} steps in a row were refused: loss or gradients are not finite`, {
-        hint: 'lower learning_rate or max_grad_norm, and look at the last completions; weights are those of the last good step',
-      });
+      throw new TwgrpoError(
+        `${config.max_bad_steps} steps in a row were refused: loss or gradients are not finite`,
+        {
+          hint: 'lower learning_rate or max_grad_norm, and look at the last completions; weights are those of the last good step',
+        },
+      );
   }
 
   /** Log-probabilities under the reference policy, where the loss needs them. */

@@ -71,7 +71,9 @@ export class AdamW {
       noGrad(() => {
         const due = this.#slots.flatMap((slot) => {
           const gradient = slot.param.grad;
-          return gradient === undefined ? [] : [{ slot, gradient: gradient.to({ dtype: slot.master.dtype }) }];
+          return gradient === undefined
+            ? []
+            : [{ slot, gradient: gradient.to({ dtype: slot.master.dtype }) }];
         });
         if (due.length === 0) return;
         _foreach_add_(
@@ -156,9 +158,12 @@ export class AdamW {
       }),
     ];
     if (problems.length > 0)
-      throw new CheckpointError(`the optimizer state does not fit the model: ${problems.slice(0, 8).join('; ')}`, {
-        hint: 'resume with the model and the freeze settings that the checkpoint was made with',
-      });
+      throw new CheckpointError(
+        `the optimizer state does not fit the model: ${problems.slice(0, 8).join('; ')}`,
+        {
+          hint: 'resume with the model and the freeze settings that the checkpoint was made with',
+        },
+      );
     noGrad(() => {
       for (const [key, tensor] of own) tensor.copy_(saved.get(key) as Tensor);
     });

@@ -54,7 +54,11 @@ function lossHead(model: Qwen2_5VL): Tensor {
 }
 
 /** Log-probabilities of all completion tokens under the model as it is now (or with its adapter off), without gradient. */
-export function scoreGroup(model: Qwen2_5VL, group: PolicyGroup, config: Pick<GrpoConfig, 'logits_chunk_mib'>): Tensor {
+export function scoreGroup(
+  model: Qwen2_5VL,
+  group: PolicyGroup,
+  config: Pick<GrpoConfig, 'logits_chunk_mib'>,
+): Tensor {
   return scope('scoreGroup', () =>
     noGrad(() => {
       const { hidden_GCD } = model.completionHidden(group.prompt, group.completions);
@@ -87,7 +91,9 @@ export function accumulateGroupGradient(
   scale: LossScale,
 ): GroupUpdate {
   return scope('accumulateGroupGradient', () => {
-    const trainsVision = [...model.weights].some(([name, weight]) => name.startsWith('visual.') && weight.requires_grad);
+    const trainsVision = [...model.weights].some(
+      ([name, weight]) => name.startsWith('visual.') && weight.requires_grad,
+    );
     const prompt = trainsVision ? model.encodePrompt(group.inputs) : group.prompt;
     const { gradient_checkpointing, mask_truncated_completions } = config;
     const forward = model.completionHidden(prompt, group.completions, { gradient_checkpointing });

@@ -7,7 +7,12 @@ import { ConfigError } from '../run/index.ts';
 
 export type SchedulerType = 'linear' | 'cosine' | 'constant' | 'constant_with_warmup';
 
-export const SCHEDULER_TYPES = ['linear', 'cosine', 'constant', 'constant_with_warmup'] as const satisfies readonly SchedulerType[];
+export const SCHEDULER_TYPES = [
+  'linear',
+  'cosine',
+  'constant',
+  'constant_with_warmup',
+] as const satisfies readonly SchedulerType[];
 
 export interface ScheduleOptions {
   readonly lr_scheduler_type: SchedulerType;
