@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   CHECKPOINTS,
+  checkpointDir,
   loadGoldenModel,
   promptInputs,
   readPrompts,
@@ -12,7 +13,7 @@ import {
 } from '../../../tests/support/model-goldens.ts';
 import { liveTensors, noGrad, scope } from '../../tensor/index.ts';
 import { indexTensor } from '../layers.ts';
-import type { Qwen2_5VL } from './model.ts';
+import { Qwen2_5VL } from './model.ts';
 
 const ATOL = 3e-5;
 
@@ -146,5 +147,25 @@ describe('freeze', () => {
     expect(new Set(trains('model.'))).toEqual(new Set([true]));
     model.freeze({ vision: true, merger: true, text: true });
     expect([...model.parameters().values()].some((t) => t.requires_grad)).toBe(false);
+  });
+});
+
+describe('bfloat16 all through', () => {
+  it.each(['qwen2-5-vl-flat', 'qwen2-vl'])('scores and decodes near float32: %s', (name) => {
+    const golden = readPrompts(name)['one video']!;
+    const wide = loadGoldenModel(name, { stored: true });
+    const narrow = Qwen2_5VL.fromPretrained(checkpointDir(name), { compute_dtype: 'bfloat16' });
+    expect(wide.compute_dtype).toBe('float32');
+    scope(() =>
+      noGrad(() => {
+        const run = (model: Qwen2_5VL) => {
+          const prompt = model.encodePrompt(promptInputs(golden, model.config));
+          expect(model.prefill(prompt).hidden_1D.dtype).toBe(model.compute_dtype);
+          return model.completionLogps(prompt, [golden.completion_ids, [1, 2]]).flat();
+        };
+        // Log-probabilities of about -10; bfloat16 keeps 8 bits.
+        expect(run(narrow)).toBeAllclose(run(wide), { rtol: 0, atol: 0.5 });
+      }),
+    );
   });
 });
