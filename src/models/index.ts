@@ -1,5 +1,6 @@
 /** Models: layers, adapters, and the Qwen2-VL / Qwen2.5-VL family from files to logits. */
 export { indexTensor, type LowRankPair, type ModelParams } from './layers.ts';
+export { disposeModel, loadModel } from './load-model.ts';
 export {
   adapterOf,
   createLora,
@@ -9,7 +10,6 @@ export {
   mergeLora,
   targetModules,
 } from './lora.ts';
-export { disposeModel, loadModel } from './load-model.ts';
 export { loadLora, saveLora, writeLoraFiles } from './lora-files.ts';
 export type { CompletionHidden, EncodedPrompt } from './qwen2-5-vl/completion.ts';
 export {
