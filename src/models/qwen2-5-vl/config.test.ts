@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { CheckpointError } from '../../run/index.ts';
@@ -161,7 +163,11 @@ describe('a config that cannot be right is refused with file and key', () => {
     expect(() => parseModelConfig(json, '/m/config.json')).toThrow(message);
   });
 
-  it('no folder, no JSON', () => {
+  it('no folder, broken JSON', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'twgrpo-config-'));
+    writeFileSync(join(dir, 'config.json'), '{"model_type": ');
+    expect(() => readModelConfig(dir)).toThrow(/config\.json: not valid JSON/);
+    rmSync(dir, { recursive: true });
     expect(() => readModelConfig('/nowhere')).toThrow(/\/nowhere\/config\.json: cannot be read \(ENOENT\)/);
   });
 });
