@@ -21,7 +21,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   rl: ['tensor'],
   data: ['io', 'video', 'rl', 'run'],
   world: ['video', 'data', 'run'],
-  rollout: ['tensor', 'models', 'types:rl', 'run'],
+  rollout: ['tensor', 'models', 'video', 'data', 'types:rl', 'run'],
   train: ['tensor', 'run', 'io', 'dist', 'video', 'models', 'rl', 'data', 'rollout'],
   eval: ['tensor', 'run', 'io', 'dist', 'video', 'models', 'rl', 'data', 'rollout'],
   dashboard: ['run', 'data', 'types:rl'],
@@ -123,6 +123,10 @@ function isTypeOnlyImport(node: ts.ImportDeclaration): boolean {
   );
 }
 
+/** Tests, and the files named `test-support.ts` that several of them share. */
+const isTestFile = (file: string): boolean =>
+  file.endsWith('.test.ts') || /(^|\/)test-support\.ts$/.test(file);
+
 /**
  * All broken rules among `files` (path under src/ with `/` -> text), one sentence each. Test files may reach any
  * room, since they compare rooms with each other, but also only through its index.ts.
@@ -131,7 +135,7 @@ function brokenRules(files: ReadonlyMap<string, string>): string[] {
   const broken: string[] = [];
   for (const [file, text] of files) {
     const room = file.split('/')[0] ?? '';
-    const isTest = file.endsWith('.test.ts');
+    const isTest = isTestFile(file);
     if (!(room in ARROWS))
       broken.push(`src/${file}: '${room}' is not a room (known: ${Object.keys(ARROWS).join(', ')})`);
     if (/(^|\/)utils?\.ts$/.test(file))
@@ -172,6 +176,7 @@ function brokenImport(
   }
   const resolved = path.posix.normalize(path.posix.join(path.posix.dirname(file), target));
   if (resolved.startsWith('..')) return isTest ? [] : [`imports ${target}, which lies outside of src/`];
+  if (!isTest && isTestFile(resolved)) return [`imports ${target}, which belongs to the tests`];
   const targetRoom = resolved.split('/')[0] ?? '';
   if (targetRoom === room) return [];
   const broken: string[] = [];
@@ -270,6 +275,12 @@ describe('the architecture check itself', () => {
     ['a clock in a pure room', 'rl/a.ts', `const t = Date.now();`, 'a clock'],
     ['an unknown room', 'misc/a.ts', ``, `'misc' is not a room`],
     ['a drawer for everything', 'io/utils.ts', ``, "not 'utils'"],
+    [
+      'test support in the program',
+      'rl/a.ts',
+      `import { x } from './test-support.ts';`,
+      'belongs to the tests',
+    ],
     ['a file outside of src', 'io/a.ts', `import { x } from '../../tests/setup.ts';`, 'outside of src/'],
   ])('catches %s', (_name, file, text, message) => {
     expect(check(file, text).join('\n')).toContain(message);

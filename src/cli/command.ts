@@ -1,6 +1,6 @@
 /**
- * What a command is: a name, one line of summary, examples, options, and a function that calls one room and
- * returns the exit code. Every command has the same common options, and the same two channels: results go to
+ * What a command is: a name and one line of summary (program.ts), and in its own file examples, options and a
+ * function that calls one room and returns the exit code. Every command has the same common options, and the same two channels: results go to
  * stdout, all talk goes to stderr, so that `twgrpo … --json | …` always receives JSON and nothing else.
  */
 import type { Command } from 'commander';
@@ -21,10 +21,15 @@ export interface ConfigOptions {
   readonly dryRun?: boolean;
 }
 
-export interface CommandDefinition {
+/** A command as the list of commands knows it, before its file is loaded. */
+export interface CommandEntry {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
+  readonly load: () => Promise<CommandDefinition>;
+}
+
+export interface CommandDefinition {
   /** At least one complete command line that works. */
   readonly examples: readonly string[];
   /** Adds the command's own arguments and options. */

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import path from 'node:path';
-import { EXIT_CODES, packageRoot, packageVersion } from '../run/index.ts';
+import { EXIT_CODES, packageRoot, packageVersion, TwgrpoError } from '../run/index.ts';
 import type { CommandDefinition, Output } from './command.ts';
 
 /** `missing` makes the command fail; `warning` is worth knowing. */
@@ -139,23 +139,20 @@ function checkCuda(
   return { name, status: 'ok', summary: `no NVIDIA GPU here (${build})`, details };
 }
 
-function checkFfmpeg(found: EngineFile | undefined): Check {
-  const program = process.env['FFMPEG_PATH'] || found?.ffmpeg;
-  if (program === undefined || !existsSync(program))
-    return {
-      name: 'ffmpeg',
-      status: 'missing',
-      summary: program === undefined ? 'set-up has not looked for FFmpeg yet' : `${program} does not exist`,
-      fix: process.env['FFMPEG_PATH'] ? 'set FFMPEG_PATH to an ffmpeg program, or unset it' : SET_UP,
-      details: { path: program ?? null },
-    };
-  const source = process.env['FFMPEG_PATH'] ? 'FFMPEG_PATH' : found?.ffmpeg_source;
-  return {
-    name: 'ffmpeg',
-    status: 'ok',
-    summary: `${program} (${source})`,
-    details: { path: program, source },
-  };
+async function checkFfmpeg(found: EngineFile | undefined): Promise<Check> {
+  const name = 'ffmpeg';
+  try {
+    const { findFfmpeg } = await import('../video/index.ts');
+    const program = findFfmpeg();
+    const source = program.path === found?.ffmpeg ? found.ffmpeg_source : program.source;
+    const summary = `${program.version} ${program.path} (${source})`;
+    return { name, status: 'ok', summary, details: { version: program.version, path: program.path, source } };
+  } catch (error) {
+    // Also when the room does not load, because the engine under it does not.
+    const message = error instanceof Error ? error.message : String(error);
+    const fix = (error instanceof TwgrpoError ? error.hint : undefined) ?? SET_UP;
+    return { name, status: 'missing', summary: message, fix, details: { path: null } };
+  }
 }
 
 function checkNode(): Check {
@@ -236,14 +233,12 @@ function printReport(checks: readonly Check[], out: Output): void {
 }
 
 export const doctor: CommandDefinition = {
-  name: 'doctor',
-  summary: 'show engine, versions, threads, CUDA and FFmpeg, and what is missing',
   examples: ['twgrpo doctor', 'twgrpo doctor --json'],
   run: async ({ out }) => {
     const found = readEngineFile();
     const checks = [
       ...(await checkEngine(found)),
-      checkFfmpeg(found),
+      await checkFfmpeg(found),
       checkNode(),
       checkPython(found),
       checkMemory(),

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, DataError, DistError } from '../run/index.ts';
-import { type CommandDefinition, type ConfigOptions, configOptions } from './command.ts';
+import { type CommandDefinition, type CommandEntry, type ConfigOptions, configOptions } from './command.ts';
 import { readBuildDescription } from './doctor.ts';
 import { COMMANDS, runCli } from './program.ts';
 
@@ -13,27 +13,33 @@ class Sink extends Writable {
   }
 }
 
-async function run(argv: readonly string[], commands: readonly CommandDefinition[] = COMMANDS) {
+async function run(argv: readonly string[], commands: readonly CommandEntry[] = COMMANDS) {
   const stdout = new Sink();
   const stderr = new Sink();
   const code = await runCli(argv, { stdout, stderr }, commands);
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
-const failing = (error: unknown): CommandDefinition => ({
-  name: 'fail',
-  summary: 'fails',
-  examples: ['twgrpo fail'],
-  run: () => {
-    throw error;
-  },
+const entry = (name: string, definition: CommandDefinition): CommandEntry => ({
+  name,
+  summary: 'for a test',
+  load: async () => definition,
 });
+
+const failing = (error: unknown): CommandEntry =>
+  entry('fail', {
+    examples: ['twgrpo fail'],
+    run: () => {
+      throw error;
+    },
+  });
 
 describe('usage', () => {
   it('lists every command in the help, and shows examples in the help of each', async () => {
     const help = await run(['--help']);
     expect(help.code).toBe(0);
-    for (const { name, examples } of COMMANDS) {
+    for (const { name, load } of COMMANDS) {
+      const { examples } = await load();
       expect(help.stdout).toContain(`  ${name} `);
       expect(examples.length).toBeGreaterThan(0);
       const own = await run([name, '--help']);
@@ -63,6 +69,22 @@ describe('usage', () => {
   });
 });
 
+describe('loading', () => {
+  const broken: CommandEntry = {
+    name: 'broken',
+    summary: 'cannot be loaded',
+    load: () => Promise.reject(new Error('no engine')),
+  };
+
+  it('touches no command but the one called', async () => {
+    expect((await run(['--help'], [broken])).code).toBe(0);
+    expect((await run(['fail'], [broken, failing(new ConfigError('mine'))])).stderr).toContain('mine');
+    const result = await run(['broken'], [broken]);
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain('no engine');
+  });
+});
+
 describe('errors', () => {
   it.each([
     [new ConfigError('learning_rate: expected a number'), 2],
@@ -85,9 +107,7 @@ describe('errors', () => {
 });
 
 describe('a command', () => {
-  const echo: CommandDefinition = {
-    name: 'echo',
-    summary: 'says what it got',
+  const echo = entry('echo', {
     examples: ['twgrpo echo a --set b=1'],
     configure: (command) => configOptions(command.argument('<word>')),
     run: ({ args, options, out }) => {
@@ -97,7 +117,7 @@ describe('a command', () => {
       out.json({ args, config, set, dryRun });
       return 3;
     },
-  };
+  });
 
   it('gets its arguments and options, and gives its exit code', async () => {
     const result = await run(

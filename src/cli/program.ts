@@ -4,12 +4,29 @@
  */
 import { Command, CommanderError } from 'commander';
 import { EXIT_CODES, exitCodeOf, formatError, packageVersion, TwgrpoError } from '../run/index.ts';
-import { type CommandDefinition, type CommonOptions, Output, type Streams } from './command.ts';
-import { doctor } from './doctor.ts';
-import { train } from './train.ts';
+import { type CommandEntry, type CommonOptions, Output, type Streams } from './command.ts';
 
-/** All commands, in the order of the help text. */
-export const COMMANDS: readonly CommandDefinition[] = [train, doctor];
+/**
+ * All commands, in the order of the help text. A command's file is loaded only when it is called: help is instant,
+ * and `doctor` starts where the engine does not.
+ */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'train',
+    summary: 'train a video-language model with GRPO or TW-GRPO',
+    load: async () => (await import('./train.ts')).train,
+  },
+  {
+    name: 'score',
+    summary: "re-score results logs in the authors' format and compare with the scores inside",
+    load: async () => (await import('./score.ts')).score,
+  },
+  {
+    name: 'doctor',
+    summary: 'show engine, versions, threads, CUDA and FFmpeg, and what is missing',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
+];
 
 const DESCRIPTION =
   'Reinforcement learning for video-language models: GRPO and TW-GRPO on Qwen2.5-VL, in TypeScript on libtorch.';
@@ -18,11 +35,13 @@ const EPILOGUE = `
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 data or model files missing or invalid,
 4 a distributed peer lost, 130 or 143 stopped by a signal.`;
 
-function buildProgram(
-  commands: readonly CommandDefinition[],
+/** Builds the parser; only the commands named in `argv` are loaded and know their own options. */
+async function buildProgram(
+  argv: readonly string[],
+  commands: readonly CommandEntry[],
   streams: Streams,
   onDone: (code: number) => void,
-): Command {
+): Promise<Command> {
   const program = new Command('twgrpo')
     .description(DESCRIPTION)
     .version(packageVersion(), '-V, --version', 'print the version')
@@ -37,8 +56,10 @@ function buildProgram(
       getErrHasColors: () => streams.stderr.isTTY === true,
     })
     .exitOverride();
-  for (const definition of commands) {
-    const command = program.command(definition.name).description(definition.summary);
+  for (const { name, summary, load } of commands) {
+    const command = program.command(name).description(summary);
+    if (!argv.includes(name)) continue;
+    const definition = await load();
     definition.configure?.(command);
     command
       .option('--json', 'print only JSON on stdout')
@@ -66,13 +87,13 @@ function buildProgram(
 export async function runCli(
   argv: readonly string[],
   streams: Streams = process,
-  commands: readonly CommandDefinition[] = COMMANDS,
+  commands: readonly CommandEntry[] = COMMANDS,
 ): Promise<number> {
   let exitCode: number = EXIT_CODES.done;
-  const program = buildProgram(commands, streams, (code) => {
-    exitCode = code;
-  });
   try {
+    const program = await buildProgram(argv, commands, streams, (code) => {
+      exitCode = code;
+    });
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {

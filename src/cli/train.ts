@@ -91,8 +91,6 @@ export function stopSignals(out: Output) {
 }
 
 export const train: CommandDefinition = {
-  name: 'train',
-  summary: 'train a video-language model with GRPO or TW-GRPO',
   examples: [
     'twgrpo train --config recipes/tw-grpo.yaml --set model_name_or_path=models/Qwen2.5-VL-7B-Instruct',
     'twgrpo train --config recipes/tw-grpo.yaml --set loss_type=grpo --dry-run',
