@@ -8,9 +8,10 @@
  * Source: transformers `models/qwen2_5_vl/configuration_qwen2_5_vl.py`, `models/qwen2_vl/configuration_qwen2_vl.py`.
  */
 import { join } from 'node:path';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { checkJson, readJsonFile } from '../../io/index.ts';
 import { CheckpointError } from '../../run/index.ts';
+import { generationSchema, rootSchema, textSchema, vision2Schema, vision25Schema } from './config-schema.ts';
 
 export type ModelType = 'qwen2_vl' | 'qwen2_5_vl';
 
@@ -85,94 +86,6 @@ export interface GenerationConfig {
   readonly top_p: number | undefined;
   readonly repetition_penalty: number | undefined;
 }
-
-const positive = z.number().int().positive();
-const tokenId = z.number().int().nonnegative();
-const tokenIds = z.union([tokenId, z.array(tokenId).min(1)]);
-
-const ropeSchema = z.looseObject({
-  type: z.string().optional(),
-  rope_type: z.string().optional(),
-  rope_theta: z.number().positive().optional(),
-  mrope_section: z.tuple([positive, positive, positive]),
-});
-
-const textSchema = z.looseObject({
-  vocab_size: positive,
-  hidden_size: positive,
-  intermediate_size: positive,
-  num_hidden_layers: positive,
-  num_attention_heads: positive,
-  num_key_value_heads: positive,
-  head_dim: positive.nullish(),
-  hidden_act: z.literal('silu').default('silu'),
-  max_position_embeddings: positive,
-  rms_norm_eps: z.number().positive(),
-  rope_theta: z.number().positive().optional(),
-  rope_scaling: ropeSchema.nullish(),
-  rope_parameters: ropeSchema.nullish(),
-  use_sliding_window: z.literal(false, 'sliding-window attention is not supported').nullish(),
-  attention_dropout: z.literal(0, 'attention dropout is not supported').nullish(),
-  tie_word_embeddings: z.boolean().nullish(),
-  bos_token_id: tokenId.nullish(),
-  eos_token_id: tokenIds.nullish(),
-});
-
-const visionShared = {
-  depth: positive,
-  num_heads: positive,
-  in_channels: positive.optional(),
-  in_chans: positive.optional(),
-  patch_size: positive,
-  spatial_patch_size: positive.optional(),
-  spatial_merge_size: positive.default(2),
-  temporal_patch_size: positive.default(2),
-};
-
-const vision25Schema = z.looseObject({
-  ...visionShared,
-  hidden_size: positive,
-  intermediate_size: positive,
-  out_hidden_size: positive,
-  hidden_act: z.literal('silu').default('silu'),
-  window_size: positive,
-  fullatt_block_indexes: z.array(z.number().int().nonnegative()),
-  tokens_per_second: z.number().positive(),
-});
-
-const vision2Schema = z.looseObject({
-  ...visionShared,
-  embed_dim: positive,
-  hidden_size: positive,
-  mlp_ratio: z.number().positive(),
-  hidden_act: z.literal('quick_gelu').default('quick_gelu'),
-});
-
-const rootSchema = z.looseObject({
-  model_type: z.enum(['qwen2_vl', 'qwen2_5_vl']),
-  text_config: z.looseObject({}).nullish(),
-  vision_config: z.looseObject({}),
-  image_token_id: tokenId,
-  video_token_id: tokenId,
-  vision_start_token_id: tokenId,
-  vision_end_token_id: tokenId,
-  tie_word_embeddings: z.boolean().nullish(),
-  torch_dtype: z.string().nullish(),
-  dtype: z.string().nullish(),
-  quantization_config: z
-    .undefined('quantized checkpoints are not supported: use the unquantized folder')
-    .optional(),
-});
-
-const generationSchema = z.looseObject({
-  eos_token_id: tokenIds.nullish(),
-  pad_token_id: tokenId.nullish(),
-  do_sample: z.boolean().nullish(),
-  temperature: z.number().nonnegative().nullish(),
-  top_k: z.number().int().nonnegative().nullish(),
-  top_p: z.number().min(0).max(1).nullish(),
-  repetition_penalty: z.number().positive().nullish(),
-});
 
 /** Text keys that must agree where a file gives them both at the top and inside `text_config`. */
 const TEXT_KEYS = [

@@ -28,7 +28,9 @@ describe('createTinyCheckpoint', () => {
   it('refuses to overwrite unless told', () => {
     createTinyCheckpoint(join(root, 'e'));
     expect(() => createTinyCheckpoint(join(root, 'e'))).toThrow(DataError);
-    expect(() => createTinyCheckpoint(join(root, 'e'), { replace: true, model_type: 'qwen2_vl' })).not.toThrow();
+    expect(() =>
+      createTinyCheckpoint(join(root, 'e'), { replace: true, model_type: 'qwen2_vl' }),
+    ).not.toThrow();
     expect(readModelConfig(join(root, 'e')).model_type).toBe('qwen2_vl');
   });
 });
