@@ -22,11 +22,9 @@ export {
   type ChunkedLoss,
   type ChunkedLossInputs,
   type ChunkedLossOptions,
-  type ChunkOptions,
   chunkedLoss,
-  type ScoredTokens,
-  scoreTokens,
 } from './chunked-loss.ts';
+export { type ChunkOptions, type ScoredTokens, scoreTokens } from './chunks.ts';
 export { RlError } from './errors.ts';
 export {
   IMPORTANCE_SAMPLING_LEVELS,
@@ -68,6 +66,7 @@ export {
   temporalContrast,
 } from './temporal-contrast.ts';
 export {
+  type DivergenceChunk,
   divergenceFromStatistics,
   groupDivergence,
   groupDivergenceGradient,

@@ -63,32 +63,43 @@ export function needsDistribution(mode: TokenWeightMode): mode is DistributionMo
   return mode === 'reference' || mode === 'js';
 }
 
+/** A chunk of positions: what the divergence is made of. */
+export interface DivergenceChunk {
+  /** Softmax rows, float32 or float64; dead cells hold the uniform distribution. */
+  readonly probs_RCV: Tensor;
+  /** Their logarithm (nats); only `js` without gradient can do without. */
+  readonly logps_RCV: Tensor | undefined;
+  /** Entropy of each row (nats). */
+  readonly entropy_RC: Tensor;
+  /** bool */
+  readonly alive_RC: Tensor;
+  /** G: rows beyond R are finished in the whole chunk. */
+  readonly numRows: number;
+}
+
 /**
  * Divergence of each position of a chunk. Without graph: its gradient is `groupDivergenceGradient`.
  *
- * @param logps_RCV log-softmax rows (nats), float32 or float64; values of dead cells are not read
- * @param alive_RC bool
- * @param numRows G; rows beyond R are finished in the whole chunk, so they need no log-probabilities
+ * `js` is computed as H(mean p) - mean H(p), which needs no tensor of the chunk's size. In float32 that is exact to some
+ * 1e-6 nats, far below what can move a weight.
+ *
  * @returns divergence_C >= 0; at positions without an alive row 0
  */
-export function groupDivergence(
-  logps_RCV: Tensor,
-  alive_RC: Tensor,
-  mode: DistributionMode,
-  numRows: number,
-): Tensor {
+export function groupDivergence(chunk: DivergenceChunk, mode: DistributionMode): Tensor {
+  const { entropy_RC, alive_RC, numRows } = chunk;
   if (mode === 'reference') {
-    const { gap_RCV, finishedGap_CV, numFinished } = referenceGaps(logps_RCV, alive_RC, numRows);
-    let total_C = sumOfExcess(gap_RCV).sum(0);
-    if (finishedGap_CV !== undefined)
-      total_C = total_C.add(sumOfExcess(finishedGap_CV), { alpha: numFinished });
-    return total_C.div(numRows);
+    const { gap_RCV, finishedGap_CV, numFinished } = referenceGaps(chunk);
+    const total_C = sumOfExcess(gap_RCV).sum(0);
+    if (finishedGap_CV !== undefined) total_C.add_(sumOfExcess(finishedGap_CV), { alpha: numFinished });
+    return total_C.div_(numRows);
   }
-  const { share_RC } = aliveShares(alive_RC, logps_RCV);
-  const probs_RCV = logps_RCV.exp().masked_fill_(alive_RC.logical_not().unsqueeze(-1), 0);
-  const surprise_RCV = logps_RCV.sub(logMeanProbs(probs_RCV, share_RC));
-  // Dead cells: 0 * anything finite. A log-probability of -inf never comes out of log_softmax of finite logits.
-  const divergence_C = surprise_RCV.mul_(probs_RCV).sum(-1).mul_(share_RC).sum(0);
+  const share_RC = aliveShares(chunk);
+  const mean_CV = meanProbs(chunk, share_RC);
+  const divergence_C = logWithFloor(mean_CV)
+    .mul_(mean_CV)
+    .sum(-1)
+    .neg()
+    .sub_(entropy_RC.mul(share_RC).sum(0));
   // A lone row agrees with itself; below 0 there is only rounding.
   return divergence_C.masked_fill_(alive_RC.sum(0).le(1), 0).clamp_min(0);
 }
@@ -104,68 +115,80 @@ export function groupDivergence(
  * @returns gradient_RCV, 0 in dead cells
  */
 export function groupDivergenceGradient(
-  logps_RCV: Tensor,
-  alive_RC: Tensor,
+  chunk: DivergenceChunk,
   mode: DistributionMode,
-  numRows: number,
   upstream_C: Tensor,
 ): Tensor {
-  const probs_RCV = logps_RCV.exp();
-  const dead_RC1 = alive_RC.logical_not().unsqueeze(-1);
+  const { probs_RCV, alive_RC, numRows } = chunk;
+  const logps_RCV = needLogps(chunk);
+  const alive = alive_RC.to({ dtype: logps_RCV.dtype });
   let slope_RCV: Tensor;
   if (mode === 'reference') {
-    const { gap_RCV, finishedGap_CV, numFinished } = referenceGaps(logps_RCV, alive_RC, numRows);
-    const excess_RCV = slopeOfExcess(gap_RCV);
-    let sum_CV = excess_RCV.sum(0);
-    if (finishedGap_CV !== undefined)
-      sum_CV = sum_CV.add(slopeOfExcess(finishedGap_CV), { alpha: numFinished });
-    slope_RCV = excess_RCV.neg().add_(sum_CV.div(numRows)).mul_(upstream_C.div(numRows).unsqueeze(-1));
+    const { gap_RCV, finishedGap_CV, numFinished } = referenceGaps(chunk);
+    slope_RCV = slopeOfExcess(gap_RCV);
+    const sum_CV = slope_RCV.sum(0);
+    if (finishedGap_CV !== undefined) sum_CV.add_(slopeOfExcess(finishedGap_CV), { alpha: numFinished });
+    slope_RCV.sub_(sum_CV.div_(numRows)).mul_(alive.mul(upstream_C.div(-numRows)).unsqueeze(-1));
   } else {
-    const { share_RC } = aliveShares(alive_RC, logps_RCV);
-    const alive_RCV = probs_RCV.masked_fill(dead_RC1, 0);
-    slope_RCV = logps_RCV.sub(logMeanProbs(alive_RCV, share_RC)).mul_(alive_RCV);
+    const share_RC = aliveShares(chunk);
     // A lone row's divergence is the constant 0.
     const factor_RC = share_RC.mul(upstream_C).masked_fill_(alive_RC.sum(0).le(1), 0);
-    slope_RCV.mul_(factor_RC.unsqueeze(-1));
+    slope_RCV = logps_RCV
+      .sub(logWithFloor(meanProbs(chunk, share_RC)))
+      .mul_(probs_RCV)
+      .mul_(factor_RC.unsqueeze(-1));
   }
-  slope_RCV.masked_fill_(dead_RC1, 0);
-  return slope_RCV.addcmul_(probs_RCV, slope_RCV.sum(-1, true), { value: -1 }).masked_fill_(dead_RC1, 0);
+  return slope_RCV.addcmul_(probs_RCV, slope_RCV.sum(-1, true), { value: -1 });
 }
 
-/** d = group mean of log-probabilities minus own, finished rows and dead cells at -ln V. Not clamped yet. */
-function referenceGaps(logps_RCV: Tensor, alive_RC: Tensor, numRows: number) {
+function needLogps({ logps_RCV }: DivergenceChunk): Tensor {
+  if (logps_RCV === undefined) throw new RlError('internal: this divergence needs the log-probabilities');
+  return logps_RCV;
+}
+
+/** d = group mean of log-probabilities minus own; finished rows and dead cells stand at -ln V. Not clamped yet. */
+function referenceGaps(chunk: DivergenceChunk) {
+  const { numRows } = chunk;
+  const logps_RCV = needLogps(chunk);
   const numFinished = numRows - logps_RCV.shape[0]!;
   const uniform = -Math.log(logps_RCV.shape[2]!);
-  const rows_RCV = logps_RCV.masked_fill(alive_RC.logical_not().unsqueeze(-1), uniform);
-  const mean_CV = rows_RCV
+  const mean_CV = logps_RCV
     .sum(0)
     .add_(numFinished * uniform)
     .div_(numRows);
-  const gap_RCV = rows_RCV.neg().add_(mean_CV);
-  return { gap_RCV, finishedGap_CV: numFinished > 0 ? mean_CV.sub(uniform) : undefined, numFinished };
+  return {
+    gap_RCV: mean_CV.sub(logps_RCV),
+    finishedGap_CV: numFinished > 0 ? mean_CV.sub(uniform) : undefined,
+    numFinished,
+  };
 }
 
-/** Sum over the vocabulary of exp(d) - d - 1, d clamped. */
+/** Sum over the vocabulary of exp(d) - d - 1, d clamped. Overwrites `gap`. */
 function sumOfExcess(gap: Tensor): Tensor {
-  const clamped = gap.clamp(-CLAMP, CLAMP);
-  return clamped.expm1().sub_(clamped).sum(-1);
+  gap.clamp_(-CLAMP, CLAMP);
+  return gap.expm1().sub_(gap).sum(-1);
 }
 
-/** exp(d) - 1, and 0 where the clamp cuts the gradient. */
+/** exp(d) - 1, and 0 where the clamp cuts the gradient. Overwrites `gap`. */
 function slopeOfExcess(gap: Tensor): Tensor {
-  return gap.clamp(-CLAMP, CLAMP).expm1().masked_fill_(gap.abs().gt(CLAMP), 0);
+  const isCut = gap.abs().gt(CLAMP);
+  return gap.clamp_(-CLAMP, CLAMP).expm1().masked_fill_(isCut, 0);
 }
 
 /** 1 / (number of alive rows) in alive cells, else 0. */
-function aliveShares(alive_RC: Tensor, like: Tensor): { readonly share_RC: Tensor } {
-  const alive = alive_RC.to({ dtype: like.dtype });
-  return { share_RC: alive.div(alive.sum(0).clamp_min(1)) };
+function aliveShares({ alive_RC, probs_RCV }: DivergenceChunk): Tensor {
+  const alive = alive_RC.to({ dtype: probs_RCV.dtype });
+  return alive.div(alive.sum(0).clamp_min(1));
 }
 
-/** ln of the mean distribution over alive rows; the floor keeps 0 * ln 0 at 0. */
-function logMeanProbs(probs_RCV: Tensor, share_RC: Tensor): Tensor {
-  const floor = probs_RCV.dtype === 'float64' ? 1e-300 : 1e-37;
-  return probs_RCV.mul(share_RC.unsqueeze(-1)).sum(0).clamp_min(floor).log_();
+/** Mean distribution over alive rows (C, V): a product with the shares, without a temporary of the chunk's size. */
+function meanProbs({ probs_RCV }: DivergenceChunk, share_RC: Tensor): Tensor {
+  return share_RC.t().unsqueeze(1).bmm(probs_RCV.transpose(0, 1)).squeeze(1);
+}
+
+/** ln p; the floor keeps 0 * ln 0 at 0. */
+function logWithFloor(probs_CV: Tensor): Tensor {
+  return probs_CV.clamp_min(probs_CV.dtype === 'float64' ? 1e-300 : 1e-37).log_();
 }
 
 /**
