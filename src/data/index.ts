@@ -12,6 +12,7 @@ export {
   type QuestionType,
   solutionText,
 } from './item.ts';
+export { type JsonProblem, type JsonScan, scanJson } from './json-scan.ts';
 export { type MediaRoot, mediaPath } from './media-path.ts';
 export { splitLabel, splitProblem, unlabel } from './options.ts';
 export {

@@ -28,6 +28,7 @@ const rowSchema = z.looseObject({
   start: z.number().optional(),
   end: z.number().optional(),
   fps: z.number().optional(),
+  dims: z.record(z.string(), z.string()).optional(),
 });
 type AuthorsRow = z.output<typeof rowSchema>;
 
@@ -78,7 +79,7 @@ export function authorsReader(variant: AuthorsVariant = {}): RowReader {
       ...choices,
       answer,
       type: type === '' ? 'multiple choice' : type,
-      dims: variant.dims?.(record, media.path) ?? {},
+      dims: { ...record.dims, ...variant.dims?.(record, media.path) },
       provenance:
         typeof record.data_source === 'string' && record.data_source !== ''
           ? { data_source: record.data_source }

@@ -1,0 +1,155 @@
+/**
+ * What a scene is: a few objects, each told apart by colour and shape, on a floor seen from above. Lengths are in widths of the
+ * picture (x from 0 to 1, y from 0 to height / width), times in seconds.
+ * Names of shapes, colours and materials are those of CLEVRER, into whose annotation format this world is to grow.
+ */
+import type { Random } from '../data/index.ts';
+
+export const SHAPES = ['sphere', 'cube', 'cylinder'] as const;
+export type Shape = (typeof SHAPES)[number];
+
+export const MATERIALS = ['rubber', 'metal'] as const;
+export type Material = (typeof MATERIALS)[number];
+
+/** CLEVRER's colours; RGB 0..255. */
+export const COLORS = {
+  gray: [87, 87, 87],
+  red: [173, 35, 35],
+  blue: [42, 75, 215],
+  green: [29, 105, 20],
+  brown: [129, 74, 25],
+  cyan: [41, 208, 208],
+  purple: [129, 38, 192],
+  yellow: [255, 238, 51],
+} as const satisfies Record<string, readonly [number, number, number]>;
+export type Color = keyof typeof COLORS;
+export const COLOR_NAMES = Object.keys(COLORS) as Color[];
+
+/** How an object looks. */
+export interface Look {
+  readonly color: Color;
+  readonly shape: Shape;
+  readonly material: Material;
+}
+
+/** An object at time 0. For collisions every object is a disc of its radius. */
+export interface SceneObject extends Look {
+  readonly radius: number;
+  readonly x: number;
+  readonly y: number;
+  /** Widths of the picture a second. */
+  readonly vx: number;
+  readonly vy: number;
+}
+
+export interface Scene {
+  readonly objects: readonly SceneObject[];
+  /** Height of the picture in widths. */
+  readonly height: number;
+  readonly durationS: number;
+}
+
+export interface SceneOptions {
+  /** Height over width of the picture. */
+  readonly height: number;
+  readonly durationS: number;
+  /** @default [2, 4] */
+  readonly numObjects?: readonly [least: number, most: number];
+  /** @default 0.1 */
+  readonly radius?: number;
+  /** Widths a second. @default [0.15, 0.35] */
+  readonly speed?: readonly [least: number, most: number];
+  /** Chance that an object rests at the start. @default 0.2 */
+  readonly restChance?: number;
+  /** Chance that an object begins outside the picture and comes in. @default 0.35 */
+  readonly outsideChance?: number;
+}
+
+/** `the red cube` */
+export function nameOf(look: Pick<Look, 'color' | 'shape'>): string {
+  return `the ${look.color} ${look.shape}`;
+}
+
+/** All looks a world of one material has, by name. */
+export function allLooks(): Look[] {
+  return COLOR_NAMES.flatMap((color) =>
+    SHAPES.map((shape) => ({ color, shape, material: 'rubber' as const })),
+  );
+}
+
+/** Draws a scene; no two objects share a name or overlap at time 0. */
+export function drawScene(random: Random, options: SceneOptions): Scene {
+  const { height, durationS } = options;
+  const [least, most] = options.numObjects ?? [2, 4];
+  const count = least + random.below(most - least + 1);
+  const looks = random.sample(allLooks(), count);
+  const objects: SceneObject[] = [];
+  for (const look of looks) {
+    const material = random.pick(MATERIALS);
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const object = { ...look, material, ...drawMotion(random, options) };
+      if (objects.every((other) => isApart(object, other))) {
+        objects.push(object);
+        break;
+      }
+    }
+  }
+  return { objects, height, durationS };
+}
+
+type MotionStart = Pick<SceneObject, 'radius' | 'x' | 'y' | 'vx' | 'vy'>;
+
+function drawMotion(random: Random, options: SceneOptions): MotionStart {
+  const radius = options.radius ?? 0.1;
+  const [slowest, fastest] = options.speed ?? [0.15, 0.35];
+  const speed = random.between(slowest, fastest);
+  const inside = {
+    x: random.between(radius, 1 - radius),
+    y: random.between(radius, options.height - radius),
+  };
+  if (random.float() < (options.outsideChance ?? 0.35))
+    return comingIn(random, options, radius, speed, inside);
+  if (random.float() < (options.restChance ?? 0.2)) return { radius, ...inside, vx: 0, vy: 0 };
+  const direction = drawDirection(random);
+  return { radius, ...inside, vx: speed * direction.x, vy: speed * direction.y };
+}
+
+/** Starts outside and heads for a point inside, timed to cross the border in the first half of the video. */
+function comingIn(
+  random: Random,
+  options: SceneOptions,
+  radius: number,
+  speed: number,
+  target: { readonly x: number; readonly y: number },
+): MotionStart {
+  const direction = drawDirection(random);
+  // Way back from the target, against the direction of travel, until the disc is out of the picture.
+  const wayX = direction.x > 0 ? target.x + radius : 1 - target.x + radius;
+  const wayY = direction.y > 0 ? target.y + radius : options.height - target.y + radius;
+  const way = Math.min(
+    direction.x === 0 ? Number.POSITIVE_INFINITY : wayX / Math.abs(direction.x),
+    direction.y === 0 ? Number.POSITIVE_INFINITY : wayY / Math.abs(direction.y),
+  );
+  const back = way + speed * random.between(0.05, 0.4) * options.durationS;
+  return {
+    radius,
+    x: target.x - direction.x * back,
+    y: target.y - direction.y * back,
+    vx: direction.x * speed,
+    vy: direction.y * speed,
+  };
+}
+
+function isApart(a: MotionStart, b: MotionStart): boolean {
+  const [dx, dy] = [a.x - b.x, a.y - b.y];
+  return Math.sqrt(dx * dx + dy * dy) > (a.radius + b.radius) * 1.15;
+}
+
+/** A unit vector, evenly in all directions. Sines and cosines are not the same on every machine; square roots are. */
+function drawDirection(random: Random): { readonly x: number; readonly y: number } {
+  for (;;) {
+    const [x, y] = [random.between(-1, 1), random.between(-1, 1)];
+    const length = Math.sqrt(x * x + y * y);
+    if (length > 0.1 && length <= 1) return { x: x / length, y: y / length };
+  }
+}
