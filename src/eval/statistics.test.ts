@@ -4,7 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { bootstrapMean, type ConfidenceLevel, mcnemar, wilsonInterval } from './statistics.ts';
 
 interface Goldens {
-  readonly wilson: readonly { successes: number; n: number; level: ConfidenceLevel; low: number; high: number }[];
+  readonly wilson: readonly {
+    successes: number;
+    n: number;
+    level: ConfidenceLevel;
+    low: number;
+    high: number;
+  }[];
   readonly mcnemar: readonly { b: number; c: number; p_exact: number; p_mid: number }[];
   readonly bootstrap: readonly {
     name: string;
@@ -28,11 +34,14 @@ function pairs(b: number, c: number, both = 0): (readonly [boolean, boolean])[] 
 }
 
 describe('wilsonInterval', () => {
-  it.each(goldens.wilson)('$successes of $n at $level as SciPy, to 1e-12', ({ successes, n, level, low, high }) => {
-    const interval = wilsonInterval(successes, n, level);
-    expect(Math.abs(interval.low - low)).toBeLessThan(1e-12);
-    expect(Math.abs(interval.high - high)).toBeLessThan(1e-12);
-  });
+  it.each(goldens.wilson)(
+    '$successes of $n at $level as SciPy, to 1e-12',
+    ({ successes, n, level, low, high }) => {
+      const interval = wilsonInterval(successes, n, level);
+      expect(Math.abs(interval.low - low)).toBeLessThan(1e-12);
+      expect(Math.abs(interval.high - high)).toBeLessThan(1e-12);
+    },
+  );
 
   it('holds the share, stays within 0 and 1, and mirrors failures', () => {
     fc.assert(

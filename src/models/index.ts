@@ -1,6 +1,5 @@
 /** Models: layers, adapters, and the Qwen2-VL / Qwen2.5-VL family from files to logits. */
 export { indexTensor, type LowRankPair, type ModelParams } from './layers.ts';
-export { disposeModel, loadModel } from './load-model.ts';
 export {
   adapterOf,
   createLora,

@@ -1,4 +1,4 @@
-/** Generation: the sampler chain, the caches, and groups of completions that share their prompt. */
+/** From questions to completions: prompts with their videos, the sampler chain, the caches, and groups that share their prompt. */
 export {
   type Completion,
   type GeneratedToken,
@@ -8,4 +8,13 @@ export {
   visionTokenIds,
 } from './generate.ts';
 export { GroupCache } from './kv-cache.ts';
+export {
+  type PromptLoaderOptions,
+  promptLoader,
+  type Question,
+  type ReadyPrompt,
+  toQuestion,
+  type VideoKeys,
+  videoSettings,
+} from './prompt-loader.ts';
 export { checkSampling, drawTokens, type SamplingOptions, sampleScores } from './sampler.ts';

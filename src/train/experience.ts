@@ -1,7 +1,7 @@
 /**
  * From prompts to experience: G completions of each prompt, their texts, rewards and advantages.
  */
-import type { EncodedPrompt, PromptInputs, Qwen2_5VL } from '../models/index.ts';
+import type { EncodedPrompt, Qwen2_5VL } from '../models/index.ts';
 import {
   combineRewards,
   computeAdvantages,
@@ -9,30 +9,11 @@ import {
   type RewardInput,
   scoreRewards,
 } from '../rl/index.ts';
-import { generateGroups } from '../rollout/index.ts';
+import { generateGroups, type Question, type ReadyPrompt } from '../rollout/index.ts';
 import { Generator } from '../tensor/index.ts';
 import type { GrpoConfig } from './config.ts';
 import type { PolicyGroup } from './policy-update.ts';
 import { deriveSeed } from './seeds.ts';
-
-/** A training question as the reward functions see it. */
-export interface TrainingItem {
-  readonly id: string;
-  /** Question with its options, as shown. */
-  readonly problem: string;
-  /** `<answer>A,C</answer>` */
-  readonly solution: string;
-  readonly options?: readonly string[] | undefined;
-  /** Path of the video, for the records. */
-  readonly video?: string | undefined;
-}
-
-/** A prompt ready for the model. Its pixels are kept until `dispose`. */
-export interface ReadyPrompt {
-  readonly item: TrainingItem;
-  readonly inputs: PromptInputs;
-  dispose(): void;
-}
 
 /** One completion with all that is known of it. */
 export interface ScoredCompletion {
@@ -48,7 +29,7 @@ export interface ScoredCompletion {
 }
 
 export interface ExperienceGroup extends PolicyGroup {
-  readonly item: TrainingItem;
+  readonly question: Question;
   readonly scored: readonly ScoredCompletion[];
   readonly reward_mean: number;
   readonly reward_std: number;
@@ -100,15 +81,15 @@ export async function score(
   { config, rewards, decode }: ExperienceOptions,
 ): Promise<ExperienceGroup[]> {
   const texts = completions.map((group) => group.map(({ ids }) => decode(ids)));
-  const inputs: RewardInput[] = prompts.flatMap(({ ready: { item } }, p) =>
+  const inputs: RewardInput[] = prompts.flatMap(({ ready: { question } }, p) =>
     completions[p]!.map((completion, g) => ({
       completion: texts[p]![g]!,
-      prompt: item.problem,
-      solution: item.solution,
+      prompt: question.problem,
+      solution: question.solution,
+      options: question.options,
       completion_ids: completion.ids,
       truncated: completion.finish_reason === 'length',
-      item: { ...item },
-      ...(item.options === undefined ? {} : { options: item.options }),
+      item: question.item,
     })),
   );
   const rewards_FN = await scoreRewards(rewards, inputs);
@@ -132,7 +113,7 @@ export async function score(
       };
     });
     return {
-      item: ready.item,
+      question: ready.question,
       inputs: ready.inputs,
       prompt: encoded,
       completions: scored.map(({ ids }) => ids),

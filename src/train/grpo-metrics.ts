@@ -15,7 +15,9 @@ export function addExperienceMetrics(
   rewardNames: readonly string[],
   config: GrpoConfig,
 ): void {
-  const completions = groups.flatMap((group) => group.scored.map((one) => ({ ...one, item: group.item })));
+  const completions = groups.flatMap((group) =>
+    group.scored.map((one) => ({ ...one, question: group.question })),
+  );
   const lengths = completions.map(({ ids }) => ids.length);
   const finished = completions.filter(({ truncated }) => !truncated).map(({ ids }) => ids.length);
   metrics.add('completions/mean_length', mean(lengths));
@@ -45,10 +47,10 @@ export function addExperienceMetrics(
   });
 
   const answers = answerStatistics(
-    completions.map(({ text, item }) =>
-      parseAnswer(text, { parser: config.answer_parser, ...(item.options ? { options: item.options } : {}) }),
+    completions.map(({ text, question }) =>
+      parseAnswer(text, { parser: config.answer_parser, options: question.options }),
     ),
-    completions.map(({ item }) => parseSolution(item.solution)),
+    completions.map(({ question }) => parseSolution(question.solution)),
   );
   for (const [key, value] of Object.entries(answers))
     if (!Number.isNaN(value)) metrics.add(`answers/${key}`, mean(value));

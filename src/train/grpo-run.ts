@@ -3,23 +3,14 @@
  * directory, saves, resumes and stops cleanly.
  */
 import { drawSubset, EpochSampler, isMultiple, readItems } from '../data/index.ts';
-import {
-  createLora,
-  disposeModel,
-  loadLora,
-  loadModel,
-  Processor,
-  type Qwen2_5VL,
-  readGenerationConfig,
-} from '../models/index.ts';
-import { visionTokenIds } from '../rollout/index.ts';
+import { createLora, loadLora, Processor, Qwen2_5VL, readGenerationConfig } from '../models/index.ts';
+import { promptLoader, toQuestion, visionTokenIds } from '../rollout/index.ts';
 import { DataError, EventWriter, type JsonObject, type Logger, RunDirectory } from '../run/index.ts';
 import { getNumThreads, keep, setNumThreads } from '../tensor/index.ts';
 import { findCheckpoint, loadOptimizer, readTrainerState, saveTrainingCheckpoint } from './checkpoint.ts';
 import type { GrpoConfig, ResolvedConfig } from './config.ts';
 import { GrpoTrainer, type StepReport } from './grpo-trainer.ts';
 import { ItemFeed } from './item-feed.ts';
-import { promptLoader, toTrainingItem } from './prompt-loader.ts';
 import { loadRewards } from './rewards.ts';
 import { deriveSeed } from './seeds.ts';
 
@@ -54,9 +45,9 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   const { config } = resolved;
   if (config.num_threads !== undefined) setNumThreads(config.num_threads);
 
-  const { items, fingerprint } = loadItems(config);
+  const { questions, fingerprint } = loadQuestions(config);
   const perStep = config.per_device_train_batch_size * config.gradient_accumulation_steps;
-  const maxSteps = config.max_steps ?? Math.ceil((items.length * config.num_train_epochs) / perStep);
+  const maxSteps = config.max_steps ?? Math.ceil((questions.length * config.num_train_epochs) / perStep);
   const checkpointDir =
     options.resume === undefined ? undefined : findCheckpoint(config.output_dir, options.resume);
   const saved = checkpointDir === undefined ? undefined : readTrainerState(checkpointDir);
@@ -72,13 +63,13 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   const model = loadPolicy(config, checkpointDir);
   const reference = config.beta > 0 && model.adapter === undefined ? loadReference(config) : undefined;
   const sampler = new EpochSampler({
-    length: items.length,
+    length: questions.length,
     seed: config.data_seed ?? config.seed,
     fingerprint,
   });
   if (saved !== undefined) sampler.loadState(saved.sampler);
   const feed = new ItemFeed({
-    items,
+    questions,
     sampler,
     load: promptLoader(processor, config),
     on_bad_video: config.on_bad_video,
@@ -115,7 +106,7 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   const events = config.report_to.includes('tensorboard')
     ? new EventWriter(config.output_dir, saved === undefined ? {} : { resumeStep: saved.step })
     : undefined;
-  options.onStart?.({ step: trainer.step, maxSteps, numItems: items.length });
+  options.onStart?.({ step: trainer.step, maxSteps, numItems: questions.length });
 
   let checkpoint = checkpointDir ?? '';
   let savedStep = saved?.step ?? -1;
@@ -160,8 +151,8 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
     events?.close();
     await feed.dispose();
     trainer.dispose();
-    disposeModel(model);
-    if (reference !== undefined) disposeModel(reference);
+    model.dispose();
+    reference?.dispose();
   }
   return {
     output_dir: config.output_dir,
@@ -181,7 +172,7 @@ function bannedIds(model: Qwen2_5VL, processor: Processor, pad: number | undefin
 }
 
 /** Items of the configured type, or the drawn part of them. */
-function loadItems(config: GrpoConfig) {
+function loadQuestions(config: GrpoConfig) {
   const file = readItems(config.jsonl_path);
   const wanted = file.items.filter(
     (item) => config.question_type === 'mixed' || (config.question_type === 'multiple') === isMultiple(item),
@@ -196,17 +187,23 @@ function loadItems(config: GrpoConfig) {
   const seed = config.data_seed ?? config.seed;
   const { max_samples = wanted.length } = config;
   const drawn = drawSubset(wanted.length, max_samples, seed).map((index) => wanted[index]!);
-  return { items: drawn.map((item) => toTrainingItem(item, config)), fingerprint: file.fingerprint };
+  return { questions: drawn.map((item) => toQuestion(item, config)), fingerprint: file.fingerprint };
+}
+
+/** How the folder is loaded. The authors' transformers placed text after a video by its largest position. */
+function modelOptions({ device, dtype, video }: GrpoConfig) {
+  return {
+    device,
+    ...(dtype === 'auto' ? {} : { dtype }),
+    text_after_vision: video === 'correct' ? ('spatial' as const) : ('largest' as const),
+  };
 }
 
 /** The model that trains: with its adapter or its thawed weights, from the start or from a checkpoint. */
 function loadPolicy(config: GrpoConfig, checkpointDir: string | undefined): Qwen2_5VL {
   const isLora = config.lora_r !== undefined;
   const dir = checkpointDir !== undefined && !isLora ? checkpointDir : config.model_name_or_path;
-  const model = loadModel(dir, {
-    device: config.device,
-    ...(config.dtype === 'auto' ? {} : { dtype: config.dtype }),
-  });
+  const model = Qwen2_5VL.fromPretrained(dir, modelOptions(config));
   if (config.lora_r !== undefined) {
     model.adapter =
       checkpointDir === undefined
@@ -230,10 +227,7 @@ function loadPolicy(config: GrpoConfig, checkpointDir: string | undefined): Qwen
 
 /** A frozen copy of the start. */
 function loadReference(config: GrpoConfig): Qwen2_5VL {
-  const reference = loadModel(config.model_name_or_path, {
-    device: config.device,
-    ...(config.dtype === 'auto' ? {} : { dtype: config.dtype }),
-  });
+  const reference = Qwen2_5VL.fromPretrained(config.model_name_or_path, modelOptions(config));
   reference.freeze({ vision: true, merger: true, text: true });
   return reference;
 }
@@ -258,10 +252,10 @@ function record(
         step,
         group: g,
         row,
-        item: group.item.id,
-        video: group.item.video ?? null,
-        problem: group.item.problem,
-        solution: group.item.solution,
+        item: group.question.id,
+        video: group.question.video,
+        problem: group.question.problem,
+        solution: group.question.solution,
         completion: one.text,
         rewards: Object.fromEntries(rewardNames.map((name, f) => [name, one.rewards[f]!])),
         reward: one.reward,

@@ -8,6 +8,7 @@
  */
 import type { EncodedPrompt, Qwen2_5VL } from '../models/index.ts';
 import type { LossScale, NamedReward } from '../rl/index.ts';
+import type { ReadyPrompt } from '../rollout/index.ts';
 import {
   type Logger,
   last,
@@ -19,7 +20,7 @@ import {
 } from '../run/index.ts';
 import { dispose, keep, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import type { GrpoConfig } from './config.ts';
-import { type ExperienceGroup, type ReadyPrompt, rollOut, score } from './experience.ts';
+import { type ExperienceGroup, rollOut, score } from './experience.ts';
 import { addExperienceMetrics, addUpdateMetrics, PhaseClock } from './grpo-metrics.ts';
 import { AdamW, clipGradNorm } from './optimizer.ts';
 import { accumulateGroupGradient, type FixedLogps, type GroupUpdate, scoreGroup } from './policy-update.ts';

@@ -3,14 +3,14 @@
  * decodes the next step's videos in its own processes.
  */
 import type { EpochSampler } from '../data/index.ts';
+import type { Question, ReadyPrompt } from '../rollout/index.ts';
 import { type Logger, TwgrpoError, VideoError } from '../run/index.ts';
-import type { ReadyPrompt, TrainingItem } from './experience.ts';
 
-export interface ItemFeedOptions<Item extends TrainingItem> {
-  readonly items: readonly Item[];
+export interface ItemFeedOptions {
+  readonly questions: readonly Question[];
   readonly sampler: EpochSampler;
   /** Decodes and prepares one item. */
-  readonly load: (item: Item) => Promise<ReadyPrompt>;
+  readonly load: (question: Question) => Promise<ReadyPrompt>;
   /** What to do with a video that can't be read: stop the run, or count it and take the next item. */
   readonly on_bad_video: 'error' | 'skip';
   readonly logger: Logger;
@@ -20,17 +20,17 @@ interface Pending {
   /** Position after this item; what a checkpoint stores once the item was handed out. */
   readonly stateAfter: Record<string, unknown>;
   readonly epochAfter: number;
-  readonly result: Promise<{ ready: ReadyPrompt } | { error: unknown; item: TrainingItem }>;
+  readonly result: Promise<{ ready: ReadyPrompt } | { error: unknown; question: Question }>;
 }
 
-export class ItemFeed<Item extends TrainingItem> {
-  readonly #options: ItemFeedOptions<Item>;
+export class ItemFeed {
+  readonly #options: ItemFeedOptions;
   readonly #pending: Pending[] = [];
   #state: Record<string, unknown>;
   #epoch: number;
   #skipped = 0;
 
-  constructor(options: ItemFeedOptions<Item>) {
+  constructor(options: ItemFeedOptions) {
     this.#options = options;
     this.#state = options.sampler.state();
     this.#epoch = options.sampler.epoch;
@@ -68,16 +68,19 @@ export class ItemFeed<Item extends TrainingItem> {
         ready.push(loaded.ready);
         continue;
       }
-      const { error, item } = loaded;
+      const { error, question } = loaded;
       if (this.#options.on_bad_video === 'error' || !(error instanceof VideoError)) {
         for (const prompt of ready) prompt.dispose();
         throw error;
       }
       this.#skipped += 1;
       failures += 1;
-      this.#options.logger.warn({ item: item.id, err: error }, 'video can not be read; the item is skipped');
-      if (failures > this.#options.items.length)
-        throw new TwgrpoError(`none of the ${this.#options.items.length} items has a readable video`, {
+      this.#options.logger.warn(
+        { item: question.id, err: error },
+        'video can not be read; the item is skipped',
+      );
+      if (failures > this.#options.questions.length)
+        throw new TwgrpoError(`none of the ${this.#options.questions.length} items has a readable video`, {
           hint: 'check video_root, or look at the files with: twgrpo data check',
         });
     }
@@ -85,11 +88,11 @@ export class ItemFeed<Item extends TrainingItem> {
   }
 
   #start(): void {
-    const { items, sampler, load } = this.#options;
-    const item = items[sampler.next()] as Item;
-    const result = load(item).then(
+    const { questions, sampler, load } = this.#options;
+    const question = questions[sampler.next()] as Question;
+    const result = load(question).then(
       (ready) => ({ ready }),
-      (error: unknown) => ({ error, item }),
+      (error: unknown) => ({ error, question }),
     );
     this.#pending.push({ result, stateAfter: sampler.state(), epochAfter: sampler.epoch });
   }

@@ -1,4 +1,4 @@
-/** From an item to a prompt the model can read: video decoding, the prompt protocol, the processor. */
+/** From an item to a prompt the model can read: video decoding, the prompt protocol, the processor. Used alike by training and evaluation. */
 import {
   type DataItem,
   type MediaRoot,
@@ -8,16 +8,39 @@ import {
   type QuestionType,
   solutionText,
 } from '../data/index.ts';
-import type { Processor } from '../models/index.ts';
+import type { PreparedPrompt, Processor } from '../models/index.ts';
 import { dispose } from '../tensor/index.ts';
-import { loadImage, loadVideo, type VideoSettings, videoPreset } from '../video/index.ts';
-import type { GrpoConfig } from './config.ts';
-import type { ReadyPrompt, TrainingItem } from './experience.ts';
+import { loadImage, loadVideo, type VideoPreset, type VideoSettings, videoPreset } from '../video/index.ts';
 
-type VideoKeys = Pick<
-  GrpoConfig,
-  'video' | 'fps' | 'max_frames' | 'min_pixels' | 'max_pixels' | 'total_pixels'
->;
+/** Where frames come from and how large they are: a preset, and keys that override it one by one. */
+export interface VideoKeys {
+  readonly video: VideoPreset;
+  readonly fps?: number | undefined;
+  readonly max_frames?: number | undefined;
+  readonly min_pixels?: number | undefined;
+  readonly max_pixels?: number | undefined;
+  readonly total_pixels?: number | undefined;
+}
+
+/** A question with what rewards and scores need to know of it. */
+export interface Question {
+  readonly id: string;
+  /** Question with its options, as shown. */
+  readonly problem: string;
+  /** `<answer>A,C</answer>` */
+  readonly solution: string;
+  readonly options: readonly string[];
+  /** Path of the video on this machine. */
+  readonly video: string;
+  readonly item: DataItem;
+}
+
+/** A prompt ready for the model. Its pixels live until `dispose`. */
+export interface ReadyPrompt {
+  readonly question: Question;
+  readonly inputs: PreparedPrompt;
+  dispose(): void;
+}
 
 /** The preset with the keys that were set on their own. */
 export function videoSettings(config: VideoKeys): VideoSettings {
@@ -35,26 +58,21 @@ export function videoSettings(config: VideoKeys): VideoSettings {
   };
 }
 
-export interface PromptLoaderOptions extends VideoKeys, MediaRoot {
+export interface PromptLoaderOptions extends VideoKeys {
   readonly prompt_template: string;
   readonly question_type: QuestionType;
   readonly max_prompt_length: number;
 }
 
-/** A training item with the data it was made of. */
-export interface LoadableItem extends TrainingItem {
-  readonly data: DataItem;
-}
-
 /** @throws DataError when the path leads out of `video_root` */
-export function toTrainingItem(item: DataItem, root: MediaRoot): LoadableItem {
+export function toQuestion(item: DataItem, root: MediaRoot): Question {
   return {
     id: item.id,
     problem: problemText(item),
     solution: solutionText(item.answer),
     options: item.options,
     video: mediaPath(item, root),
-    data: item,
+    item,
   };
 }
 
@@ -62,9 +80,8 @@ export function toTrainingItem(item: DataItem, root: MediaRoot): LoadableItem {
 export function promptLoader(processor: Processor, options: PromptLoaderOptions) {
   const settings = videoSettings(options);
   const { prompt_template: template, question_type, max_prompt_length } = options;
-  return async (item: LoadableItem): Promise<ReadyPrompt> => {
-    const { data } = item;
-    const path = mediaPath(data, options);
+  return async (question: Question): Promise<ReadyPrompt> => {
+    const { item: data, video: path } = question;
     const messages = promptMessages(data, { template, question_type });
     const clip = {
       startS: data.start,
@@ -76,6 +93,6 @@ export function promptLoader(processor: Processor, options: PromptLoaderOptions)
       { loadVideo: (file) => loadVideo(file, settings, clip), loadImage: (file) => loadImage(file) },
       { max_prompt_length },
     );
-    return { item, inputs, dispose: () => dispose([inputs.pixel_values, inputs.pixel_values_videos]) };
+    return { question, inputs, dispose: () => dispose([inputs.pixel_values, inputs.pixel_values_videos]) };
   };
 }
