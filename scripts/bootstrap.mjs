@@ -246,7 +246,12 @@ function releaseLocks() {
 /** The command that installs a package on this system, in the words of its own package manager. */
 function installCommand(names) {
   const pick = (manager, prefix) => `${prefix} ${names.map((name) => name[manager]).join(' ')}`;
-  if (process.platform === 'darwin') return pick('brew', 'brew install');
+  if (process.platform === 'darwin') {
+    const commands = names.includes(COMPILER) ? ['xcode-select --install'] : [];
+    const others = names.filter((name) => name.brew !== undefined);
+    if (others.length > 0) commands.push(`brew install ${others.map((name) => name.brew).join(' ')}`);
+    return commands.join(' && ');
+  }
   if (isWindows) return names.map((name) => `winget install ${name.winget}`).join(' && ');
   if (which('dnf') && !which('apt-get')) return pick('dnf', 'sudo dnf install -y');
   if (which('pacman') && !which('apt-get')) return pick('pacman', 'sudo pacman -S --needed');
@@ -264,7 +269,6 @@ const COMPILER = {
   apt: 'g++ make',
   dnf: 'gcc-c++ make',
   pacman: 'base-devel',
-  brew: 'llvm',
   winget: 'Microsoft.VisualStudio.2022.BuildTools',
 };
 const CMAKE = { apt: 'cmake', dnf: 'cmake', pacman: 'cmake', brew: 'cmake', winget: 'Kitware.CMake' };
