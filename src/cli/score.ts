@@ -1,0 +1,192 @@
+/** `twgrpo score`: re-scores results logs in the authors' format and holds the scores inside against ours. */
+import { Option } from 'commander';
+import {
+  type Accuracy,
+  type Comparison,
+  compareRuns,
+  type Interval,
+  type LogScore,
+  type RefusedLog,
+  SCORE_MODES,
+  type ScoreMode,
+  scoreLog,
+} from '../eval/index.ts';
+import { DataError, EXIT_CODES } from '../run/index.ts';
+import type { CommandDefinition, Output } from './command.ts';
+
+interface Options {
+  readonly mode: ScoreMode;
+  readonly by?: readonly string[];
+}
+
+/** How many of a kind a person gets to see; `--json` has all. */
+const NUM_SHOWN = 10;
+
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+const between = ({ low, high }: Interval): string => `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
+
+function isRefused(score: LogScore | RefusedLog): score is RefusedLog {
+  return score.scores === undefined;
+}
+
+function printLog(score: LogScore, out: Output): void {
+  const { rule } = score;
+  out.print(out.bold(score.file));
+  out.print(`  ${score.rows} rows, ${score.unique_items} items, layout ${score.layout}`);
+  const agreement = rule.accuracy[rule.rule];
+  const extracted = Object.entries(rule.extracted).map(([name, { agree, of }]) => `${name} ${agree}/${of}`);
+  const scores = Object.entries(rule.accuracy).map(([name, { agree, of }]) => `${name} ${agree}/${of}`);
+  if (rule.found_by === 'default') {
+    out.print(`  the log holds no scores; read by the evaluators' common rule, ${rule.rule}`);
+  } else {
+    const verdict =
+      agreement.agree === agreement.of
+        ? out.green(`repeats every score (${agreement.agree} of ${agreement.of})`)
+        : out.red(`repeats ${agreement.agree} of ${agreement.of} scores`);
+    out.print(`  the authors' rule ${rule.rule} ${verdict}`);
+    out.print(out.dim(`    scores repeated: ${scores.join(', ')}`));
+    out.print(out.dim(`    extracted_answer repeated: ${extracted.join(', ')}`));
+    out.print(out.dim(`    format_score repeated: ${rule.format.agree}/${rule.format.of}`));
+  }
+  if (score.as_logged !== undefined) {
+    const { rows, strict, soft } = score.as_logged;
+    out.print(`  scores in the log: strict ${percent(strict)}, soft ${percent(soft)} over ${rows} rows`);
+  }
+  out.print('');
+  printTable(score, out);
+  printChanges(score, out);
+  out.print('');
+}
+
+function printTable({ scores, mode, rule }: LogScore, out: Output): void {
+  const rows: [string, Accuracy][] = [
+    [`all items (${mode === 'tolerant' ? 'tolerant' : rule.rule})`, scores.overall],
+  ];
+  for (const [name, row] of Object.entries(scores.by_answers)) rows.push([`  answers: ${name}`, row]);
+  for (const [dimension, values] of Object.entries(scores.by)) {
+    for (const [value, row] of Object.entries(values)) rows.push([`  ${dimension}: ${value}`, row]);
+  }
+  const width = Math.max(...rows.map(([name]) => name.length));
+  out.print(
+    out.dim(
+      `  ${''.padEnd(width)}  ${'items'.padStart(6)}  ${'strict'.padStart(8)}  95 %         ${'soft'.padStart(8)}  95 %         unread`,
+    ),
+  );
+  for (const [name, row] of rows) {
+    out.print(
+      `  ${name.padEnd(width)}  ${String(row.n).padStart(6)}  ${percent(row.strict).padStart(8)}  ${between(row.strict_interval).padEnd(11)}  ${percent(row.soft).padStart(8)}  ${between(row.soft_interval).padEnd(11)}  ${percent(row.parse_failure)}`,
+    );
+  }
+}
+
+function printChanges({ changes, mode }: LogScore, out: Output): void {
+  if (changes.length === 0) {
+    if (mode === 'tolerant') out.print('  the tolerant rule changes no score');
+    return;
+  }
+  out.print(`  ${changes.length} rows score differently from the log:`);
+  for (const { line, id, truth, output, from, to, reason } of changes.slice(0, NUM_SHOWN)) {
+    out.print(`    line ${line}, item ${id}: ${from} -> ${to}, right is ${truth.join(',')}: ${reason}`);
+    out.print(out.dim(`      …${JSON.stringify(output)}`));
+  }
+  if (changes.length > NUM_SHOWN)
+    out.print(`    … and ${changes.length - NUM_SHOWN} more (--json lists all)`);
+}
+
+function warnAbout(score: LogScore | RefusedLog, out: Output): void {
+  const list = (what: string, lines: readonly string[]): void => {
+    if (lines.length === 0) return;
+    const more = lines.length > NUM_SHOWN ? `; … and ${lines.length - NUM_SHOWN} more` : '';
+    out.warn(`${score.file}: ${lines.length} ${what}: ${lines.slice(0, NUM_SHOWN).join('; ')}${more}`);
+  };
+  list(
+    'torn records left out',
+    score.torn.map(({ line, message }) => `line ${line}: ${message}`),
+  );
+  list(
+    'invalid rows left out',
+    score.invalid.map(({ line, field, message }) => `line ${line}, field ${field}: ${message}`),
+  );
+  if (isRefused(score)) return;
+  list(
+    'items with more than one row (the first counts)',
+    score.duplicates.map(
+      ({ id, lines, is_identical }) =>
+        `item ${id} on lines ${lines.join(', ')}${is_identical ? '' : ' with different outputs'}`,
+    ),
+  );
+  list('ids with different questions under them (each counts as an item)', score.id_clashes);
+  list(
+    'unknown fields',
+    Object.entries(score.unknown_fields).map(([name, count]) => `${name} in ${count} rows`),
+  );
+}
+
+function printComparison(comparison: Comparison, out: Output): void {
+  const { first, second, n, only_first, only_second, p_exact, p_mid, strict_first, strict_second } =
+    comparison;
+  out.print(out.bold(`${first}  against  ${second}`));
+  if (strict_first === null || strict_second === null) {
+    out.print('  no common items: nothing to compare');
+    return;
+  }
+  out.print(`  ${n} common items: strict ${percent(strict_first)} against ${percent(strict_second)}`);
+  out.print(
+    `  right in the first only ${only_first}, in the second only ${only_second}; McNemar p = ${p_exact.toPrecision(3)} (exact), ${p_mid.toPrecision(3)} (mid-p)`,
+  );
+  const { missing_in_first, missing_in_second, other_truth } = comparison;
+  if (missing_in_first + missing_in_second + other_truth > 0) {
+    out.print(
+      `  left out: ${missing_in_second} items of the first run alone, ${missing_in_first} of the second alone, ${other_truth} with another right answer`,
+    );
+  }
+}
+
+export const score: CommandDefinition = {
+  examples: [
+    'twgrpo score logs/mmvu.jsonl',
+    'twgrpo score logs/base.jsonl logs/trained.jsonl --mode tolerant',
+    'twgrpo score logs/mvbench.jsonl --by subset --json',
+  ],
+  configure: (command) =>
+    void command
+      .argument('<files...>', 'logs: JSON Lines, a JSON list, or JSON objects one after another')
+      .addOption(
+        new Option(
+          '--mode <mode>',
+          "reference: the authors' rule that the log was scored by; tolerant: what a careful reader would accept",
+        )
+          .choices(SCORE_MODES)
+          .default('reference'),
+      )
+      .option('--by <fields...>', 'further fields of the item to break the accuracy down by'),
+  run: ({ args, options, out }) => {
+    const { mode, by = [] } = options<Options>();
+    const scores = args.map((file) => scoreLog(file, { mode, by }));
+    for (const found of scores) warnAbout(found, out);
+    const sound = scores.filter((found): found is LogScore => !isRefused(found));
+    const [first, ...others] = sound.map(({ file, scored }) => ({ name: file, rows: scored }));
+    const comparisons = others.map((other) => compareRuns(first!, other));
+    const refused = scores.filter(isRefused);
+    const isSound = refused.length === 0 && sound.every(({ invalid }) => invalid.length === 0);
+    out.json({
+      ok: isSound,
+      files: scores.map((found) => {
+        if (isRefused(found)) return found;
+        const { scored, ...rest } = found;
+        return rest;
+      }),
+      comparisons,
+    });
+    for (const found of sound) printLog(found, out);
+    for (const comparison of comparisons) printComparison(comparison, out);
+    for (const { file } of refused) {
+      const error = new DataError(`${file}: holds no row of a results log`, {
+        hint: 'rows need model_output, and ground_truth or question.solution',
+      });
+      if (out.isJson) out.warn(error.message);
+      else throw error;
+    }
+    return isSound ? EXIT_CODES.done : EXIT_CODES.data;
+  },
+};
