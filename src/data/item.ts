@@ -70,7 +70,10 @@ export const itemSchema = z
   });
 
 /** A question about a video, a folder of frames or an image. */
-export type DataItem = Readonly<z.output<typeof itemSchema>>;
+export type DataItem = ReadonlyFields<z.output<typeof itemSchema>>;
+type ReadonlyFields<T> = {
+  readonly [K in keyof T]: T[K] extends (infer Element)[] ? readonly Element[] : T[K];
+};
 /** An item before defaults are filled in. */
 export type DataItemInput = z.input<typeof itemSchema>;
 
@@ -84,10 +87,11 @@ export function labelled(options: readonly string[]): string[] {
   return options.map((option, index) => `${LETTERS[index]}. ${option}`);
 }
 
+/** The parts of an item that are shown. */
+export type PromptItem = Pick<DataItem, 'question' | 'options' | 'problem'>;
+
 /** Question and options as one text: the source's own, else the question and a line for each option. */
-export function problemText(
-  item: Pick<DataItem, 'question' | 'options'> & { readonly problem?: string | undefined },
-): string {
+export function problemText(item: PromptItem): string {
   return item.problem ?? [item.question, ...labelled(item.options)].join('\n');
 }
 

@@ -2,7 +2,7 @@
  * Where the file of an item lies. Data files name videos by paths of their author's machine; the root on this machine is
  * given by the user and never guessed.
  */
-import { isAbsolute, join, relative } from 'node:path';
+import { isAbsolute, join, relative, sep } from 'node:path';
 import { DataError } from '../run/index.ts';
 import type { DataItem } from './item.ts';
 
@@ -36,7 +36,8 @@ export function mediaPath(item: Pick<DataItem, 'id' | 'path'>, root: MediaRoot):
     return path;
   }
   const full = join(video_root, path);
-  if (relative(video_root, full).startsWith('..')) {
+  const inside = relative(video_root, full);
+  if (inside === '..' || inside.startsWith(`..${sep}`)) {
     throw new DataError(`item ${item.id}: the path ${item.path} leads out of video_root ${video_root}`);
   }
   return full;

@@ -7,7 +7,7 @@
  */
 import type { ChatMessage } from '../io/index.ts';
 import { ConfigError } from '../run/index.ts';
-import { type DataItem, labelled, problemText, type QuestionType } from './item.ts';
+import { type DataItem, labelled, type PromptItem, problemText, type QuestionType } from './item.ts';
 
 export const PROMPT_TEMPLATES = [
   'tw-grpo',
@@ -61,10 +61,7 @@ export function promptTemplate(name: string): PromptTemplate {
 }
 
 /** Text of the user's turn. */
-export function promptText(
-  item: Pick<DataItem, 'question' | 'options' | 'problem'>,
-  options: PromptOptions,
-): string {
+export function promptText(item: PromptItem, options: PromptOptions): string {
   const template = promptTemplate(options.template);
   switch (template) {
     case 'tw-grpo': {
@@ -93,7 +90,7 @@ function gluedOptions(item: Pick<DataItem, 'question' | 'options'>): string {
 
 /** The conversation before the model's turn; the video or image stands before the text. */
 export function promptMessages(
-  item: Pick<DataItem, 'question' | 'options' | 'problem' | 'media'>,
+  item: PromptItem & Pick<DataItem, 'media'>,
   options: PromptOptions,
 ): ChatMessage[] {
   const user: ChatMessage = {
