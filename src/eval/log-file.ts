@@ -3,7 +3,7 @@
  * not; the authors' evaluators write all three. The file is read in pieces, so its size does not matter, and a record
  * that a crash has torn is reported with its line while the others are still read.
  */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { scanJson } from '../data/index.ts';
 import { DataError } from '../run/index.ts';
 
@@ -84,8 +84,8 @@ function eachChunk(path: string, use: (bytes: Buffer) => unknown): void {
   const fd = openSync(path, 'r');
   try {
     for (let isFirst = true; ; isFirst = false) {
-      const chunk = Buffer.alloc(CHUNK);
-      const size = readSync(fd, chunk, 0, CHUNK, null);
+      const chunk = Buffer.allocUnsafe(Math.min(CHUNK, fstatSync(fd).size + 1));
+      const size = readSync(fd, chunk, 0, chunk.length, null);
       const hasMark = isFirst && chunk.indexOf(BYTE_ORDER_MARK) === 0;
       if (size === 0 || use(chunk.subarray(hasMark ? BYTE_ORDER_MARK.length : 0, size)) === true) return;
     }
