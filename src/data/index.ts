@@ -1,3 +1,9 @@
+export { type CheckOptions, checkData, type DataReport, type SourceReport } from './check-data.ts';
+export {
+  type ConvertClevrerOptions,
+  type ConvertClevrerResult,
+  convertClevrer,
+} from './convert-clevrer.ts';
 export { countIssues, type DataIssue, formatIssue, throwOnErrors } from './issues.ts';
 export {
   type DataItem,
@@ -33,5 +39,6 @@ export {
   readItems,
   readItemsWithIssues,
 } from './read-items.ts';
+export { CLEVRER_QUESTION_TYPES, clevrerPath } from './readers/clevrer.ts';
 export type { ReadResult } from './readers/reader.ts';
 export { drawSubset, EpochSampler, type SamplerOptions } from './sampler.ts';

@@ -110,7 +110,7 @@ function readerOf(format: DataFormat, options: ReadOptions): RowReader {
     case 'nextgqa-csv':
       return readNextGqaCsvRow;
     case 'clevrer':
-      return clevrerReader(options.question_types === undefined ? {} : { types: options.question_types });
+      return clevrerReader(options.question_types);
     case 'star':
       return readStarRow;
     case 'tempcompass':

@@ -29,6 +29,7 @@ const rowSchema = z.looseObject({
   end: z.number().optional(),
   fps: z.number().optional(),
   dims: z.record(z.string(), z.string()).optional(),
+  provenance: z.record(z.string(), z.unknown()).optional(),
 });
 type AuthorsRow = z.output<typeof rowSchema>;
 
@@ -80,10 +81,7 @@ export function authorsReader(variant: AuthorsVariant = {}): RowReader {
       answer,
       type: type === '' ? 'multiple choice' : type,
       dims: { ...record.dims, ...variant.dims?.(record, media.path) },
-      provenance:
-        typeof record.data_source === 'string' && record.data_source !== ''
-          ? { data_source: record.data_source }
-          : {},
+      provenance: { ...record.provenance, ...textFields(record, ['data_source']) },
     });
     if (variant.checkAnswer === true) compareAnswer(record, choices.options, answer, line, sink, id);
     return undefined;

@@ -4,8 +4,12 @@
  * Source: data.csail.mit.edu/clevrer/README.txt.
  */
 import { z } from 'zod';
-import { LETTERS, lettersOf, text } from '../item.ts';
+import { type DataItemInput, LETTERS, lettersOf, text } from '../item.ts';
+import type { Row } from '../rows.ts';
 import type { ReadSink, RowReader } from './reader.ts';
+
+export const CLEVRER_QUESTION_TYPES = ['descriptive', 'explanatory', 'predictive', 'counterfactual'] as const;
+export type ClevrerQuestionType = (typeof CLEVRER_QUESTION_TYPES)[number];
 
 const choiceSchema = z.looseObject({
   choice_id: z.int(),
@@ -15,13 +19,12 @@ const choiceSchema = z.looseObject({
 
 const questionSchema = z.looseObject({
   question_id: z.int(),
-  question_type: z.enum(['descriptive', 'explanatory', 'predictive', 'counterfactual']),
+  question_type: z.enum(CLEVRER_QUESTION_TYPES),
   question_subtype: z.string().optional(),
   question: text(),
   answer: text(1000).optional(),
   choices: z.array(choiceSchema).min(1).max(26).optional(),
 });
-export type ClevrerQuestion = z.output<typeof questionSchema>;
 
 const sceneSchema = z.looseObject({
   scene_index: z.int(),
@@ -45,67 +48,65 @@ export function clevrerPath(sceneIndex: number, filename: string): string {
   return `video_${name(first)}-${name(first + 1000)}/${filename}`;
 }
 
+/** A question whose answers are known; `answer` is empty when no choice is right. */
+export interface ClevrerQuestion extends DataItemInput {
+  readonly line: number;
+}
+
+/** The questions of one scene. What cannot be used is noted in the sink. */
+export function clevrerQuestions(
+  row: Row,
+  sink: ReadSink,
+  types: readonly string[] = CLEVRER_QUESTION_TYPES,
+): ClevrerQuestion[] {
+  const scene = sink.parse(sceneSchema, row.value, row.line);
+  return (scene?.questions ?? []).flatMap((value) => {
+    const question = sink.parse(questionSchema, value, row.line, `scene ${scene!.scene_index}`);
+    if (question === undefined || !types.includes(question.question_type)) return [];
+    const id = `${scene!.scene_index}-${question.question_id}`;
+    const choices = choicesOf(question, row.line, sink, id);
+    if (choices === undefined) return [];
+    const { question_type, question_subtype } = question;
+    return {
+      line: row.line,
+      id,
+      path: clevrerPath(scene!.scene_index, scene!.video_filename),
+      question: question.question,
+      ...choices,
+      dims: { question_type, ...(question_subtype ? { question_subtype } : {}) },
+      provenance: { scene_index: scene!.scene_index, question_id: question.question_id },
+    };
+  });
+}
+
 /**
- * Makes a reader. Questions with choices of which none is right are rejected as `no_answer`: the authors leave them out,
- * and a caller that converts puts them in a file of their own.
+ * Makes a reader. Questions with choices of which none is right are rejected as `no_answer`: the authors leave them out, and
+ * `convertClevrer` puts them in a file of their own.
  */
-export function clevrerReader(options: { readonly types?: readonly string[] } = {}): RowReader {
+export function clevrerReader(types?: readonly string[]): RowReader {
   return (row, sink) => {
-    const scene = sink.parse(sceneSchema, row.value, row.line);
-    if (scene === undefined) return;
-    for (const value of scene.questions) {
-      const question = sink.parse(questionSchema, value, row.line, `scene ${scene.scene_index}`);
-      if (question === undefined || options.types?.includes(question.question_type) === false) continue;
-      addQuestion(question, scene, row.line, sink);
+    for (const { line, ...item } of clevrerQuestions(row, sink, types)) {
+      if (item.answer.length > 0) sink.add(line, item);
+      else
+        sink.reject(line, 'no_answer', 'none of the choices is right', { item: item.id, field: 'choices' });
     }
   };
 }
 
-function addQuestion(
-  question: ClevrerQuestion,
-  scene: z.output<typeof sceneSchema>,
-  line: number,
-  sink: ReadSink,
-): void {
-  const id = `${scene.scene_index}-${question.question_id}`;
-  const choices = choicesOf(question, line, sink, id);
-  if (choices === undefined) return;
-  sink.add(line, {
-    id,
-    path: clevrerPath(scene.scene_index, scene.video_filename),
-    question: question.question,
-    ...choices,
-    dims: {
-      question_type: question.question_type,
-      ...(question.question_subtype === undefined || question.question_subtype === ''
-        ? {}
-        : { question_subtype: question.question_subtype }),
-    },
-    provenance: { scene_index: scene.scene_index, question_id: question.question_id },
-  });
-}
-
 function choicesOf(
-  question: ClevrerQuestion,
+  { choices, answer }: z.output<typeof questionSchema>,
   line: number,
   sink: ReadSink,
   item: string,
 ): { readonly options: string[]; readonly answer: string[] } | undefined {
-  const { choices, answer } = question;
   if (choices === undefined) {
     const words = DESCRIPTIVE_ANSWERS.find((list) => answer !== undefined && list.includes(answer));
-    if (words === undefined) {
-      sink.reject(
-        line,
-        answer === undefined ? 'no_answer' : 'bad_answer',
-        answer === undefined
-          ? 'the question has no answer (test split?)'
-          : `unknown answer ${JSON.stringify(answer)}`,
-        { item, field: 'answer' },
-      );
-      return undefined;
-    }
-    return { options: [...words], answer: [LETTERS[words.indexOf(answer!)]!] };
+    if (words !== undefined) return { options: [...words], answer: [LETTERS[words.indexOf(answer!)]!] };
+    if (answer === undefined)
+      sink.reject(line, 'no_answer', 'the question has no answer (test split?)', { item, field: 'answer' });
+    else
+      sink.reject(line, 'bad_answer', `unknown answer ${JSON.stringify(answer)}`, { item, field: 'answer' });
+    return undefined;
   }
   const sorted = [...choices].sort((a, b) => a.choice_id - b.choice_id);
   if (sorted.some((choice) => choice.answer === undefined)) {
@@ -113,9 +114,5 @@ function choicesOf(
     return undefined;
   }
   const right = sorted.flatMap((choice, index) => (choice.answer === 'correct' ? [index] : []));
-  if (right.length === 0) {
-    sink.reject(line, 'no_answer', 'none of the choices is right', { item, field: 'choices' });
-    return undefined;
-  }
   return { options: sorted.map((choice) => choice.choice), answer: lettersOf(right) };
 }

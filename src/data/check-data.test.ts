@@ -1,0 +1,218 @@
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfigError, packageRoot } from '../run/index.ts';
+import { encodeVideo } from '../video/index.ts';
+import { checkData } from './check-data.ts';
+import { convertClevrer } from './convert-clevrer.ts';
+import { readItems } from './read-items.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'twgrpo-check-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const problem = 'What falls?\nA. The cube\nB. The ball';
+const write = (name: string, rows: readonly object[]): string => {
+  const path = join(folder, name);
+  writeFileSync(path, rows.map((row) => JSON.stringify(row)).join('\n'));
+  return path;
+};
+
+describe('the data doctor', () => {
+  beforeAll(async () => {
+    const frame = new Uint8Array(32 * 32 * 3).fill(120);
+    await encodeVideo(join(folder, 'root', 'x', 'a.mp4'), [frame, frame, frame, frame], {
+      width: 32,
+      height: 32,
+      fps: 2,
+    });
+    mkdirSync(join(folder, 'root', 'y'));
+    copyFileSync(join(folder, 'root', 'x', 'a.mp4'), join(folder, 'root', 'y', 'a.mp4'));
+    writeFileSync(join(folder, 'root', 'broken.mp4'), 'not a video');
+    writeFileSync(join(folder, 'root', 'other.webm'), 'x');
+    mkdirSync(join(folder, 'root', 'frames'));
+  });
+
+  it('finds what is wrong with records and with videos', async () => {
+    const path = write('mixed.jsonl', [
+      { problem, solution: 'A', video: 'x/a.mp4', dims: { task: 'good' } },
+      { problem, solution: 'A,B', video: 'y/a.mp4', dims: { task: 'good' } },
+      { problem, solution: 'A', video: 'x/a.mp4', start: 5, end: 6, dims: { task: 'late' } },
+      { problem, solution: 'A', video: 'broken.mp4', dims: { task: 'bad' } },
+      { problem, solution: 'B', video: 'nowhere.mp4', dims: { task: 'bad' } },
+      { problem, solution: 'B', video: 'other.mp4', dims: { task: 'bad' } },
+      { problem, solution: 'B', video: 'frames', data_type: 'frame', dims: { task: 'bad' } },
+      { problem, solution: 'B', video: '../out.mp4', dims: { task: 'bad' } },
+      { problem: 'What falls?\nA. it\nB. it', solution: 'B', video: 'x/a.mp4', dims: { task: 'good' } },
+      { problem, solution: 'C', video: 'x/a.mp4' },
+    ]);
+    const seen: number[] = [];
+    const report = await checkData(path, {
+      root: { video_root: join(folder, 'root') },
+      jobs: 2,
+      countTokens: (item) => item.question.length + item.options.join('').length,
+      max_prompt_length: 24,
+      onProgress: (done, total) => seen.push(done, total),
+    });
+    expect(report).toMatchObject({
+      format: 'authors',
+      num_questions: 10,
+      num_usable: 9,
+      num_single: 8,
+      num_multiple: 1,
+      options: { '2': 9 },
+      best_constant: { answer: 'B', percent: (100 * 5) / 9 },
+      chance_percent: 100 / 3,
+      videos: { num_files: 7, num_missing: 3, num_unreadable: 2, is_checked: true },
+      counts: {
+        errors: {
+          bad_field: 1,
+          prompt_too_long: 8,
+          clip_outside: 1,
+          unreadable_video: 2,
+          missing_video: 1,
+          other_extension: 1,
+          bad_path: 1,
+        },
+        warnings: { duplicate_options: 1, name_collision: 1 },
+      },
+      sources: {
+        good: { num_questions: 3, num_covered: 3 },
+        late: { num_questions: 1, num_covered: 1 },
+        bad: { num_questions: 5, num_covered: 0 },
+      },
+      is_sound: false,
+    });
+    expect(seen.slice(-2)).toEqual([7, 7]);
+    const message = (code: string): string | undefined =>
+      report.issues.find((issue) => issue.code === code)?.message;
+    expect(message('other_extension')).toMatch(/other\.mp4 is not there, but .*other\.webm is/);
+    expect(message('clip_outside')).toBe('the clip begins at 5 s, but the video ends at 2.00 s');
+  });
+
+  it('is content with sound data, and can leave the videos alone', async () => {
+    const path = write('sound.jsonl', [{ problem, solution: 'A', video: 'x/a.mp4' }]);
+    const report = await checkData(path, { root: { video_root: join(folder, 'root') } });
+    expect([report.is_sound, report.issues]).toEqual([true, []]);
+    const unseen = await checkData(write('unseen.jsonl', [{ problem, solution: 'A', video: 'gone.mp4' }]));
+    expect([unseen.is_sound, unseen.videos.is_checked]).toEqual([true, false]);
+  });
+
+  const shared = join(process.env['TWGRPO_SHARED'] ?? join(packageRoot(), '..', 'shared'), 'data');
+  it.skipIf(!existsSync(shared))('sees MVBench’s colliding names and repeated rows', async () => {
+    const report = await checkData(join(shared, 'benchmarks', 'eval_mvbench_sample.json'));
+    expect(report.counts.errors).toEqual({ duplicate_row: 24 });
+    expect(report.counts.warnings['answer_spacing']).toBe(2);
+    expect(report.videos.num_files).toBeGreaterThan(150);
+  });
+});
+
+describe('converting CLEVRER', () => {
+  const choice = (choice_id: number, answer: string): object => ({
+    choice_id,
+    choice: `Event ${choice_id} happens`,
+    program: [],
+    answer,
+  });
+  const scenes = [
+    {
+      scene_index: 10_000,
+      video_filename: 'video_10000.mp4',
+      questions: [
+        { question_id: 0, question_type: 'descriptive', question: 'How many?', program: [], answer: '2' },
+        {
+          question_id: 1,
+          question_type: 'counterfactual',
+          question: 'What if?',
+          program: [],
+          choices: [choice(1, 'wrong'), choice(0, 'correct')],
+        },
+        {
+          question_id: 2,
+          question_type: 'counterfactual',
+          question: 'What if not?',
+          program: [],
+          choices: [choice(0, 'correct'), choice(1, 'wrong'), choice(2, 'correct')],
+        },
+        {
+          question_id: 3,
+          question_type: 'counterfactual',
+          question: 'And now?',
+          program: [],
+          choices: [choice(0, 'wrong'), choice(1, 'wrong')],
+        },
+        {
+          question_id: 4,
+          question_type: 'predictive',
+          question: 'Next?',
+          program: [],
+          choices: [choice(0, 'correct'), choice(1, 'wrong')],
+        },
+      ],
+    },
+  ];
+
+  it('makes the authors’ form, with answerless questions in a file of their own', () => {
+    const questions_path = join(folder, 'validation.json');
+    writeFileSync(questions_path, JSON.stringify(scenes));
+    const output_path = join(folder, 'out', 'counterfactual.jsonl');
+    const done = convertClevrer({ questions_path, output_path, split: 'validation' });
+    expect(done).toEqual({
+      output_path,
+      answerless_path: join(folder, 'out', 'counterfactual.answerless.jsonl'),
+      num_single: 1,
+      num_multiple: 1,
+      num_answerless: 1,
+      dropped: [],
+    });
+    const lines = readFileSync(output_path, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    expect(lines[1]).toEqual({
+      id: '10000-2',
+      problem: 'What if not?\nA. Event 0 happens\nB. Event 1 happens\nC. Event 2 happens',
+      video: 'video_10000-11000/video_10000.mp4',
+      solution: '<answer>A,C</answer>',
+      dims: { question_type: 'counterfactual' },
+      provenance: { source: 'clevrer', split: 'validation', scene_index: 10_000, question_id: 2 },
+    });
+    expect(readFileSync(done.answerless_path, 'utf8')).toContain('"solution":"<answer></answer>"');
+    const { items } = readItems(output_path);
+    expect(items.map((item) => [item.answer.join(), item.provenance['question_id']])).toEqual([
+      ['A', 1],
+      ['A,C', 2],
+    ]);
+    const all = convertClevrer({
+      questions_path,
+      output_path,
+      question_types: ['descriptive', 'predictive'],
+    });
+    expect([all.num_single, all.num_multiple]).toEqual([2, 0]);
+  });
+
+  it('refuses broken questions and unknown types', () => {
+    const questions_path = join(folder, 'broken.json');
+    const output_path = join(folder, 'out', 'x.jsonl');
+    const broken = {
+      ...scenes[0],
+      questions: [...scenes[0]!.questions, { question_id: 9, question_type: 'counterfactual', question: '' }],
+    };
+    writeFileSync(questions_path, JSON.stringify([broken]));
+    expect(() => convertClevrer({ questions_path, output_path })).toThrow(
+      /broken\.json:1: item scene 10000: field "question"/,
+    );
+    expect(convertClevrer({ questions_path, output_path, drop: ['bad_field'] }).dropped).toHaveLength(1);
+    expect(() => convertClevrer({ questions_path, output_path, question_types: ['causal'] })).toThrow(
+      ConfigError,
+    );
+  });
+});

@@ -1,0 +1,270 @@
+/**
+ * The data doctor: everything that can be known to be wrong with a set of questions before hours of training: broken records,
+ * missing or unreadable videos, names that collide, options that repeat, prompts that are too long; and what a guesser
+ * would score.
+ */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename, dirname, extname, join } from 'node:path';
+import { DataError, VideoError } from '../run/index.ts';
+import { listFrames, probeVideo, readImage } from '../video/index.ts';
+import { countIssues, type DataIssue } from './issues.ts';
+import type { DataItem } from './item.ts';
+import { type MediaRoot, mediaPath } from './media-path.ts';
+import { type ReadOptions, readItemsWithIssues } from './read-items.ts';
+
+export interface CheckOptions extends ReadOptions {
+  /** Where the videos are; without it only the data file is checked. */
+  readonly root?: MediaRoot;
+  /** How closely videos are looked at: `exists`, or `probe` (header and packets of each file). @default 'probe' */
+  readonly videos?: 'exists' | 'probe';
+  /** Number of prompt tokens of an item, frames included; asked only with `max_prompt_length`. */
+  readonly countTokens?: (item: DataItem) => number;
+  readonly max_prompt_length?: number;
+  /** Files probed at once. @default the number of processors, at most 8 */
+  readonly jobs?: number;
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface SourceReport {
+  /** Questions of the source in the file. */
+  readonly num_questions: number;
+  /** Of those, with a video that is there and can be read. */
+  readonly num_covered: number;
+}
+
+export interface DataReport {
+  readonly file: string;
+  readonly format: string;
+  readonly num_questions: number;
+  readonly num_usable: number;
+  readonly num_single: number;
+  readonly num_multiple: number;
+  /** How many questions have how many options. */
+  readonly options: Readonly<Record<string, number>>;
+  /** Strict accuracy in percent of always giving the most frequent answer. */
+  readonly best_constant: { readonly answer: string; readonly percent: number } | null;
+  /** Expected strict accuracy in percent of a random choice among all non-empty sets of options. */
+  readonly chance_percent: number | null;
+  readonly videos: {
+    readonly num_files: number;
+    readonly num_missing: number;
+    readonly num_unreadable: number;
+    readonly is_checked: boolean;
+  };
+  /** By subset: the `task`, `question_type`, `kind` or `discipline` of the items, else their source. */
+  readonly sources: Readonly<Record<string, SourceReport>>;
+  readonly counts: {
+    readonly errors: Readonly<Record<string, number>>;
+    readonly warnings: Readonly<Record<string, number>>;
+  };
+  readonly issues: readonly DataIssue[];
+  /** Whether there is no error; warnings are allowed. */
+  readonly is_sound: boolean;
+}
+
+const SUBSET_DIMS = ['task', 'question_type', 'kind', 'discipline', 'type'] as const;
+
+/** Checks one data file and the videos it names. Problems are in the report, not thrown. */
+export async function checkData(path: string, options: CheckOptions = {}): Promise<DataReport> {
+  const { items, issues: readIssues, numQuestions, format } = readItemsWithIssues(path, options);
+  const issues = [...readIssues, ...nameCollisions(path, items), ...longPrompts(path, items, options)];
+  const media = options.root === undefined ? undefined : await checkMedia(path, items, options.root, options);
+  if (media !== undefined) issues.push(...media.issues);
+  const errors = issues.filter((issue) => issue.severity === 'error');
+  const warnings = issues.filter((issue) => issue.severity === 'warning');
+  const num_multiple = items.filter((item) => item.answer.length > 1).length;
+  return {
+    file: path,
+    format,
+    num_questions: numQuestions,
+    num_usable: items.length,
+    num_single: items.length - num_multiple,
+    num_multiple,
+    options: tally(items.map((item) => String(item.options.length))),
+    best_constant: bestConstant(items),
+    chance_percent:
+      items.length === 0 ? null : mean(items.map((item) => 100 / (2 ** item.options.length - 1))),
+    videos: {
+      num_files: new Set(items.map((item) => item.path)).size,
+      num_missing: media?.missing.size ?? 0,
+      num_unreadable: media?.unreadable.size ?? 0,
+      is_checked: media !== undefined,
+    },
+    sources: coverage(items, new Set([...(media?.missing ?? []), ...(media?.unreadable ?? [])])),
+    counts: { errors: countIssues(errors), warnings: countIssues(warnings) },
+    issues,
+    is_sound: errors.length === 0,
+  };
+}
+
+/** Different videos with one file name are mixed up easily when folders are merged. */
+function nameCollisions(file: string, items: readonly DataItem[]): DataIssue[] {
+  const byName = new Map<string, Map<string, string>>();
+  for (const { id, path, media } of items) {
+    if (media === 'frames') continue;
+    const name = basename(path).toLowerCase();
+    const paths = byName.get(name) ?? new Map<string, string>();
+    if (!paths.has(path)) paths.set(path, id);
+    byName.set(name, paths);
+  }
+  const issues: DataIssue[] = [];
+  for (const paths of byName.values()) {
+    if (paths.size < 2) continue;
+    const [[first], ...others] = [...paths] as [[string, string], ...[string, string][]];
+    for (const [path, item] of others) {
+      issues.push({
+        severity: 'warning',
+        code: 'name_collision',
+        message: `${path} and ${first} have one file name`,
+        file,
+        item,
+        field: 'path',
+      });
+    }
+  }
+  return issues;
+}
+
+function longPrompts(file: string, items: readonly DataItem[], options: CheckOptions): DataIssue[] {
+  const { countTokens, max_prompt_length } = options;
+  if (countTokens === undefined || max_prompt_length === undefined) return [];
+  return items.flatMap((item): DataIssue[] => {
+    const length = countTokens(item);
+    if (length <= max_prompt_length) return [];
+    const message = `the prompt has ${length} tokens, more than max_prompt_length ${max_prompt_length}`;
+    return [{ severity: 'error', code: 'prompt_too_long', message, file, item: item.id }];
+  });
+}
+
+interface MediaReport {
+  readonly issues: DataIssue[];
+  /** Paths as in the items. */
+  readonly missing: Set<string>;
+  readonly unreadable: Set<string>;
+}
+
+async function checkMedia(
+  file: string,
+  items: readonly DataItem[],
+  root: MediaRoot,
+  options: CheckOptions,
+): Promise<MediaReport> {
+  const report: MediaReport = { issues: [], missing: new Set(), unreadable: new Set() };
+  const first = new Map<string, DataItem>();
+  for (const item of items) if (!first.has(item.path)) first.set(item.path, item);
+  const queue = [...first.values()];
+  const times = new Map<string, number>();
+  let next = 0;
+  let done = 0;
+  const work = async (): Promise<void> => {
+    while (next < queue.length) {
+      const item = queue[next++]!;
+      options.signal?.throwIfAborted();
+      const durationS = await checkOne(file, item, root, options, report);
+      if (durationS !== undefined) times.set(item.path, durationS);
+      options.onProgress?.(++done, queue.length);
+    }
+  };
+  const jobs = Math.max(1, options.jobs ?? Math.min(8, availableParallelism()));
+  await Promise.all(Array.from({ length: jobs }, work));
+  for (const item of items) {
+    const durationS = times.get(item.path);
+    if (durationS !== undefined && (item.start ?? 0) >= durationS) {
+      const message = `the clip begins at ${item.start} s, but the video ends at ${durationS.toFixed(2)} s`;
+      report.issues.push({
+        severity: 'error',
+        code: 'clip_outside',
+        message,
+        file,
+        item: item.id,
+        field: 'start',
+      });
+    }
+  }
+  return report;
+}
+
+/** Looks at one file; gives its duration when that is known. */
+async function checkOne(
+  file: string,
+  item: DataItem,
+  root: MediaRoot,
+  options: CheckOptions,
+  report: MediaReport,
+): Promise<number | undefined> {
+  const fail = (code: string, message: string): undefined => {
+    report.issues.push({ severity: 'error', code, message, file, item: item.id, field: 'path' });
+    return undefined;
+  };
+  let path: string;
+  try {
+    path = mediaPath(item, root);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    report.missing.add(item.path);
+    return fail('bad_path', error.message);
+  }
+  if (!existsSync(path)) {
+    report.missing.add(item.path);
+    const other = sameStem(path);
+    return other === undefined
+      ? fail('missing_video', `${path} is not there`)
+      : fail('other_extension', `${path} is not there, but ${other} is`);
+  }
+  try {
+    if (item.media === 'frames' || statSync(path).isDirectory()) {
+      if (listFrames(path).length === 0) throw new VideoError(`${path}: the folder holds no images`);
+      return undefined;
+    }
+    if (options.videos === 'exists') return undefined;
+    if (item.media === 'image') await readImage(path, { signal: options.signal });
+    else return (await probeVideo(path, { signal: options.signal })).durationS;
+  } catch (error) {
+    if (!(error instanceof VideoError)) throw error;
+    report.unreadable.add(item.path);
+    return fail('unreadable_video', error.message);
+  }
+  return undefined;
+}
+
+/** A file with the same name but another ending, as when a set was re-encoded. */
+function sameStem(path: string): string | undefined {
+  const folder = dirname(path);
+  const stem = basename(path, extname(path));
+  if (!existsSync(folder)) return undefined;
+  const found = readdirSync(folder).find((name) => basename(name, extname(name)) === stem);
+  return found === undefined ? undefined : join(folder, found);
+}
+
+function coverage(items: readonly DataItem[], bad: ReadonlySet<string>): Record<string, SourceReport> {
+  const sources: Record<string, { num_questions: number; num_covered: number }> = {};
+  for (const item of items) {
+    const dim = SUBSET_DIMS.find((name) => item.dims[name] !== undefined);
+    const name = dim === undefined ? item.source : item.dims[dim]!;
+    sources[name] ??= { num_questions: 0, num_covered: 0 };
+    sources[name].num_questions++;
+    if (!bad.has(item.path)) sources[name].num_covered++;
+  }
+  return sources;
+}
+
+function bestConstant(items: readonly DataItem[]): { answer: string; percent: number } | null {
+  const counts = Object.entries(tally(items.map((item) => item.answer.join(','))));
+  const best = counts.reduce<[string, number] | undefined>(
+    (top, one) => (top === undefined || one[1] > top[1] ? one : top),
+    undefined,
+  );
+  return best === undefined ? null : { answer: best[0], percent: (100 * best[1]) / items.length };
+}
+
+function tally(values: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
+  return counts;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
