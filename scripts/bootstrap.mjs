@@ -713,7 +713,7 @@ async function buildAddon(state) {
 function sourcesHash() {
   const parts = [];
   for (const file of walk(path.join(root, 'src')))
-    if (file.endsWith('.ts') && !file.endsWith('.test.ts'))
+    if (file.endsWith('.ts') && !/\.test\.ts$|test-support\.ts$/.test(file))
       parts.push(path.relative(root, file), fingerprint(file));
   for (const name of ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'])
     parts.push(fs.readFileSync(path.join(root, name)));
