@@ -72,6 +72,11 @@ export class Output {
     if (!this.isJson) this.#streams.stdout.write(`${text}\n`);
   }
 
+  /** A piece of the result for a person, without a line break; nothing with `--json`. */
+  write(text: string): void {
+    if (!this.isJson) this.#streams.stdout.write(text);
+  }
+
   /** The result for a program; nothing without `--json`. */
   json(value: unknown): void {
     if (this.isJson) this.#streams.stdout.write(`${JSON.stringify(value, null, 2)}\n`);

@@ -129,6 +129,20 @@ describe('a command', () => {
     expect(result.stderr).toBe('working\n');
   });
 
+  it('takes options in either spelling, values as they are', async () => {
+    const named = entry('named', {
+      examples: ['twgrpo named'],
+      configure: (command) => command.option('--max-frames <n>').option('--prompt <text>'),
+      run: ({ options, out }) => void out.json(options()),
+    });
+    const words = ['--max_frames=3', '--prompt', '--other_word', '--json'];
+    expect(JSON.parse((await run(['named', ...words], [named])).stdout)).toMatchObject({
+      maxFrames: '3',
+      prompt: '--other_word',
+    });
+    expect((await run(['named', '--max_frame', '3'], [named])).code).toBe(2);
+  });
+
   it('keeps talk off stdout, and says nothing with --quiet', async () => {
     expect(await run(['echo', 'a', '--quiet'], [echo])).toEqual({
       code: 3,

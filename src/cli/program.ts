@@ -12,9 +12,24 @@ import { type CommandEntry, type CommonOptions, Output, type Streams } from './c
  */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'demo',
+    summary: 'see it work: draw videos, train a small model on them, compare before and after',
+    load: async () => (await import('./demo.ts')).demo,
+  },
+  {
     name: 'train',
     summary: 'train a video-language model with GRPO or TW-GRPO',
     load: async () => (await import('./train.ts')).train,
+  },
+  {
+    name: 'generate',
+    summary: 'ask a model about a video; the answer appears as it is written',
+    load: async () => (await import('./generate.ts')).generate,
+  },
+  {
+    name: 'logprobs',
+    summary: 'the log-probability of every token of an answer, to compare with another implementation',
+    load: async () => (await import('./logprobs.ts')).logprobs,
   },
   {
     name: 'score',
@@ -79,6 +94,16 @@ async function buildProgram(
   return program;
 }
 
+/** `--max_frames` for `--max-frames`: users of TRL write options as they write keys. Values and unknown words stay. */
+function kebabFlags(argv: readonly string[], program: Command): string[] {
+  const flags = new Set(program.commands.flatMap(({ options }) => options.map(({ long }) => long)));
+  return argv.map((word) => {
+    const [flag = '', ...rest] = word.split('=');
+    const kebab = flag.replaceAll('_', '-');
+    return flag.includes('_') && flags.has(kebab) ? [kebab, ...rest].join('=') : word;
+  });
+}
+
 /**
  * Runs one command line.
  * @param argv the words after `twgrpo`
@@ -94,7 +119,7 @@ export async function runCli(
     const program = await buildProgram(argv, commands, streams, (code) => {
       exitCode = code;
     });
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(kebabFlags(argv, program), { from: 'user' });
     return exitCode;
   } catch (error) {
     // The parser has already explained itself; help and version are its exits with code 0.

@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   CHECKPOINTS,
+  checkpointDir,
   loadGoldenModel,
   promptInputs,
   readPrompts,
 } from '../../tests/support/model-goldens.ts';
-import type { EncodedPrompt, Qwen2_5VL } from '../models/index.ts';
+import { type EncodedPrompt, Processor, type Qwen2_5VL, readGenerationConfig } from '../models/index.ts';
 import { Generator, keep, liveTensors, noGrad, scope } from '../tensor/index.ts';
-import { type GeneratedToken, generateGroup, generateGroups, visionTokenIds } from './generate.ts';
+import { type GeneratedToken, generateGroup, generateGroups } from './generate.ts';
+import { bannedTokenIds, stopTokenIds, visionTokenIds } from './token-ids.ts';
 
 const STOP = 480;
 
@@ -153,6 +155,22 @@ describe('groups', () => {
       expect(own.map(({ index }) => index)).toEqual([...ids.keys()]);
       for (const id of visionTokenIds(model.config)) expect(ids).not.toContain(id);
     });
+  });
+
+  it('bans what text cannot hold, and never a stop token', () => {
+    const processor = Processor.fromPretrained(checkpointDir('qwen2-5-vl'));
+    const generation = readGenerationConfig(checkpointDir('qwen2-5-vl'), processor.config);
+    const stops = stopTokenIds(generation, processor.config);
+    const banned = bannedTokenIds(processor, generation);
+    const { tokenizer } = processor;
+    expect(stops).toEqual([tokenizer.tokenId('<|im_end|>'), tokenizer.tokenId('<|endoftext|>')]);
+    for (const name of ['<|vision_pad|>', '<|video_pad|>', '<|image_pad|>', '<|vision_start|>'])
+      expect(banned).toContain(tokenizer.tokenId(name));
+    // Rows of the embedding that no token has.
+    for (let id = tokenizer.size; id < 512; id++) expect(banned).toContain(id);
+    expect(banned.filter((id) => id < tokenizer.size).length).toBe(5);
+    expect(bannedTokenIds(processor, { ...generation, eos_token_ids: [], pad_token_id: 3 })).toContain(3);
+    expect(generation.pad_token_id).toBe(stops[1]);
   });
 
   it('stops when told to, and frees what it made', async () => {

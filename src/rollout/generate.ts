@@ -8,7 +8,7 @@
  * Shapes: R rows still running, V vocabulary.
  */
 import { setImmediate } from 'node:timers/promises';
-import { type EncodedPrompt, indexTensor, type ModelConfig, type Qwen2_5VL } from '../models/index.ts';
+import { type EncodedPrompt, indexTensor, type Qwen2_5VL } from '../models/index.ts';
 import { ConfigError } from '../run/index.ts';
 import {
   cat,
@@ -23,6 +23,7 @@ import {
 } from '../tensor/index.ts';
 import { GroupCache } from './kv-cache.ts';
 import { checkSampling, drawTokens, type SamplingOptions, sampleScores } from './sampler.ts';
+import { visionTokenIds } from './token-ids.ts';
 
 export interface GenerateOptions extends SamplingOptions {
   /** Completions of each prompt, G. */
@@ -31,7 +32,10 @@ export interface GenerateOptions extends SamplingOptions {
   readonly max_completion_length: number;
   /** A completion ends with the first of these, which it keeps. */
   readonly stop_token_ids: readonly number[];
-  /** Never drawn. Default: `visionTokenIds(config)`; pass the pad id too where it is no stop id, or [] to ban nothing. */
+  /**
+   * Never drawn. Default: `visionTokenIds(config)`. `bannedTokenIds` of the folder also has what only the tokenizer knows; []
+   * bans nothing.
+   */
   readonly banned_token_ids?: readonly number[] | undefined;
   /** Called for every token as soon as it is known. */
   readonly on_token?: ((token: GeneratedToken) => void) | undefined;
@@ -61,16 +65,6 @@ interface Row {
   readonly row: number;
   readonly ids: number[];
   isStopped: boolean;
-}
-
-/** Placeholders and markers of images and videos: in text they mean nothing, and a later pass would misread them. */
-export function visionTokenIds(config: ModelConfig): number[] {
-  return [
-    config.image_token_id,
-    config.video_token_id,
-    config.vision_start_token_id,
-    config.vision_end_token_id,
-  ];
 }
 
 /** G completions of one prompt. See `generateGroups`. */

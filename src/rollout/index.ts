@@ -5,7 +5,6 @@ export {
   type GenerateOptions,
   generateGroup,
   generateGroups,
-  visionTokenIds,
 } from './generate.ts';
 export { GroupCache } from './kv-cache.ts';
 export {
@@ -18,3 +17,4 @@ export {
   videoSettings,
 } from './prompt-loader.ts';
 export { checkSampling, drawTokens, type SamplingOptions, sampleScores } from './sampler.ts';
+export { bannedTokenIds, stopTokenIds, visionTokenIds } from './token-ids.ts';

@@ -54,12 +54,13 @@ export function smartResize(
   return { height: h, width: w };
 }
 
-/** Largest area of one frame when `numFrames` share the video's total. */
+/**
+ * Largest area of one frame when `numFrames` share the video's total. The share never falls below 1.05 times the least area,
+ * and never lifts `max_pixels` (qwen_vl_utils: a video's own `max_pixels` caps what follows from the total).
+ */
 export function maxPixelsPerFrame(settings: PixelSettings, numFrames: number): number {
-  return Math.max(
-    Math.min(settings.max_pixels, (settings.total_pixels / numFrames) * FRAME_FACTOR),
-    Math.floor(settings.min_pixels * 1.05),
-  );
+  const share = (settings.total_pixels / numFrames) * FRAME_FACTOR;
+  return Math.min(settings.max_pixels, Math.max(share, Math.floor(settings.min_pixels * 1.05)));
 }
 
 /** Size of a video's frames for the model. */

@@ -1,0 +1,232 @@
+/**
+ * What `generate` and `logprobs` share: the options that name a model folder and say how videos are seen, and the way from
+ * them to a loaded model and a prompt.
+ */
+import { type Command, Option } from 'commander';
+import {
+  loadLora,
+  type PreparedPrompt,
+  Processor,
+  type PromptRequest,
+  Qwen2_5VL,
+  type TextAfterVision,
+} from '../models/index.ts';
+import { videoSettings } from '../rollout/index.ts';
+import { ConfigError } from '../run/index.ts';
+import { engineInfo, setNumThreads } from '../tensor/index.ts';
+import {
+  IMAGE_PIXELS,
+  loadImage,
+  loadVideo,
+  type ResizeKernel,
+  VIDEO_PRESETS,
+  type VideoPreset,
+  type VideoSettings,
+} from '../video/index.ts';
+import type { Output } from './command.ts';
+import { finiteNumber, positiveNumber, wholeNumber } from './numbers.ts';
+
+export interface ModelChoice {
+  readonly model: string;
+  readonly adapter?: string;
+  readonly dtype: 'auto' | 'float32' | 'bfloat16' | 'float16';
+  readonly computeDtype?: 'float32' | 'bfloat16' | 'float16';
+  readonly device: string;
+  readonly numThreads?: number;
+  readonly textAfterVision?: TextAfterVision;
+}
+
+export interface VideoChoice {
+  readonly videoPreset: VideoPreset;
+  readonly fps?: number;
+  readonly nframes?: number;
+  readonly minFrames?: number;
+  readonly maxFrames?: number;
+  readonly minPixels?: number;
+  readonly maxPixels?: number;
+  readonly totalPixels?: number;
+  readonly imageMinPixels?: number;
+  readonly imageMaxPixels?: number;
+  readonly secondPerGrid?: number;
+  readonly resizeKernel: ResizeKernel;
+  readonly maxPromptLength?: number;
+}
+
+/** Adds the options of `ModelChoice` and `VideoChoice`. */
+export function modelOptions(command: Command): Command {
+  const dtypes = ['float32', 'bfloat16', 'float16'];
+  const preset = new Option(
+    '--video-preset <name>',
+    'frame sampling, frame size and time by name, see below',
+  );
+  const count = wholeNumber(1);
+  return command
+    .requiredOption('--model <folder>', 'folder of a Qwen2-VL or Qwen2.5-VL model, as Hugging Face has it')
+    .option('--adapter <folder>', 'LoRA adapter in PEFT format to put on the model')
+    .addOption(
+      new Option('--dtype <dtype>', 'how weights are held; auto: as in the files')
+        .choices(['auto', ...dtypes])
+        .default('auto'),
+    )
+    .addOption(
+      new Option(
+        '--compute-dtype <dtype>',
+        'dtype of activations (default: float32 on the CPU, that of the weights on a GPU)',
+      ).choices(dtypes),
+    )
+    .option('--device <device>', 'cpu or cuda:N', 'cpu')
+    .option('--num-threads <n>', 'threads of one operator (default: all cores)', count)
+    .addOption(preset.choices(VIDEO_PRESETS).default('correct'))
+    .option('--fps <n>', 'frames sampled a second', positiveNumber)
+    .option('--nframes <n>', 'this many frames instead of --fps', wholeNumber(2))
+    .option('--min-frames <n>', 'least frames of a video', count)
+    .option('--max-frames <n>', 'most frames of a video', count)
+    .option('--min-pixels <n>', 'least pixels of a frame; smaller frames are enlarged', count)
+    .option('--max-pixels <n>', 'most pixels of a frame', count)
+    .option('--total-pixels <n>', 'most pixels of all frames together, two frames counted once', count)
+    .option(
+      '--second-per-grid <s>',
+      'seconds of a temporal slice (two frames), for every video',
+      finiteNumber,
+    )
+    .addOption(
+      new Option('--resize-kernel <kernel>', 'float32: as qwen_vl_utils; uint8: as fast processors')
+        .choices(['float32', 'uint8'])
+        .default('float32'),
+    )
+    .option('--max-prompt-length <n>', 'longest prompt, in tokens (default: what the model allows)', count)
+    .addOption(
+      new Option(
+        '--text-after-vision <rule>',
+        'where positions go on after a video: spatial (transformers 5) or largest (transformers 4); default: by the preset',
+      ).choices(['spatial', 'largest']),
+    );
+}
+
+/** The part of the help that says what the presets are. */
+export const PRESETS_HELP = `
+Video presets (each number can be changed by its own option):
+  correct         2 frames a second, 4 to 16 of them, evenly spaced over all decoded frames; frames of 128*28*28 to
+                  196*28*28 pixels, sides multiples of 28; a slice lasts as long as its two frames do; text positions
+                  go on after the space a video takes (transformers 5)
+  reference       the same frames; every slice lasts 2/fps seconds, so 1.0 however long the video is; text positions
+                  go on after the largest position (transformers 4): what the authors' training saw
+  reference_eval  as reference, but always 16 frames, those of short videos repeated: their evaluation`;
+
+export interface OpenModel {
+  readonly processor: Processor;
+  readonly model: Qwen2_5VL;
+}
+
+/**
+ * Load folder and adapter; the small files first, so that most mistakes cost nothing.
+ * @throws CheckpointError, ConfigError (device)
+ */
+export function openModel(choice: ModelChoice & Pick<VideoChoice, 'videoPreset'>, out: Output): OpenModel {
+  const { model: dir, dtype, device } = choice;
+  checkDevice(device);
+  if (choice.numThreads !== undefined) setNumThreads(choice.numThreads);
+  const begin = performance.now();
+  out.status(`loading ${dir}`);
+  const processor = Processor.fromPretrained(dir);
+  const model = Qwen2_5VL.fromPretrained(dir, {
+    device,
+    dtype: dtype === 'auto' ? undefined : dtype,
+    compute_dtype: choice.computeDtype,
+    text_after_vision: choice.textAfterVision ?? (choice.videoPreset === 'correct' ? 'spatial' : 'largest'),
+  });
+  if (choice.adapter !== undefined) model.adapter = loadLora(choice.adapter, model.weights);
+  let numWeights = 0;
+  for (const weight of model.weights.values()) numWeights += weight.numel();
+  const stored = model.weights.values().next().value?.dtype;
+  out.status(
+    `  ${processor.config.model_type}, ${readableCount(numWeights)} weights in ${stored}, computed in ${model.compute_dtype} on ${model.device}${choice.adapter === undefined ? '' : `, adapter ${choice.adapter}`} (${seconds(begin)})`,
+  );
+  return { processor, model };
+}
+
+/**
+ * Decode videos and images and make the prompt's inputs; its pixel tensors live until disposed.
+ * @throws VideoError, DataError
+ */
+export async function preparePrompt(
+  processor: Processor,
+  request: PromptRequest<string, string>,
+  choice: VideoChoice,
+  out: Output,
+): Promise<PreparedPrompt> {
+  const settings = settingsOf(choice);
+  const image = {
+    min_pixels: choice.imageMinPixels ?? IMAGE_PIXELS.min_pixels,
+    max_pixels: choice.imageMaxPixels ?? IMAGE_PIXELS.max_pixels,
+  };
+  const kernel = choice.resizeKernel;
+  return await processor.prepare(
+    request,
+    {
+      loadVideo: async (file) => {
+        const begin = performance.now();
+        out.status(`reading ${file}`);
+        const video = await loadVideo(file, settings, { kernel });
+        for (const warning of video.warnings) out.warn(`${file}: ${warning}`);
+        const secondPerGridS = choice.secondPerGrid ?? video.secondPerGridS;
+        out.status(
+          `  ${video.numFrames} of ${video.totalFrames} frames, ${video.sourceWidth}x${video.sourceHeight} to ${video.width}x${video.height}, a slice is ${Number(secondPerGridS.toFixed(4))} s (${seconds(begin)})`,
+        );
+        return { ...video, secondPerGridS };
+      },
+      loadImage: (file) => loadImage(file, image, { kernel }),
+    },
+    { max_prompt_length: choice.maxPromptLength },
+  );
+}
+
+/** The preset with the options that were given on top. */
+function settingsOf(choice: VideoChoice): VideoSettings {
+  const { secondPerGrid, nframes } = choice;
+  if (secondPerGrid !== undefined && secondPerGrid < 0) {
+    throw new ConfigError(`--second-per-grid: expected at least 0, got ${secondPerGrid}`);
+  }
+  const settings = videoSettings({
+    video: choice.videoPreset,
+    fps: choice.fps,
+    max_frames: choice.maxFrames,
+    min_pixels: choice.minPixels,
+    max_pixels: choice.maxPixels,
+    total_pixels: choice.totalPixels,
+  });
+  if (settings.min_pixels > settings.max_pixels) {
+    throw new ConfigError(
+      `--min-pixels ${settings.min_pixels} is above --max-pixels ${settings.max_pixels}; set both`,
+    );
+  }
+  const { minFrames: min_frames = settings.min_frames } = choice;
+  if (min_frames > settings.max_frames) {
+    throw new ConfigError(
+      `--min-frames ${min_frames} is above --max-frames ${settings.max_frames}; set both`,
+    );
+  }
+  return { ...settings, min_frames, nframes };
+}
+
+function checkDevice(device: string): void {
+  if (device === 'cpu') return;
+  const index = /^cuda(?::(\d+))?$/.exec(device);
+  if (index === null) throw new ConfigError(`--device ${device}: expected cpu, cuda or cuda:N`);
+  const { cuda_available, cuda_device_count } = engineInfo();
+  if (!cuda_available || Number(index[1] ?? 0) >= cuda_device_count) {
+    throw new ConfigError(`--device ${device}: this machine offers ${cuda_device_count} CUDA devices`, {
+      hint: 'twgrpo doctor says what the engine can use',
+    });
+  }
+}
+
+/** `1.2 s` since `begin`, a `performance.now()`. */
+export function seconds(begin: number): string {
+  return `${((performance.now() - begin) / 1000).toFixed(1)} s`;
+}
+
+function readableCount(count: number): string {
+  if (count >= 1e9) return `${(count / 1e9).toFixed(2)} billion`;
+  return count >= 1e6 ? `${(count / 1e6).toFixed(1)} million` : String(count);
+}
