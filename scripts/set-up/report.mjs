@@ -1,0 +1,24 @@
+/**
+ * @file What set-up says, and how it fails. All of it goes to stderr, because stdout belongs to the command that follows.
+ */
+const isQuiet = process.argv.includes('--quiet');
+
+/** Said always. */
+export const say = (text) => process.stderr.write(`[set-up] ${text}\n`);
+/** Said unless --quiet. */
+export const note = (text) => isQuiet || say(text);
+
+export const duration = (ms) => {
+  const s = ms / 1000;
+  return s < 60 ? `${s.toFixed(1)} s` : `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`;
+};
+
+/** A failure that the user can act on: printed without a stack trace. */
+export class SetupError extends Error {
+  constructor(message, { hint, exitCode = 1 } = {}) {
+    super(message);
+    this.name = 'SetupError';
+    this.hint = hint;
+    this.exitCode = exitCode;
+  }
+}
