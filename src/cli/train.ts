@@ -58,11 +58,18 @@ export function stepFacts({ metrics }: StepReport): Record<string, number | stri
   };
 }
 
+export interface StopSignals {
+  readonly signal: AbortSignal;
+  /** 0 when nothing arrived, else 130 or 143. */
+  readonly exitCode: () => number;
+  /** Stops listening. */
+  readonly off: () => void;
+}
+
 /**
  * Aborts at the first SIGINT or SIGTERM, so that the run ends its step and saves; a second one ends the process.
- * @returns the signal, the name of what arrived, and the way to stop listening
  */
-export function stopSignals(out: Output) {
+export function stopSignals(out: Output): StopSignals {
   const controller = new AbortController();
   let received: 'SIGINT' | 'SIGTERM' | undefined;
   const listen = (name: 'SIGINT' | 'SIGTERM') => () => {

@@ -4,7 +4,7 @@
  */
 import { drawSubset, EpochSampler, isMultiple, readItems } from '../data/index.ts';
 import { createLora, loadLora, Processor, Qwen2_5VL, readGenerationConfig } from '../models/index.ts';
-import { promptLoader, toQuestion, visionTokenIds } from '../rollout/index.ts';
+import { bannedTokenIds, promptLoader, stopTokenIds, toQuestion } from '../rollout/index.ts';
 import { DataError, EventWriter, type JsonObject, type Logger, RunDirectory } from '../run/index.ts';
 import { getNumThreads, keep, setNumThreads } from '../tensor/index.ts';
 import { findCheckpoint, loadOptimizer, readTrainerState, saveTrainingCheckpoint } from './checkpoint.ts';
@@ -77,18 +77,14 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   });
 
   const generation = readGenerationConfig(base, model.config);
-  const stop_token_ids = [...new Set([...generation.eos_token_ids, ...model.config.eos_token_ids])];
-  const banned_token_ids = bannedIds(model, processor, generation.pad_token_id).filter(
-    (id) => !stop_token_ids.includes(id),
-  );
   const trainer = new GrpoTrainer({
     config,
     model,
     reference,
     prompts: feed,
     rewards,
-    stop_token_ids,
-    banned_token_ids,
+    stop_token_ids: stopTokenIds(generation, model.config),
+    banned_token_ids: bannedTokenIds(processor, generation),
     decode: (ids) => processor.tokenizer.decode(ids, { skip_special_tokens: true }),
     maxSteps,
     logger,
@@ -131,7 +127,6 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   try {
     while (trainer.step < maxSteps && signal?.aborted !== true) {
       const report = await trainer.trainStep();
-      if (trainer.step < maxSteps) feed.prefetch(perStep);
       record(
         run,
         events,
@@ -161,14 +156,6 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
     checkpoint,
     stopped: signal?.aborted === true,
   };
-}
-
-/** Ids that are never sampled: vision placeholders, padding, and the rows of a padded vocabulary that stand for no token. */
-function bannedIds(model: Qwen2_5VL, processor: Processor, pad: number | undefined): number[] {
-  const { vocab_size } = model.config.text_config;
-  const { size } = processor.tokenizer;
-  const unused = Array.from({ length: vocab_size - size }, (_, i) => size + i);
-  return [...visionTokenIds(model.config), ...(pad === undefined ? [] : [pad]), ...unused];
 }
 
 /** Items of the configured type, or the drawn part of them. */

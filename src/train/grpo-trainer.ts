@@ -30,6 +30,8 @@ import { learningRateAt } from './schedule.ts';
 export interface PromptSource {
   /** The next `count` prompts. The caller disposes them. */
   next(count: number): Promise<ReadyPrompt[]>;
+  /** Begins to load the `count` prompts after those, without waiting. */
+  prefetch(count: number): void;
   /** Passes over the data so far, for the `epoch` metric. */
   readonly epoch: number;
 }
@@ -166,6 +168,8 @@ export class GrpoTrainer {
     for (let attempt = 0; experience.length < wanted && attempt <= tries; attempt++) {
       this.#clock.enter('data');
       const ready = await prompts.next(wanted - experience.length);
+      // Decoded by other processes while this step generates, which yields after every token.
+      if (this.#step + 1 < this.#parts.maxSteps) prompts.prefetch(wanted);
       this.#clock.enter('encode');
       const entries = ready.map((prompt) => ({
         ready: prompt,

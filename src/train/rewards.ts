@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { BUILT_IN_REWARDS, builtInReward, type NamedReward, rewardFromModule } from '../rl/index.ts';
+import { BUILT_IN_REWARDS, builtInReward, type NamedReward, RlError, rewardFromModule } from '../rl/index.ts';
 import { ConfigError } from '../run/index.ts';
 import type { GrpoConfig } from './config.ts';
 
@@ -34,7 +34,12 @@ export async function loadRewards(
           cause,
         });
       }
-      return rewardFromModule(exports, basename(file, extname(file)));
+      try {
+        return rewardFromModule(exports, basename(file, extname(file)));
+      } catch (error) {
+        if (!(error instanceof RlError)) throw error;
+        throw new ConfigError(`reward_funcs: ${error.message}`, { hint: error.hint, cause: error });
+      }
     }),
   );
 }
