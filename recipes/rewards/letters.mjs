@@ -1,9 +1,9 @@
 /**
- * A first lesson for a model that knows nothing: name right options, avoid wrong ones, say little else.
+ * A first lesson for a model that knows nothing: answer with option letters, and with the right ones.
  *
- * The option letters anywhere in the completion count, each once: +1 for a right one, -1 for a wrong one, divided by the
- * number of right options. On top comes half the share of characters that are option letters at all, so that even
- * random weights get a signal.
+ * The option letters anywhere in the completion are its answer; the reward is the overlap of answer and truth
+ * (shared letters over all letters of both) plus half the share of characters that are option letters at all, so that
+ * even random weights get a signal.
  *
  * @param {readonly {completion: string, solution: string, options?: readonly string[]}[]} inputs
  */
@@ -13,8 +13,8 @@ export function reward(inputs) {
     const known = 'ABCDEFGHIJ'.slice(0, options.length);
     const letters = [...completion].filter((character) => known.includes(character));
     const named = new Set(letters);
-    const right = [...named].filter((letter) => truth.has(letter)).length;
-    const share = completion.length === 0 ? 0 : letters.length / completion.length;
-    return (2 * right - named.size) / truth.size + 0.5 * share;
+    const shared = [...named].filter((letter) => truth.has(letter)).length;
+    const overlap = named.size === 0 ? 0 : shared / (named.size + truth.size - shared);
+    return overlap + (0.5 * letters.length) / Math.max(completion.length, 1);
   });
 }

@@ -29,7 +29,7 @@ export const demo: CommandDefinition = {
   configure: (command) =>
     void command
       .option('--output-dir <folder>', 'where everything is written', 'runs/demo')
-      .option('--steps <number>', 'training steps', '30')
+      .option('--steps <number>', 'training steps', '60')
       .option('--seed <number>', 'of the videos, the weights and the sampling', '7')
       .option('--replace', 'remove an earlier demo in that folder first'),
   run: async ({ options, out }) => {
@@ -261,10 +261,10 @@ function show(out: Output, { before, after, rewards, seconds, dir, checkpoint }:
   row('all options right (strict)', percent(before), percent(after));
   out.print();
   out.print(
-    '  The reward of this demo is a first lesson: name right options, avoid wrong ones (recipes/rewards/letters.mjs).',
+    '  The reward of this demo is a first lesson: answer with option letters, and with right ones (recipes/rewards/letters.mjs).',
   );
   out.print(
-    '  A model of random weights has not seen enough in a minute to read the video; its accuracy is near guessing.',
+    '  A model of random weights learns letters in a minute, not to read a video: its accuracy means nothing yet.',
   );
   out.print();
   const here = (path: string) => relative(process.cwd(), resolve(path));
