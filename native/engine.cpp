@@ -110,9 +110,10 @@ napi_value engineInfo(napi_env env, napi_callback_info) {
 napi_value benchDirectAdd(napi_env env, napi_callback_info info) {
   return guarded(env, "benchDirectAdd", [&] {
     Arguments<2> args(env, info);
+    auto count = toInt(env, args[1]);
+    if (count < 1 || count > 10'000'000) throw ArgumentError("expected 1 to 10,000,000 calls");
     auto a = at::ones({toInt(env, args[0])});
     auto b = at::ones({toInt(env, args[0])});
-    auto count = toInt(env, args[1]);
     auto start = std::chrono::steady_clock::now();
     for (int64_t i = 0; i < count; ++i) auto c = at::add(a, b);
     std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - start;

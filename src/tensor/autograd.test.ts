@@ -138,7 +138,7 @@ describe('backward', () => {
     x.grad = undefined;
     expect(x.grad).toBeUndefined();
     x.mul(2).backward(leaf([1, 5]));
-    expect(x.grad?.tolist()).toEqual([2, 10]);
+    expect((x as Tensor).grad?.tolist()).toEqual([2, 10]);
   });
 
   inScope('of several outputs, only into the named inputs', () => {

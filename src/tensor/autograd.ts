@@ -3,9 +3,10 @@
  * and is run again with one when its gradient is due. Engine threads never call into JavaScript, so
  * the same code holds on a GPU.
  */
-import { NativeError } from './errors.ts';
+import { kindOf, NativeError } from './errors.ts';
 import { dispose, keep, scope } from './handle.ts';
-import { native } from './native.ts';
+import { type NativeHandle, native } from './native.ts';
+import { handlesOf, optionalHandles } from './operator-call.ts';
 import { Tensor } from './tensor.ts';
 
 type OneOrMany = Tensor | readonly Tensor[];
@@ -13,19 +14,22 @@ type OneOrMany = Tensor | readonly Tensor[];
 type GradOutputs = Tensor | readonly (Tensor | undefined)[];
 
 function list(value: OneOrMany): readonly Tensor[] {
-  return value instanceof Tensor ? [value] : value;
+  if (value instanceof Tensor) return [value];
+  if (Array.isArray(value)) return value;
+  throw new NativeError('autograd', '', `expected a Tensor or an array of Tensors, got ${kindOf(value)}`);
 }
 
-function gradHandles(outputs: readonly Tensor[], gradOutputs: GradOutputs | undefined): (number | null)[] {
-  const given =
-    gradOutputs === undefined
-      ? outputs.map(() => undefined)
-      : gradOutputs instanceof Tensor
-        ? [gradOutputs]
-        : gradOutputs;
-  if (given.length !== outputs.length)
-    throw new NativeError('backward', '', `${outputs.length} outputs but ${given.length} gradients`);
-  return given.map((gradient) => (gradient === undefined ? null : gradient.handle));
+function gradHandles(
+  outputs: readonly NativeHandle[],
+  gradOutputs: GradOutputs | undefined,
+  operator: string,
+): (NativeHandle | null)[] {
+  if (gradOutputs === undefined) return outputs.map(() => null);
+  const given = gradOutputs instanceof Tensor ? [gradOutputs] : gradOutputs;
+  const handles = optionalHandles(given, operator, 'gradOutputs');
+  if (handles.length !== outputs.length)
+    throw new NativeError(operator, '', `${outputs.length} outputs but ${handles.length} gradients`);
+  return handles;
 }
 
 /**
@@ -52,13 +56,13 @@ export function grad(
   gradOutputs?: GradOutputs,
   options: { retain_graph?: boolean; create_graph?: boolean; allow_unused?: boolean } = {},
 ): (Tensor | undefined)[] {
-  const from = list(outputs);
+  const from = handlesOf(list(outputs), 'grad', 'outputs');
   const { create_graph = false, retain_graph = create_graph, allow_unused = false } = options;
   return native
     .grad(
-      from.map((tensor) => tensor.handle),
-      inputs.map((tensor) => tensor.handle),
-      gradHandles(from, gradOutputs),
+      from,
+      handlesOf(inputs, 'grad', 'inputs'),
+      gradHandles(from, gradOutputs, 'grad'),
       retain_graph,
       create_graph,
       allow_unused,
@@ -76,14 +80,14 @@ export function backward(
   gradOutputs?: GradOutputs,
   options: { retain_graph?: boolean; create_graph?: boolean; inputs?: readonly Tensor[] } = {},
 ): void {
-  const from = list(outputs);
+  const from = handlesOf(list(outputs), 'backward', 'outputs');
   const { create_graph = false, retain_graph = create_graph, inputs = [] } = options;
   native.backward(
-    from.map((tensor) => tensor.handle),
-    gradHandles(from, gradOutputs),
+    from,
+    gradHandles(from, gradOutputs, 'backward'),
     retain_graph,
     create_graph,
-    inputs.map((tensor) => tensor.handle),
+    handlesOf(inputs, 'backward', 'inputs'),
   );
 }
 
@@ -145,6 +149,7 @@ export function checkpoint(
   fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[],
   inputs: readonly Tensor[],
 ): Checkpoint {
+  handlesOf(inputs, 'checkpoint', 'inputs'); // all alive, before anything is made
   const [saved, outputs] = scope('checkpoint', () => {
     const own = inputs.map((input) => input.detach());
     // An output that is an input itself must not share its fate.

@@ -47,9 +47,13 @@ const arrayTypes: Record<DType, ArrayType> = {
 };
 
 export function arrayTypeOf(dtype: DType): ArrayType {
-  const type = arrayTypes[dtype];
-  if (type === undefined) throw new NativeError('dtype', '', `'${dtype}' has no JavaScript array`);
-  return type;
+  if (typeof dtype !== 'string')
+    throw new NativeError('dtype', '', `expected a dtype, got a ${typeof dtype}`);
+  if (!Object.hasOwn(arrayTypes, dtype)) {
+    const known = Object.keys(arrayTypes).join(', ');
+    throw new NativeError('dtype', '', `'${dtype}' has no JavaScript array; these have: ${known}`);
+  }
+  return arrayTypes[dtype];
 }
 
 /** The dtype that a typed array holds when none is named. */

@@ -17,3 +17,19 @@ export class NativeError extends Error {
     this.detail = detail;
   }
 }
+
+/** What a value is, in a few words: `number 3`, `'text'`, `an array`, `a Date`. */
+export function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  switch (typeof value) {
+    case 'object':
+      return `a ${value.constructor?.name ?? 'object'}`;
+    case 'function':
+      return 'a function';
+    case 'string':
+      return value.length <= 40 ? `'${value}'` : `'${value.slice(0, 40)}...'`;
+    default:
+      return `${typeof value} ${String(value)}`;
+  }
+}

@@ -1,5 +1,5 @@
 /** Seeded random generators whose state can be saved. Every random stream of a run has its own. */
-import { NativeError } from './errors.ts';
+import { kindOf, NativeError } from './errors.ts';
 import { type NativeGenerator, type NativeHandle, native } from './native.ts';
 
 export class Generator {
@@ -44,7 +44,7 @@ export class Generator {
 
 function checkedSeed(seed: number | bigint): bigint {
   if (typeof seed !== 'bigint' && !Number.isSafeInteger(seed))
-    throw new NativeError('Generator', '', `expected a whole number as seed, got ${String(seed)}`);
+    throw new NativeError('Generator', '', `expected a whole number as seed, got ${kindOf(seed)}`);
   const value = BigInt(seed);
   if (value < 0n || value >= 1n << 63n)
     throw new NativeError('Generator', '', `expected a seed from 0 to 2^63 - 1, got ${seed}`);

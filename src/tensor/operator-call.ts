@@ -3,7 +3,7 @@
  * and refusing arguments that fit no overload.
  */
 import type { Device, DType } from './dtype.ts';
-import { NativeError } from './errors.ts';
+import { kindOf, NativeError } from './errors.ts';
 import { Generator } from './generator.ts';
 import { TensorHandle } from './handle.ts';
 import { type NativeHandle, type NativeValue, native } from './native.ts';
@@ -39,24 +39,41 @@ export function optionalHandle(value: unknown, operator: string, argument: strin
   return value === undefined || value === null ? undefined : handleOf(value, operator, argument);
 }
 
-export function handlesOf(value: unknown, operator: string, argument: string): NativeHandle[] {
+/** Far above any list of tensors, far below the 2^32 holes that `new Array(n)` hands out for nothing. */
+const maxListLength = 1 << 20;
+
+function listOf(value: unknown, operator: string, argument: string): readonly unknown[] {
   if (!Array.isArray(value))
     throw new NativeError(
       operator,
       '',
       `argument '${argument}' expected an array of Tensors, got ${kindOf(value)}`,
     );
-  return value.map((item, i) => handleOf(item, operator, `${argument}[${i}]`));
+  if (value.length > maxListLength)
+    throw new NativeError(
+      operator,
+      '',
+      `argument '${argument}' expected at most ${maxListLength} Tensors, got an array of ${value.length}`,
+    );
+  return value;
+}
+
+export function handlesOf(value: unknown, operator: string, argument: string): NativeHandle[] {
+  const list = listOf(value, operator, argument);
+  const handles: NativeHandle[] = [];
+  for (let i = 0; i < list.length; i++) {
+    const item = list[i];
+    handles.push(item instanceof TensorHandle ? item.handle : handleOf(item, operator, `${argument}[${i}]`));
+  }
+  return handles;
 }
 
 export function optionalHandles(value: unknown, operator: string, argument: string): (NativeHandle | null)[] {
-  if (!Array.isArray(value))
-    throw new NativeError(
-      operator,
-      '',
-      `argument '${argument}' expected an array of Tensors, got ${kindOf(value)}`,
-    );
-  return value.map((item, i) => optionalHandle(item, operator, `${argument}[${i}]`) ?? null);
+  const list = listOf(value, operator, argument);
+  const handles: (NativeHandle | null)[] = [];
+  for (let i = 0; i < list.length; i++)
+    handles.push(optionalHandle(list[i], operator, `${argument}[${i}]`) ?? null);
+  return handles;
 }
 
 export function generatorOf(value: unknown, operator: string, argument: string): NativeValue {
@@ -80,15 +97,6 @@ export function isOptions(value: unknown): boolean {
 /** Whether an options object names this option. */
 export function optionOf(value: unknown, name: string): boolean {
   return isOptions(value) && (value as Record<string, unknown>)[name] !== undefined;
-}
-
-export function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'object') return `a ${value.constructor?.name ?? 'object'}`;
-  return typeof value === 'string'
-    ? `'${value}'`
-    : `${typeof value} ${String(value)}`.replace('undefined undefined', 'undefined');
 }
 
 /** No overload takes these arguments. */
@@ -132,6 +140,8 @@ export function callOperator(
   args: readonly unknown[] = [],
   options: Readonly<Record<string, unknown>> = {},
 ): unknown {
+  if (typeof fullName !== 'string')
+    throw new NativeError('callOperator', '', `expected the name of an operator, got ${kindOf(fullName)}`);
   const dot = fullName.indexOf('.', fullName.indexOf('::') + 2);
   const name = dot < 0 ? fullName : fullName.slice(0, dot);
   const overload = dot < 0 ? '' : fullName.slice(dot + 1);

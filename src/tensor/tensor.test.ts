@@ -186,7 +186,7 @@ describe('fromTypedArray and toTypedArray', () => {
     const x = ones([2]);
     const view = x.view_as_array();
     expect(() => x.resize_([1_000_000])).toThrow('not resizable');
-    expect(Array.from(view)).toEqual([1, 1]);
+    expect(view).toEqual(new Float32Array([1, 1]));
   });
 
   it('an array stays reachable while a tensor borrows it', () => {
@@ -239,7 +239,7 @@ describe('tensor()', () => {
     expect(() => tensor([2 ** 31], { dtype: 'int32' })).toThrow("int32 can't hold");
     expect(() => tensor([Number.NaN], { dtype: 'int32' })).toThrow("int32 can't hold NaN");
     expect(() => tensor([256], { dtype: 'uint8' })).toThrow("uint8 can't hold 256");
-    expect(() => tensor([1], { dtype: 'float31' as never })).toThrow("unknown dtype 'float31'");
+    expect(() => tensor([1], { dtype: 'float31' as never })).toThrow("'float31' has no JavaScript array");
     expect(() => tensor([1], { device: 'toaster' })).toThrow(NativeError);
   });
 });
@@ -263,7 +263,7 @@ describe('numbers out', () => {
     gone.dispose();
     expect(String(gone)).toBe('Tensor(dead)');
     expect(zeros([2, 3]).size(-1)).toBe(3);
-    expect(() => zeros([2, 3]).size(2)).toThrow('dimension 2');
+    expect(() => zeros([2, 3]).size(2)).toThrow('dimension number 2');
   });
 });
 

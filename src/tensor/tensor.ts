@@ -3,9 +3,9 @@
  * (`operators.generated.ts`); here is what a tensor knows of itself, and how data gets in and out.
  */
 import { arrayTypeOf, type Device, type DType, dtypeOfArray, type TypedArray } from './dtype.ts';
-import { NativeError } from './errors.ts';
+import { kindOf, NativeError } from './errors.ts';
 import { type NativeHandle, native } from './native.ts';
-import { callOperator, isScalar, kindOf, type Scalar, setTensorFactory } from './operator-call.ts';
+import { callOperator, isScalar, type Scalar, setTensorFactory } from './operator-call.ts';
 import { TensorOperators } from './operators.generated.ts';
 
 export interface TensorOptions {
@@ -48,9 +48,9 @@ export class Tensor extends TensorOperators {
 
   /** The size of one dimension; negative counts from the end. */
   size(dim: number): number {
-    const size = this.shape.at(dim);
+    const size = typeof dim === 'number' ? this.shape.at(dim) : undefined;
     if (size === undefined)
-      throw new NativeError('size', '', `dimension ${dim} of a tensor with ${this.ndim} dimensions`);
+      throw new NativeError('size', '', `dimension ${kindOf(dim)} of a tensor with ${this.ndim} dimensions`);
     return size;
   }
 
@@ -249,6 +249,7 @@ const integerRange: Partial<Record<DType, readonly [number, number]>> = {
  */
 export function tensor(values: NestedNumbers, options: TensorOptions = {}): Tensor {
   const dtype = options.dtype ?? 'float32';
+  arrayTypeOf(dtype); // throws for what is no dtype
   const range = integerRange[dtype];
   const shape: number[] = [];
   for (let level: NestedNumbers | undefined = values; Array.isArray(level); level = level[0]) {
