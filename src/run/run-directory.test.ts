@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ConfigError, DataError } from './errors.ts';
+import { readJsonLines } from './json-lines.ts';
 import { RunDirectory, stepName } from './run-directory.ts';
+import { encodeTokens } from './token-file.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'twgrpo-run-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -51,7 +53,8 @@ describe('run directory', () => {
     for (let step = 1; step <= 5; step++) {
       run.appendMetrics({ step, reward: step / 10, note: null });
       run.appendCompletions(step, [{ step, text: 'A' }]);
-      run.writeTokens(step, Uint8Array.of(step));
+      run.writeTokens(step, encodeTokens({ step, rows: [] }));
+      run.appendAlert({ step, rule: 'zero_std' });
     }
     appendFileSync(run.metricsPath, '{"step":6,"re');
     appendFileSync(run.completionsPath(3), '{"st');
@@ -73,6 +76,9 @@ describe('run directory', () => {
     expect(again.readCompletions(3).map((record) => record['text'])).toEqual(['A', 'B']);
     expect(again.readCompletions(4)).toEqual([]);
     expect(existsSync(again.tokensPath(4))).toBe(false);
+    expect(again.readTokens(3)).toEqual({ step: 3, rows: [] });
+    expect(() => again.readTokens(4)).toThrow(DataError);
+    expect(readJsonLines(again.alertsPath).map((alert) => alert['step'])).toEqual([1, 2, 3]);
     expect(again.info.id).toBe(run.info.id);
     expect(again.info.resumes).toMatchObject([{ step: 3, command: ['again'] }]);
     expect(parse(readFileSync(join(path, 'config.yaml'), 'utf8'))).toMatchObject({ learning_rate: 5e-7 });

@@ -4,6 +4,7 @@
  *     config.yaml            resolved configuration, sources as comments
  *     run.json               id, version, git commit, machine, command, start, resumes
  *     metrics.jsonl          one row a step
+ *     alerts.jsonl           what looked wrong, one row an alert
  *     completions/step-000123.jsonl, tokens/step-000123.bin
  *     videos/ logs/ eval/ checkpoint-500/ events.out.tfevents.*
  *
@@ -11,22 +12,14 @@
  * was recorded after s so that no curve is forked.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, cpus, hostname, platform, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Document, isNode } from 'yaml';
 import { ConfigError, DataError, TwgrpoError } from './errors.ts';
 import { appendJsonLines, type JsonObject, readJsonLines, repairJsonLines } from './json-lines.ts';
 import { gitCommit, packageVersion } from './package-root.ts';
+import { decodeTokens, type TokenFile } from './token-file.ts';
 
 export interface MachineInfo {
   readonly hostname: string;
@@ -228,18 +221,36 @@ export class RunDirectory {
     return stepsIn(join(this.path, 'completions')).map((entry) => entry.step);
   }
 
+  /** Writes `tokens/step-N.bin`, see `token-file.ts`. */
   writeTokens(step: number, bytes: Uint8Array): void {
     writeAtomically(this.tokensPath(step), bytes);
   }
 
+  /** @throws DataError when the step has no token file, or it is damaged */
+  readTokens(step: number): TokenFile {
+    const path = this.tokensPath(step);
+    if (!existsSync(path)) throw new DataError(`${path}: no such file`);
+    return decodeTokens(readFileSync(path), path);
+  }
+
+  get alertsPath(): string {
+    return join(this.path, 'alerts.jsonl');
+  }
+
+  /** Appends one alert; it names its `step`. */
+  appendAlert(alert: { readonly step: number } & JsonObject): void {
+    appendJsonLines(this.alertsPath, [alert]);
+  }
+
   /** Removes every record of a step greater than `step`. */
   truncateAfter(step: number): void {
-    if (existsSync(this.metricsPath)) {
-      repairJsonLines(this.metricsPath);
-      const rows = this.readMetrics();
-      const kept = rows.filter((row) => row.step <= step);
+    for (const path of [this.metricsPath, this.alertsPath]) {
+      if (!existsSync(path)) continue;
+      repairJsonLines(path);
+      const rows = readJsonLines(path);
+      const kept = rows.filter((row) => Number(row['step']) <= step);
       if (kept.length < rows.length) {
-        writeAtomically(this.metricsPath, kept.map((row) => `${JSON.stringify(row)}\n`).join(''));
+        writeAtomically(path, kept.map((row) => `${JSON.stringify(row)}\n`).join(''));
       }
     }
     for (const name of ['completions', 'tokens']) {
@@ -249,11 +260,6 @@ export class RunDirectory {
         else if (entry.file.endsWith('.jsonl')) repairJsonLines(join(folder, entry.file));
       }
     }
-  }
-
-  /** Appends plain text to a file of the run folder, for example an alert. */
-  appendText(name: string, text: string): void {
-    appendFileSync(join(this.path, name), text);
   }
 }
 
