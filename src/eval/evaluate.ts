@@ -1,13 +1,7 @@
 /**
- * Runs a model over questions and writes one row an item. The file is append-only and keyed by item id: a run that
- * was killed continues with what is missing, and no item is answered twice.
- *
- *     <output_dir>/settings.json   model, data, protocol, sampling: a file with other settings is refused
- *     <output_dir>/rows.jsonl      one row an item, in the order they were finished
+ * Runs a model over questions and writes one row an item (`evaluation-rows.ts`). A run that was killed continues with what is
+ * missing: rows are appended a whole batch at a time and keyed by item id, so no item is answered twice and none is lost.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { writeFileAtomic } from '../io/index.ts';
 import type { EncodedPrompt, Processor, Qwen2_5VL } from '../models/index.ts';
 import {
   type AnswerParser,
@@ -23,117 +17,111 @@ import {
   type ReadyPrompt,
   type SamplingOptions,
 } from '../rollout/index.ts';
-import {
-  appendJsonLines,
-  ConfigError,
-  type JsonObject,
-  type Logger,
-  readJsonLines,
-  repairJsonLines,
-  VideoError,
-} from '../run/index.ts';
+import { appendJsonLines, type JsonObject, type Logger, VideoError } from '../run/index.ts';
 import { dispose, Generator, keep, NativeError, noGrad, scope } from '../tensor/index.ts';
-import type { ScoredRow } from './accuracy.ts';
+import { inBatches } from './batches.ts';
+import { checkSettings, type EvaluationRow, resumeRows, rowsPath } from './evaluation-rows.ts';
 
-export interface EvaluateOptions {
+/** What reading and scoring an answer needs. */
+export interface AnswerReading {
+  readonly processor: Pick<Processor, 'tokenizer'>;
+  readonly answer_parser: AnswerParser;
+}
+
+/** What answering needs. */
+export interface AnswerOptions {
   readonly model: Qwen2_5VL;
-  readonly processor: Processor;
-  readonly questions: readonly Question[];
-  readonly load: (question: Question) => Promise<ReadyPrompt>;
-  readonly output_dir: string;
-  /** Written to settings.json; everything that can change a score. */
-  readonly settings: JsonObject;
-  /** Prompts answered together; halved when memory runs out. @default 8 */
-  readonly batch_size?: number;
   readonly max_completion_length: number;
   readonly sampling: SamplingOptions;
   /** Used where sampling is not greedy. @default 0 */
   readonly seed?: number;
-  readonly answer_parser: AnswerParser;
   readonly stop_token_ids: readonly number[];
   readonly banned_token_ids: readonly number[];
+}
+
+export interface EvaluateOptions extends AnswerReading, AnswerOptions {
+  readonly questions: readonly Question[];
+  readonly load: (question: Question) => Promise<ReadyPrompt>;
+  /** How prompts become completions, in order. @default the model generates */
+  readonly answer?: (ready: readonly ReadyPrompt[]) => Promise<readonly Completion[]>;
+  readonly output_dir: string;
+  /** Written to settings.json; everything that can change a score. */
+  readonly settings: JsonObject;
+  /** Written beside the settings; may differ when a run continues. */
+  readonly facts?: JsonObject;
+  /** Prompts answered together; halved when memory runs out. @default 8 */
+  readonly batch_size?: number;
+  /** Videos decoded at once, while the batch before is being answered. @default 2 */
+  readonly num_loaders?: number;
   readonly logger: Logger;
+  /** Called with the number of items that have a row or are missing, and with the strict accuracy so far. */
   readonly onProgress?: ((done: number, facts: { readonly strict: number }) => void) | undefined;
+  /** Ends the run after the present batch. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One line of rows.jsonl. */
-export interface EvaluationRow extends ScoredRow {
-  readonly problem: string;
-  readonly video: string;
-  readonly completion: string;
-  readonly format: number;
-  readonly length: number;
-  readonly truncated: boolean;
-}
-
 export interface Evaluation {
+  /** In the order of the questions. */
   readonly rows: readonly EvaluationRow[];
   /** Items whose video could not be read, with the reason: reported as missing, never counted as wrong. */
   readonly missing: readonly { readonly id: string; readonly reason: string }[];
   /** False when stopped by the signal. */
   readonly isComplete: boolean;
+  /** Rows that an earlier attempt had made. */
+  readonly num_resumed: number;
+  /** Prompts of the last batches; smaller than asked for where memory ran out. */
+  readonly batch_size: number;
 }
 
-/** @throws ConfigError when `output_dir` holds rows that were made with other settings */
+/**
+ * @throws ConfigError when `output_dir` holds rows that were made with other settings; DataError when a prompt is too long;
+ *   TwgrpoError when memory does not suffice for one prompt
+ */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { questions, output_dir, logger, signal } = options;
-  const file = join(output_dir, 'rows.jsonl');
-  checkSettings(output_dir, options.settings);
-  const rows = readRows(file, questions);
+  const { questions, output_dir, logger } = options;
+  checkSettings(output_dir, options.settings, options.facts);
+  const wanted = new Map(questions.map(({ id }, index) => [id, index]));
+  const rows = resumeRows(output_dir).filter(({ id }) => wanted.has(id));
   const done = new Set(rows.map(({ id }) => id));
-  const waiting = questions.filter(({ id }) => !done.has(id));
   const missing: { id: string; reason: string }[] = [];
+  let right = rows.filter(({ score }) => score === 1).length;
   let batchSize = options.batch_size ?? 8;
-  const report = () => {
-    const right = rows.filter(({ score }) => score === 1).length;
+  const report = () =>
     options.onProgress?.(rows.length + missing.length, {
       strict: rows.length === 0 ? 0 : right / rows.length,
     });
-  };
   report();
-  while (waiting.length > 0 && signal?.aborted !== true) {
-    const batch = waiting.slice(0, batchSize);
-    const ready: ReadyPrompt[] = [];
-    try {
-      const settled = await Promise.allSettled(batch.map((question) => options.load(question)));
-      settled.forEach((result, i) => {
-        if (result.status === 'fulfilled') ready.push(result.value);
-        else if (result.reason instanceof VideoError) {
-          missing.push({ id: batch[i]!.id, reason: result.reason.message });
-          logger.warn(
-            { item: batch[i]!.id, err: result.reason },
-            'video can not be read; the item is reported as missing',
-          );
-        }
-      });
-      const broken = settled.find(
-        (result) => result.status === 'rejected' && !(result.reason instanceof VideoError),
-      );
-      if (broken !== undefined) throw (broken as PromiseRejectedResult).reason;
-      const completions = ready.length === 0 ? [] : await answer(ready, options);
-      const fresh = ready.map(({ question }, i) => toRow(question, completions[i]!, options));
-      appendJsonLines(file, fresh as unknown as JsonObject[]);
+  const isComplete = await inBatches<Question, ReadyPrompt, Completion>({
+    tasks: questions.filter(({ id }) => !done.has(id)),
+    batch_size: batchSize,
+    num_loaders: options.num_loaders ?? 2,
+    load: options.load,
+    answer: options.answer ?? ((ready) => answerWithModel(ready, options)),
+    isSkippable: (error) => error instanceof VideoError,
+    isOutOfMemory,
+    onBatch: ({ answered, skipped }) => {
+      for (const { task, error } of skipped) {
+        missing.push({ id: task.id, reason: (error as VideoError).message });
+        logger.warn({ item: task.id, err: error }, 'video can not be read; the item is reported as missing');
+      }
+      const fresh = answered.map(({ task, result }) => toRow(task, result, options));
+      appendJsonLines(rowsPath(output_dir), fresh as unknown as JsonObject[]);
       rows.push(...fresh);
-    } catch (error) {
-      if (!isOutOfMemory(error) || batchSize === 1) throw error;
-      // Nothing of this batch was written: it is asked again, whole, in smaller parts.
-      batchSize = Math.ceil(batchSize / 2);
-      logger.warn({ batch_size: batchSize }, 'memory ran out; smaller batches from here');
-      continue;
-    } finally {
-      for (const prompt of ready) prompt.dispose();
-    }
-    waiting.splice(0, batch.length);
-    report();
-  }
-  const order = new Map(questions.map(({ id }, i) => [id, i]));
-  rows.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
-  return { rows, missing, isComplete: waiting.length === 0 };
+      right += fresh.filter(({ score }) => score === 1).length;
+      report();
+    },
+    onSmaller: (size, error) => {
+      batchSize = size;
+      logger.warn({ batch_size: size, err: error }, 'memory ran out; smaller batches from here');
+    },
+    signal: options.signal,
+  });
+  rows.sort((a, b) => wanted.get(a.id)! - wanted.get(b.id)!);
+  return { rows, missing, isComplete, num_resumed: done.size, batch_size: batchSize };
 }
 
 /** One completion a prompt. */
-async function answer(ready: readonly ReadyPrompt[], options: EvaluateOptions): Promise<Completion[]> {
+async function answerWithModel(ready: readonly ReadyPrompt[], options: AnswerOptions): Promise<Completion[]> {
   const { model, seed = 0 } = options;
   const encoded: EncodedPrompt[] = [];
   try {
@@ -154,6 +142,7 @@ async function answer(ready: readonly ReadyPrompt[], options: EvaluateOptions): 
   }
 }
 
+/** FNV-1a of seed and id. */
 function seedOf(seed: number, id: string): bigint {
   let hash = 0xcbf29ce484222325n ^ BigInt(seed);
   for (const byte of Buffer.from(id, 'utf8'))
@@ -164,7 +153,7 @@ function seedOf(seed: number, id: string): bigint {
 function toRow(
   question: Question,
   completion: Completion,
-  { processor, answer_parser }: EvaluateOptions,
+  { processor, answer_parser }: AnswerReading,
 ): EvaluationRow {
   const text = processor.tokenizer.decode(completion.ids, { skip_special_tokens: true });
   const truth = parseSolution(question.solution);
@@ -185,38 +174,9 @@ function toRow(
   };
 }
 
-/** Rows of an earlier attempt; a torn last line is cut off, repeated ids count once. */
-function readRows(file: string, questions: readonly Question[]): EvaluationRow[] {
-  if (!existsSync(file)) return [];
-  repairJsonLines(file);
-  const wanted = new Set(questions.map(({ id }) => id));
-  const rows = new Map<string, EvaluationRow>();
-  for (const row of readJsonLines(file) as unknown as EvaluationRow[])
-    if (wanted.has(row.id) && !rows.has(row.id)) rows.set(row.id, row);
-  return [...rows.values()];
-}
-
-function checkSettings(output_dir: string, settings: JsonObject): void {
-  mkdirSync(output_dir, { recursive: true });
-  const file = join(output_dir, 'settings.json');
-  const text = `${JSON.stringify(settings, null, 2)}\n`;
-  if (!existsSync(file)) {
-    writeFileAtomic(file, text);
-    return;
-  }
-  const saved = JSON.parse(readFileSync(file, 'utf8')) as JsonObject;
-  const differing = [...new Set([...Object.keys(saved), ...Object.keys(settings)])].filter(
-    (key) => JSON.stringify(saved[key]) !== JSON.stringify(settings[key]),
-  );
-  if (differing.length > 0)
-    throw new ConfigError(
-      `${output_dir} holds results made with other settings: ${differing
-        .map((key) => `${key} was ${JSON.stringify(saved[key])}, now ${JSON.stringify(settings[key])}`)
-        .join('; ')}`,
-      { hint: 'choose another output folder, or remove this one' },
-    );
-}
-
+/** libtorch's words for it on CPU and CUDA, and V8's for buffers of pixels. */
 function isOutOfMemory(error: unknown): boolean {
-  return error instanceof NativeError && /can't allocate memory|out of memory/i.test(error.detail);
+  if (error instanceof NativeError)
+    return /can't allocate memory|not enough memory|out of memory|bad_alloc/i.test(error.detail);
+  return error instanceof RangeError && /allocation failed/i.test(error.message);
 }

@@ -1,7 +1,28 @@
 /** Scores, their statistics, and the reports made of them. */
 export { type Accuracy, type AccuracyTable, accuracy, accuracyTable, type ScoredRow } from './accuracy.ts';
+export {
+  BENCHMARK_NAMES,
+  BENCHMARKS,
+  type Benchmark,
+  type BenchmarkName,
+  benchmarkOf,
+  type QuestionSet,
+  type QuestionSetOptions,
+  readQuestionSet,
+} from './benchmarks.ts';
 export { type Comparison, compareRuns, type NamedRows } from './compare.ts';
-export { type EvaluateOptions, type Evaluation, type EvaluationRow, evaluate } from './evaluate.ts';
+export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate.ts';
+export { type EvaluationRow, readEvaluationRows } from './evaluation-rows.ts';
+export { modelFingerprint } from './model-fingerprint.ts';
+export {
+  type Answers,
+  PROTOCOL_NAMES,
+  PROTOCOLS,
+  type Protocol,
+  type ProtocolName,
+  protocolOf,
+  samplingOf,
+} from './protocols.ts';
 export {
   type Agreement,
   type Duplicate,

@@ -1,0 +1,102 @@
+/**
+ * How a benchmark is asked and read, under one name: prompt, sampling, frames, answer parser, longest answer. Scores under different
+ * protocols can't be compared, so every result carries the name.
+ *
+ * Each of the three has two forms. The plain one is what we would do: greedy, no penalty, true time, a careful reader of
+ * answers. The `-reference` one repeats the authors' evaluators: temperature 0.1 with top_p 0.001 (nearly greedy), the
+ * repetition penalty of the model's own generation_config.json, always 16 frames with a constant time, their splitting of
+ * answers, 4096 tokens.
+ * Source: longmalongma/TW-GRPO src/eval/eval_clevrer.py, eval_clevrer_zeroshot.py, eval_general_videor1.py,
+ * eval_general_zeroshot.py.
+ */
+import type { PromptTemplate } from '../data/index.ts';
+import type { GenerationConfig } from '../models/index.ts';
+import type { AnswerParser } from '../rl/index.ts';
+import type { SamplingOptions } from '../rollout/index.ts';
+import { ConfigError } from '../run/index.ts';
+import type { VideoPreset } from '../video/index.ts';
+
+/** Whether every question of a set has one right option by its design, or some have several. */
+export type Answers = 'single' | 'mixed';
+
+export interface Protocol {
+  readonly summary: string;
+  /** Wording by kind of set. */
+  readonly template: Readonly<Record<Answers, PromptTemplate>>;
+  readonly sampling: SamplingOptions;
+  /** Take the repetition penalty from the model folder, as transformers' `generate` does. */
+  readonly uses_model_penalty: boolean;
+  readonly answer_parser: AnswerParser;
+  readonly video: VideoPreset;
+  readonly max_completion_length: number;
+}
+
+const OURS = {
+  sampling: { greedy: true },
+  uses_model_penalty: false,
+  answer_parser: 'tolerant',
+  video: 'correct',
+} as const;
+
+const AUTHORS = {
+  sampling: { temperature: 0.1, top_p: 0.001 },
+  uses_model_penalty: true,
+  video: 'reference_eval',
+  max_completion_length: 4096,
+} as const;
+
+export const PROTOCOLS = {
+  'tw-grpo': {
+    summary: 'thinking, then letters; the prompt the models are trained with',
+    template: { single: 'tw-grpo', mixed: 'tw-grpo' },
+    max_completion_length: 1024,
+    ...OURS,
+  },
+  'zero-shot': {
+    summary: 'the answer at once, without thinking',
+    template: { single: 'zero-shot-letter', mixed: 'zero-shot' },
+    max_completion_length: 128,
+    ...OURS,
+  },
+  'video-r1': {
+    summary: "Video-R1's long prompt, one letter",
+    template: { single: 'video-r1', mixed: 'video-r1' },
+    max_completion_length: 2048,
+    ...OURS,
+  },
+  'tw-grpo-reference': {
+    summary: "the authors' evaluation of their models, slips included",
+    template: { single: 'video-r1', mixed: 'tw-grpo-eval' },
+    answer_parser: 'reference_eval',
+    ...AUTHORS,
+  },
+  'zero-shot-reference': {
+    summary: "the authors' zero-shot rows; one letter is read from the whole text",
+    template: { single: 'zero-shot-letter', mixed: 'zero-shot' },
+    answer_parser: 'reference_raw',
+    ...AUTHORS,
+  },
+  'video-r1-reference': {
+    summary: "the authors' rows of Video-R1",
+    template: { single: 'video-r1', mixed: 'video-r1' },
+    answer_parser: 'reference_eval',
+    ...AUTHORS,
+  },
+} as const satisfies Readonly<Record<string, Protocol>>;
+
+export type ProtocolName = keyof typeof PROTOCOLS;
+export const PROTOCOL_NAMES = Object.keys(PROTOCOLS) as readonly ProtocolName[];
+
+/** @throws ConfigError for an unknown name */
+export function protocolOf(name: string): Protocol {
+  if (Object.hasOwn(PROTOCOLS, name)) return PROTOCOLS[name as ProtocolName];
+  throw new ConfigError(`protocol must be one of ${PROTOCOL_NAMES.join(', ')}, got ${JSON.stringify(name)}`);
+}
+
+/** What is drawn with: the protocol's, with the model's own penalty where the protocol asks for it. */
+export function samplingOf(protocol: Protocol, generation: GenerationConfig): SamplingOptions {
+  const { repetition_penalty } = generation;
+  return protocol.uses_model_penalty && repetition_penalty !== undefined
+    ? { ...protocol.sampling, repetition_penalty }
+    : protocol.sampling;
+}
