@@ -32,9 +32,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./logprobs.ts')).logprobs,
   },
   {
+    name: 'eval',
+    summary: 'measure a model on a benchmark or on your own questions; continues where it was stopped',
+    load: async () => (await import('./eval.ts')).evaluateCommand,
+  },
+  {
     name: 'score',
     summary: "re-score results logs in the authors' format and compare with the scores inside",
     load: async () => (await import('./score.ts')).score,
+  },
+  {
+    name: 'qai',
+    summary: 'question-answer inversion: make multi-answer questions out of single-answer ones',
+    load: async () => (await import('./qai.ts')).qai,
+  },
+  {
+    name: 'data',
+    summary: 'check question files and their videos, and convert them',
+    load: async () => (await import('./data.ts')).data,
   },
   {
     name: 'doctor',
@@ -71,19 +86,34 @@ async function buildProgram(
       getErrHasColors: () => streams.stderr.isTTY === true,
     })
     .exitOverride();
+  await addCommands(program, commands, argv, streams, onDone);
+  return program;
+}
+
+/** Adds commands to their parent; those named in `argv` with their options, and with the commands under them. */
+async function addCommands(
+  parent: Command,
+  commands: readonly CommandEntry[],
+  argv: readonly string[],
+  streams: Streams,
+  onDone: (code: number) => void,
+): Promise<void> {
   for (const { name, summary, load } of commands) {
-    const command = program.command(name).description(summary);
+    const command = parent.command(name).description(summary);
     if (!argv.includes(name)) continue;
     const definition = await load();
-    definition.configure?.(command);
+    const { configure, examples, run, subcommands = [] } = definition;
+    configure?.(command);
+    command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ ${line}`).join('\n')}`);
+    await addCommands(command, subcommands, argv, streams, onDone);
+    if (run === undefined) continue;
     command
       .option('--json', 'print only JSON on stdout')
       .option('--quiet', 'say nothing on stderr but warnings and errors')
       .option('--no-color', 'no colours')
-      .addHelpText('after', `\nExamples:\n${definition.examples.map((line) => `  $ ${line}`).join('\n')}`)
       .action(async () => {
         const options = command.opts<CommonOptions>();
-        const code = await definition.run({
+        const code = await run({
           args: command.args,
           options: <Options>() => options as Options & CommonOptions,
           out: new Output(streams, options),
@@ -91,12 +121,12 @@ async function buildProgram(
         onDone(code ?? EXIT_CODES.done);
       });
   }
-  return program;
 }
 
 /** `--max_frames` for `--max-frames`: users of TRL write options as they write keys. Values and unknown words stay. */
 function kebabFlags(argv: readonly string[], program: Command): string[] {
-  const flags = new Set(program.commands.flatMap(({ options }) => options.map(({ long }) => long)));
+  const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
+  const flags = new Set(all(program).flatMap(({ options }) => options.map(({ long }) => long)));
   return argv.map((word) => {
     const [flag = '', ...rest] = word.split('=');
     const kebab = flag.replaceAll('_', '-');

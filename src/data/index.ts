@@ -1,4 +1,12 @@
-export { type CheckOptions, checkData, type DataReport, type SourceReport } from './check-data.ts';
+export {
+  type CheckOptions,
+  checkData,
+  type DataReport,
+  type SourceReport,
+  VIDEO_CHECKS,
+  type VideoCheck,
+  type VideoFacts,
+} from './check-data.ts';
 export {
   type ConvertClevrerOptions,
   type ConvertClevrerResult,
@@ -29,6 +37,7 @@ export {
   promptTemplate,
   promptText,
 } from './prompts.ts';
+export * from './qai/index.ts';
 export { Random, type RandomState } from './random.ts';
 export {
   DATA_FORMATS,
