@@ -1,0 +1,12 @@
+/** @file Real clips and files that lie beside a checkout; tests that need them are skipped where they are absent. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const SHARED = process.env['TWGRPO_SHARED'] ?? fileURLToPath(new URL('../../../shared', import.meta.url));
+
+/** Folder of the real clips; undefined where there is none. */
+export function realClips(): string | undefined {
+  const folder = join(SHARED, 'data', 'videos');
+  return existsSync(folder) ? folder : undefined;
+}
