@@ -68,6 +68,12 @@ describe('the negated clause', () => {
     ],
     ['Which option best describes the scene?', 'Which option does not best describe the scene?'],
     ['what causes the sphere to hit the cube', 'what does not cause the sphere to hit the cube'],
+    [
+      'Which factor most significantly influences the output?',
+      'Which factor does not most significantly influence the output?',
+    ],
+    ["What's the trigger of the war?", "What isn't the trigger of the war?"],
+    ["who's standing there", 'who is not standing there'],
     // Already negative.
     [
       'Which of the following will not happen if the cube is removed?',
@@ -83,6 +89,7 @@ describe('the negated clause', () => {
 describe('the negated answer, where "not" would deny the event', () => {
   it.each([
     ['why did the boy laugh', 'why did the boy laugh? which of these are not reasons'],
+    ["Why's she crying?", 'Why is she crying? Which of these are not reasons?'],
     ['Why is she crying?', 'Why is she crying? Which of these are not reasons?'],
     ['why the cup toppled', 'why the cup toppled? which of these are not reasons'],
     ['why did the dog not move', 'why did the dog not move? which of these are not reasons'],
@@ -136,7 +143,13 @@ describe('refusal', () => {
     ['what did both of them do', 'quantified_subject'],
     ['what did a man do', 'quantified_subject'],
     ['what did someone do', 'quantified_subject'],
-    ['what may the dog eat', 'subject_end_unknown'],
+    ['what may the dog eat', 'modal_scope'],
+    ['which must happen', 'modal_scope'],
+    ['What might be the cause?', 'modal_scope'],
+    ['Which of these is incorrect?', 'double_negation'],
+    ['Which drug is shown, and what does it do?', 'several_sentences'],
+    ["who's been there", 'ambiguous_verb'],
+    ["What's moved?", 'ambiguous_verb'],
     ['how many people are in the video', 'how_measure'],
     ['how is the weather', 'how_state'],
     ['how did the dog know that it is free', 'how_known'],
@@ -150,7 +163,6 @@ describe('contractions', () => {
   it.each([
     ['always', 'Which event will happen?', "Which event won't happen?"],
     ['always', 'who opened it', "who didn't open it"],
-    ['always', 'which event may happen', 'which event may not happen'],
     ['never', 'what did the lady do after it', 'what did the lady not do after it'],
     ['never', 'what did he take', 'what did he not take'],
     ['never', 'what is the man in red doing', 'what is the man in red not doing'],
@@ -158,8 +170,7 @@ describe('contractions', () => {
     ['never', 'what is the dancing man doing', 'refused: subject_end_unknown'],
     ['never', 'Which event will happen?', 'Which event will not happen?'],
     ['never', 'how did she react', 'in which of these ways did she not react'],
-    ['natural', 'what may he eat', 'what may he not eat'],
-    ['natural', 'what may the dog do', 'what may the dog not do'],
+    ['natural', 'what am i doing', 'what am i not doing'],
   ] as const)('%s: %s', (contractions, question, negated) => {
     expect(negate(question, contractions)).toBe(negated);
   });

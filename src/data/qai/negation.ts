@@ -22,6 +22,8 @@ import {
   FRONTING,
   ING_NOUNS,
   MEASURES,
+  MODALS_OF_SCOPE,
+  NEGATIVE_ADJECTIVES,
   NEGATIVES,
   POLARITY,
   POSITIVE,
@@ -51,6 +53,7 @@ export const REFUSALS = [
   'double_negation',
   'polarity_word',
   'quantified_subject',
+  'modal_scope',
   'subject_end_unknown',
   'how_measure',
   'how_state',
@@ -88,6 +91,7 @@ export function negateQuestion(text: string, contractions: Contractions = 'natur
   const question = findQuestion(text);
   if ('refused' in question) return question;
   const { words, at } = question;
+  if (words[at + 1]?.text === "'s") return negateShort(question, contractions);
   const word = words[at]!.text;
   const next = words[at + 1]?.text ?? '';
   if (word === 'why' || (word === 'how' && next === 'come')) return frameReason(question);
@@ -106,16 +110,23 @@ function findQuestion(text: string): Question | { readonly refused: Refusal } {
   for (const match of text.matchAll(WORD)) {
     if (match.index < start) continue;
     const between = text.slice(words.at(-1)?.end ?? start, match.index);
-    words.push({
-      text: match[0].toLowerCase().replaceAll('’', "'"),
-      start: match.index,
-      end: match.index + match[0].length,
-      afterComma: between.includes(','),
-    });
+    const word = match[0].toLowerCase().replaceAll('’', "'");
+    const end = match.index + match[0].length;
+    const afterComma = between.includes(',');
+    // "what's" is two words.
+    const isShort = word.endsWith("'s") && QUESTION_WORDS.has(word.slice(0, -2));
+    const cut = isShort ? end - 2 : end;
+    words.push({ text: isShort ? word.slice(0, -2) : word, start: match.index, end: cut, afterComma });
+    if (isShort) words.push({ text: "'s", start: cut, end, afterComma: false });
   }
   const at = findQuestionWord(words);
-  if (typeof at === 'number') return { text, words, at };
-  return at;
+  if (typeof at !== 'number') return at;
+  // "which drug …, and what does it do": two questions in one sentence.
+  const isJoined = words.some(
+    (word, index) =>
+      index > at && /^(?:and|or|but)$/.test(words[index - 1]!.text) && QUESTION_WORDS.has(word.text),
+  );
+  return isJoined ? { refused: 'several_sentences' } : { text, words, at };
 }
 
 function findQuestionWord(words: readonly Word[]): number | { readonly refused: Refusal } {
@@ -143,6 +154,15 @@ function findQuestionWord(words: readonly Word[]): number | { readonly refused: 
   return { refused: 'no_question_word' };
 }
 
+/** "what's": written out and negated as "what is", where it can't be "what has". */
+function negateShort({ text, words, at }: Question, contractions: Contractions): Negation {
+  const short = words[at + 1]!;
+  if (words[at]!.text === 'why')
+    return negateQuestion(splice(text, short.start, short.end, ' is'), contractions);
+  if (isParticiple(words[at + 2]?.text ?? '')) return { refused: 'ambiguous_verb' };
+  return negateQuestion(splice(text, short.start, short.end, ' is'), contractions);
+}
+
 /** Keeps the question and asks which options are not its answer: the event itself stays true. */
 function frameReason({ text, words, at }: Question): Negation {
   const body = text.trimEnd();
@@ -152,7 +172,7 @@ function frameReason({ text, words, at }: Question): Negation {
   const frame = `${isCapital ? 'Which' : 'which'} of these are not reasons`;
   return {
     question: `${stem}? ${frame}${marks}${text.slice(body.length)}`,
-    rule: at === 0 ? 'why-frame' : 'reason-frame',
+    rule: words[at]!.text === 'why' ? 'why-frame' : 'reason-frame',
   };
 }
 
@@ -242,7 +262,8 @@ function negateAuxiliary({ text, words, at }: Question, index: number, contracti
   const clause = mainClause(words, index + 1);
   const isNotNext = next.text === 'not';
   const others = clause.filter((word) => !(isNotNext && word === next));
-  if (others.some((word) => isNegative(word.text))) return { refused: 'double_negation' };
+  const isDenial = ({ text: word }: Word): boolean => isNegative(word) || NEGATIVE_ADJECTIVES.has(word);
+  if (others.some(isDenial)) return { refused: 'double_negation' };
   if (
     others.some((word) => POLARITY.has(word.text)) ||
     words.slice(at, index).some((word) => POLARITY.has(word.text))
@@ -254,6 +275,7 @@ function negateAuxiliary({ text, words, at }: Question, index: number, contracti
     return { question: splice(text, auxiliary.start, auxiliary.end, positive), rule: 'remove-not' };
   if (isNotNext) return { question: splice(text, auxiliary.end, next.end, ''), rule: 'remove-not' };
 
+  if (MODALS_OF_SCOPE.has(auxiliary.text)) return { refused: 'modal_scope' };
   const { kind, negative } = AUXILIARIES.get(auxiliary.text)!;
   const isWho = words[at]!.text === 'who';
   // "who did it", "which box has a lid": the auxiliary may be the verb itself.
@@ -315,15 +337,18 @@ function supportWithDo(
   const before = words[index - 1]!;
   const isAdverb = (word: string): boolean => /ly$/.test(word) || /^(?:best|first|most|then)$/.test(word);
   if (isWho && index === at + 2 && !isAdverb(before.text)) return { refused: 'unknown_verb' };
-  if (clause.some((word) => isNegative(word.text))) return { refused: 'double_negation' };
+  if (clause.some((word) => isNegative(word.text) || NEGATIVE_ADJECTIVES.has(word.text)))
+    return { refused: 'double_negation' };
   if (clause.some((word) => POLARITY.has(word.text) || /^(?:until|till)$/.test(word.text)))
     return { refused: 'polarity_word' };
   const verb = words[index]!;
   const { base, forms } = lookUpVerb(verb.text)!;
   const auxiliary = forms.has('third') ? 'does' : 'did';
   const full = contractions === 'always' ? `${auxiliary}n't` : `${auxiliary} not`;
-  // "correctly matches" -> "does not correctly match".
-  const insertAt = index - 1 > at && isAdverb(before.text) ? before.start : verb.start;
+  // "most directly shows" -> "does not most directly show".
+  let first = index;
+  while (first - 1 > at && isAdverb(words[first - 1]!.text)) first--;
+  const insertAt = words[first]!.start;
   const question = `${text.slice(0, insertAt)}${full} ${text.slice(insertAt, verb.start)}${base}${text.slice(verb.end)}`;
   return { question, rule: 'do-support' };
 }

@@ -59,6 +59,14 @@ export const CLAUSE_STARTS = set(
 /** Negative words that are no part of an auxiliary. */
 export const NEGATIVES = set('not never no nobody nothing none neither nor nowhere hardly');
 
+/** Adjectives that are negative themselves: "is not incorrect" would be a riddle. */
+export const NEGATIVE_ADJECTIVES = set(
+  'absent false impossible inaccurate inappropriate incorrect invalid least unlikely unrelated untrue wrong except',
+);
+
+/** Modals that "not" turns into something else than the opposite: "must not" forbids, "might not" leaves it open. */
+export const MODALS_OF_SCOPE = set('may might must shall');
+
 /** Words whose meaning turns under negation, so that "not" would not only invert the answer. */
 export const POLARITY = set('still already yet anymore also too else either rather');
 
@@ -71,7 +79,7 @@ export const PRONOUNS = set('he she it they we you i there');
 
 /** Adjectives and the like that follow "is" when the question word is the subject: "which of these is true". */
 export const PREDICATES = set(
-  'true false correct incorrect right wrong possible impossible likely unlikely visible present absent able closest nearest farthest best worst most least more less being next responsible',
+  'true correct right possible likely visible present able closest nearest farthest best worst most more less being next responsible',
 );
 
 /** "how many", "how long": a measure is asked for, not a manner. */
