@@ -20,7 +20,14 @@ import {
 } from '../io/index.ts';
 import { CheckpointError } from '../run/index.ts';
 import { type Device, type DType, keep, scope, type Tensor } from '../tensor/index.ts';
-import { adapterOf, type LoraAdapter, type LoraConfig, targetModules, transformersName } from './lora.ts';
+import {
+  adapterOf,
+  type LoraAdapter,
+  type LoraConfig,
+  targetModules,
+  transformersName,
+  unsupportedTargets,
+} from './lora.ts';
 import { publishedName } from './qwen2-5-vl/weight-names.ts';
 
 const CONFIG_FILE = 'adapter_config.json';
@@ -82,6 +89,13 @@ export function loadLora(
     target_modules: raw.target_modules,
     exclude_modules: raw.exclude_modules ?? undefined,
   };
+  const unsupported = unsupportedTargets(config);
+  if (unsupported.length > 0) {
+    throw new CheckpointError(
+      `${configFile}: target_modules names ${unsupported.join(' and ')}, which can not be adapted here`,
+      { hint: 'merge the adapter into its model with PEFT and load the merged folder' },
+    );
+  }
   return adapterOf(config, readTensors(join(dir, WEIGHTS_FILE), config, weights, options));
 }
 

@@ -11,6 +11,7 @@ import {
   readGolden,
   unpack,
 } from '../../tests/support/model-goldens.ts';
+import type { ConfigError } from '../run/index.ts';
 import { noGrad, scope, type Tensor } from '../tensor/index.ts';
 import { createLora, LORA_DEFAULTS, mergeLora } from './lora.ts';
 import { loadLora, saveLora } from './lora-files.ts';
@@ -105,6 +106,9 @@ describe('LoRA', () => {
     expect(load('dora', { use_dora: true })).toThrow('only plain LoRA is supported; found use_dora: true');
     expect(load('bias', { bias: 'all' })).toThrow('bias');
     expect(load('ia3', { peft_type: 'IA3' })).toThrow('peft_type');
+    expect(load('head', { target_modules: ['q_proj', 'lm_head'], exclude_modules: null })).toThrow(
+      'target_modules names lm_head (the language model head), which can not be adapted here',
+    );
     expect(load('rank', { r: 5 })).toThrow('the model needs [5,64]');
     expect(load('more', { target_modules: ['q_proj', 'v_proj', 'o_proj', 'down_proj', 'k_proj'] })).toThrow(
       'missing base_model.model.model.language_model.layers.0.self_attn.k_proj.lora_A.weight',
@@ -112,5 +116,25 @@ describe('LoRA', () => {
     expect(load('fewer', { target_modules: ['q_proj', 'v_proj', 'o_proj'] })).toThrow(
       'surplus base_model.model',
     );
+  });
+
+  it('refuses a new adapter on the head or the embedding, and says what there is', () => {
+    const { weights } = loadGoldenModel('qwen2-5-vl');
+    const create = (target_modules: string | string[], exclude_modules?: string) => () =>
+      createLora(weights, { ...LORA_DEFAULTS, target_modules, exclude_modules }, { seed: 0 });
+    expect(create(['q_proj', 'lm_head'])).toThrow(
+      'target_modules: no adapter can be put on lm_head (the language model head)',
+    );
+    expect(create(['embed_tokens'])).toThrow('embed_tokens (the token embedding)');
+    expect(create('.*(lm_head|embed_tokens|q_proj)')).toThrow('lm_head (the language model head) and embed');
+    expect(create(['nothing'])).toThrow('no linear layer matches target_modules ["nothing"]');
+    expect(create('all-linear')().pairs.has('model.layers.0.self_attn.q_proj')).toBe(true);
+    expect(create(['q_proj', 'lm_head'], 'lm_head')().pairs.size).toBe(2);
+    try {
+      create(['lm_head'])();
+      expect.unreachable();
+    } catch (error) {
+      expect((error as ConfigError).hint).toContain('linear layers inside the decoder');
+    }
   });
 });

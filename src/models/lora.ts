@@ -54,13 +54,19 @@ export interface LoraAdapter {
  *
  * @param weights The model's weights by published name; their shapes decide A and B.
  * @returns The adapter; its tensors are kept until disposed.
- * @throws ConfigError when no linear layer matches.
+ * @throws ConfigError when no linear layer matches, or the head or the embedding is named.
  */
 export function createLora(
   weights: ReadonlyMap<string, Tensor>,
   config: LoraConfig,
   options: { readonly seed: number; readonly dtype?: DType; readonly device?: Device },
 ): LoraAdapter {
+  const unsupported = unsupportedTargets(config);
+  if (unsupported.length > 0) {
+    throw new ConfigError(`target_modules: no adapter can be put on ${unsupported.join(' and ')}`, {
+      hint: SUPPORTED_TARGETS,
+    });
+  }
   const generator = new Generator(options.seed);
   const modules = targetModules(weights, config);
   if (modules.length === 0) {
@@ -130,6 +136,27 @@ export function targetModules(weights: ReadonlyMap<string, Tensor>, config: Lora
   }
   return modules;
 }
+
+/** Modules PEFT can adapt and we can not, with the reason. */
+const UNSUPPORTED = new Map([
+  ['lm_head', 'the language model head'],
+  ['model.language_model.embed_tokens', 'the token embedding'],
+]);
+
+/**
+ * What a config names that can not be adapted here: the head and the embedding. Leaving them out in silence would be another
+ * adapter. `all-linear` does not mean them, in PEFT neither.
+ * @returns the names, with what they are
+ */
+export function unsupportedTargets({ target_modules, exclude_modules }: LoraConfig): string[] {
+  if (target_modules === 'all-linear') return [];
+  return [...UNSUPPORTED]
+    .filter(([module]) => matches(module, target_modules))
+    .filter(([module]) => exclude_modules === undefined || !matches(module, exclude_modules))
+    .map(([module, what]) => `${module.split('.').at(-1)} (${what})`);
+}
+
+export const SUPPORTED_TARGETS = `supported are linear layers inside the decoder and the vision tower: ${LORA_DEFAULTS.target_modules}, and the tower's qkv, proj, mlp and merger.mlp layers`;
 
 /** PEFT's rule: a list holds whole names or endings after a dot, a string is a pattern for the whole name. */
 function matches(module: string, names: readonly string[] | string): boolean {

@@ -85,6 +85,11 @@ export function hashedPixels(seed: number, patches: number, width: number): Tens
   return fromTypedArray(values, [patches, width]);
 }
 
+/** Values in [-0.5, 0.5) from the same hash, multiples of 2^-24. */
+export function hashedNoise(seed: number, count: number): Float64Array {
+  return Float64Array.from({ length: count }, (_, i) => (hash(seed, i) >>> 8) / 2 ** 24 - 0.5);
+}
+
 function hash(seed: number, index: number): number {
   let x = (Math.imul(index, 0x9e3779b9) + Math.imul(seed, 0x85ebca6b)) >>> 0;
   x ^= x >>> 16;

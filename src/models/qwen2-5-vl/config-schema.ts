@@ -45,6 +45,10 @@ const visionShared = {
   spatial_patch_size: positive.optional(),
   spatial_merge_size: positive.default(2),
   temporal_patch_size: positive.default(2),
+  // transformers 5 writes it; the tower's rotary base has never been another.
+  rope_parameters: z
+    .looseObject({ rope_theta: z.literal(10_000, 'only 10000 is supported').optional() })
+    .nullish(),
 };
 
 export const vision25Schema = z.looseObject({
