@@ -48,9 +48,11 @@ Kind kindOf(const c10::TypePtr& type) {
     case c10::TypeKind::ListType: {
       auto element = type->castRaw<c10::ListType>()->getElementType();
       if (element->kind() == c10::TypeKind::OptionalType)
-        return kindOf(element->castRaw<c10::OptionalType>()->getElementType()) == Kind::Tensor
-                   ? Kind::OptionalTensorList
-                   : Kind::Unsupported;
+        switch (kindOf(element->castRaw<c10::OptionalType>()->getElementType())) {
+          case Kind::Tensor: return Kind::OptionalTensorList;
+          case Kind::Scalar: return Kind::OptionalScalarList;
+          default: return Kind::Unsupported;
+        }
       switch (kindOf(element)) {
         case Kind::Tensor: return Kind::TensorList;
         case Kind::Int: return Kind::IntList;
@@ -143,6 +145,12 @@ c10::IValue convert(napi_env env, napi_value value, const ArgumentSpec& spec) {
       for (auto item : toList(env, value)) list.push_back(c10::IValue(toScalar(env, item)));
       return list;
     }
+    case Kind::OptionalScalarList: {
+      c10::impl::GenericList list(c10::OptionalType::create(c10::NumberType::get()));
+      for (auto item : toList(env, value))
+        list.push_back(isNullish(env, item) ? c10::IValue() : c10::IValue(toScalar(env, item)));
+      return list;
+    }
     case Kind::DType: return parseDType(toString(env, value));
     case Kind::Layout: return parseLayout(toString(env, value));
     case Kind::MemoryFormat: return parseMemoryFormat(toString(env, value));
@@ -170,6 +178,7 @@ const char* kindName(Kind kind) {
     case Kind::StrList: return "str[]";
     case Kind::Scalar: return "Scalar";
     case Kind::ScalarList: return "Scalar[]";
+    case Kind::OptionalScalarList: return "Scalar?[]";
     case Kind::DType: return "ScalarType";
     case Kind::Layout: return "Layout";
     case Kind::MemoryFormat: return "MemoryFormat";

@@ -16,7 +16,7 @@ namespace twgrpo {
 /// What a JavaScript value has to be for one argument.
 enum class Kind {
   Tensor, TensorList, OptionalTensorList,
-  Int, IntList, Float, FloatList, Bool, BoolList, Str, StrList, Scalar, ScalarList,
+  Int, IntList, Float, FloatList, Bool, BoolList, Str, StrList, Scalar, ScalarList, OptionalScalarList,
   DType, Layout, MemoryFormat, Device, Generator,
   Unsupported,
 };
