@@ -1,8 +1,9 @@
 /** `twgrpo generate`: asks a model about videos and images, and writes its answer as it comes. */
-import { type EncodedPrompt, type GenerationConfig, readGenerationConfig } from '../models/index.ts';
+import type { EncodedPrompt, GenerationConfig } from '../models/index.ts';
 import {
   bannedTokenIds,
   type Completion,
+  checkSampling,
   generateGroup,
   type SamplingOptions,
   stopTokenIds,
@@ -12,11 +13,12 @@ import type { CommandDefinition, Output } from './command.ts';
 import {
   type ModelChoice,
   modelOptions,
-  openModel,
+  type OpenModel,
   PRESETS_HELP,
   preparePrompt,
   seconds,
   type VideoChoice,
+  withModel,
 } from './model-options.ts';
 import { collect, finiteNumber, wholeNumber } from './numbers.ts';
 
@@ -76,59 +78,76 @@ export const generate: CommandDefinition = {
   },
   run: async ({ options, out }) => {
     const given = options<Options>();
-    const { processor, model } = openModel(given, out);
-    const generation = readGenerationConfig(given.model, model.config);
-    const sampling = samplingOf(given, generation);
-    const stop_token_ids = stopTokenIds(generation, model.config);
-    if (stop_token_ids.length === 0)
-      out.warn(`${given.model} names no end token: answers run to their limit`);
-
-    const request = { text: given.prompt, system: given.system, videos: given.video, images: given.image };
-    const inputs = await preparePrompt(processor, request, given, out);
-    out.status(`prompt of ${inputs.input_ids.length} tokens; ${describe(sampling)}, seed ${given.seed}`);
-    let prompt: EncodedPrompt | undefined;
-    try {
-      const begin = performance.now();
-      prompt = keep(scope(() => noGrad(() => model.encodePrompt(inputs))));
-      const stream = answerStream(given.numGenerations, processor.tokenizer, out);
-      const completions = await generateGroup(model, prompt, {
-        ...sampling,
-        num_generations: given.numGenerations,
-        max_completion_length: given.maxCompletionLength ?? given.maxNewTokens,
-        stop_token_ids,
-        banned_token_ids: bannedTokenIds(processor, generation),
-        generator: new Generator(given.seed),
-        on_token: stream.take,
-      });
-      const text = ({ ids }: Completion) => processor.tokenizer.decode(ids, { skip_special_tokens: true });
-      stream.end(completions.map(text));
-      const numTokens = completions.reduce((sum, { ids }) => sum + ids.length, 0);
-      const ends = completions.map(({ finish_reason }) => finish_reason);
-      const numCut = ends.filter((reason) => reason === 'length').length;
+    await withModel(given, out, async (open) => {
+      const { processor, model, generation } = open;
+      const sampling = samplingOf(given, generation);
+      checkSampling(sampling);
+      const request = { text: given.prompt, system: given.system, videos: given.video, images: given.image };
+      const inputs = await preparePrompt(processor, request, given, out);
       out.status(
-        `${numTokens} tokens in ${seconds(begin)}${numCut === 0 ? '' : `; ${numCut} of ${ends.length} cut at the limit`}`,
+        `prompt of ${inputs.input_ids.length} tokens; ${describe(sampling)}${sampling.greedy ? '' : `, seed ${given.seed}`}`,
       );
-      out.json({
-        model: given.model,
-        prompt_tokens: inputs.input_ids.length,
-        grid_thw: inputs.video_grid_thw,
-        resized: inputs.resized,
-        frame_indices: inputs.frame_indices,
-        second_per_grid_ts: inputs.second_per_grid_ts,
-        sampling: { ...sampling, seed: given.seed },
-        completions: completions.map((completion) => ({
-          text: text(completion),
-          finish_reason: completion.finish_reason,
-          ids: completion.ids,
-          logprobs: [...completion.logps],
-        })),
-      });
-    } finally {
-      dispose([inputs, prompt?.vision]);
-      model.dispose();
-    }
+      const begin = performance.now();
+      const prompt = keep(scope(() => noGrad(() => model.encodePrompt(inputs))));
+      dispose([inputs.pixel_values, inputs.pixel_values_videos]);
+      try {
+        const completions = await answer(open, prompt, sampling, given, out);
+        const numTokens = completions.reduce((sum, { ids }) => sum + ids.length, 0);
+        const numCut = completions.filter(({ finish_reason }) => finish_reason === 'length').length;
+        const cut = numCut === 0 ? '' : `; ${numCut} of ${completions.length} cut at the limit`;
+        out.status(`${numTokens} tokens in ${seconds(begin)}${cut}`);
+        out.json({
+          model: given.model,
+          prompt_tokens: inputs.input_ids.length,
+          grid_thw: inputs.video_grid_thw,
+          resized: inputs.resized,
+          frame_indices: inputs.frame_indices,
+          second_per_grid_ts: inputs.second_per_grid_ts,
+          sampling: { ...sampling, seed: given.seed },
+          completions: completions.map(({ ids, logps, finish_reason }) => ({
+            text: processor.tokenizer.decode(ids, { skip_special_tokens: true }),
+            finish_reason,
+            ids,
+            logprobs: [...logps],
+          })),
+        });
+      } finally {
+        dispose(prompt.vision);
+      }
+    });
   },
 };
+
+/** Generate and print: one answer token by token; several would mix, so they appear whole and numbered at the end. */
+async function answer(
+  { processor, model, generation }: OpenModel,
+  prompt: EncodedPrompt,
+  sampling: SamplingOptions,
+  given: Options,
+  out: Output,
+): Promise<Completion[]> {
+  const { tokenizer } = processor;
+  const stop_token_ids = stopTokenIds(generation, model.config);
+  if (stop_token_ids.length === 0) out.warn(`${given.model} names no end token: answers run to their limit`);
+  const isStreamed = given.numGenerations === 1;
+  const stream = tokenizer.decodeStream({ skip_special_tokens: true });
+  const completions = await generateGroup(model, prompt, {
+    ...sampling,
+    num_generations: given.numGenerations,
+    max_completion_length: given.maxCompletionLength ?? given.maxNewTokens,
+    stop_token_ids,
+    banned_token_ids: bannedTokenIds(processor, generation),
+    generator: new Generator(given.seed),
+    on_token: ({ id }) => isStreamed && out.write(stream.push(id)),
+  });
+  if (isStreamed) out.print(stream.end());
+  else {
+    for (const [index, { ids }] of completions.entries()) {
+      out.print(`${out.bold(`[${index + 1}]`)} ${tokenizer.decode(ids, { skip_special_tokens: true })}`);
+    }
+  }
+  return completions;
+}
 
 /** What was asked for, else what the folder says, else the plain distribution. */
 function samplingOf(given: Options, generation: GenerationConfig): SamplingOptions {
@@ -154,24 +173,4 @@ function describe({ greedy, ...sampling }: SamplingOptions): string {
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key} ${value}`);
   return [greedy ? 'greedy' : 'sampling', ...parts].join(', ');
-}
-
-/** One answer appears token by token; several would mix, so they appear whole and numbered at the end. */
-function answerStream(
-  numAnswers: number,
-  tokenizer: {
-    decodeStream(options: { skip_special_tokens: boolean }): { push(id: number): string; end(): string };
-  },
-  out: Output,
-) {
-  const stream = tokenizer.decodeStream({ skip_special_tokens: true });
-  return {
-    take: ({ id }: { readonly id: number }) => {
-      if (numAnswers === 1) out.write(stream.push(id));
-    },
-    end: (texts: readonly string[]) => {
-      if (numAnswers === 1) out.print(stream.end());
-      else for (const [index, text] of texts.entries()) out.print(`${out.bold(`[${index + 1}]`)} ${text}`);
-    },
-  };
 }

@@ -2,18 +2,18 @@
  * `twgrpo logprobs`: the numbers behind an answer, for people and for a comparison with transformers: what the prompt became and the
  * log-probability of every token of a given completion.
  */
-import { readGenerationConfig } from '../models/index.ts';
+import type { EncodedPrompt, GenerationConfig, Qwen2_5VL } from '../models/index.ts';
 import { generateGroup } from '../rollout/index.ts';
 import { dispose, Generator, keep, noGrad, scope } from '../tensor/index.ts';
 import type { CommandDefinition, Output } from './command.ts';
 import {
   type ModelChoice,
   modelOptions,
-  openModel,
   PRESETS_HELP,
   preparePrompt,
   seconds,
   type VideoChoice,
+  withModel,
 } from './model-options.ts';
 import { wholeNumber } from './numbers.ts';
 
@@ -50,53 +50,61 @@ export const logprobs: CommandDefinition = {
   },
   run: async ({ options, out }) => {
     const given = options<Options>();
-    const { processor, model } = openModel(given, out);
-    const { tokenizer } = processor;
-    const request = { text: given.prompt, videos: [given.video] };
-    const inputs = await preparePrompt(processor, request, given, out);
-    const begin = performance.now();
-    out.status(`prompt of ${inputs.input_ids.length} tokens`);
-    const prompt = keep(scope(() => noGrad(() => model.encodePrompt(inputs))));
-    try {
+    await withModel(given, out, async ({ processor, model, generation }) => {
+      const { tokenizer } = processor;
       const ids = [...tokenizer.encode(given.completion), tokenizer.tokenId(END_TOKEN)];
-      const [logps = []] = model.completionLogps(prompt, [ids]);
-      let greedy_ids: readonly number[] | undefined;
-      if (given.greedy !== undefined) {
-        const generation = readGenerationConfig(given.model, model.config);
-        const [completion] = await generateGroup(model, prompt, {
-          num_generations: 1,
-          max_completion_length: given.greedy,
-          stop_token_ids: generation.eos_token_ids,
-          banned_token_ids: [],
-          greedy: true,
-          repetition_penalty: generation.repetition_penalty,
-          generator: new Generator(0),
+      const inputs = await preparePrompt(
+        processor,
+        { text: given.prompt, videos: [given.video] },
+        given,
+        out,
+      );
+      out.status(`prompt of ${inputs.input_ids.length} tokens, completion of ${ids.length}`);
+      const begin = performance.now();
+      const prompt = keep(scope(() => noGrad(() => model.encodePrompt(inputs))));
+      dispose(inputs.pixel_values_videos);
+      try {
+        const [logps = []] = model.completionLogps(prompt, [ids]);
+        const greedy_ids = given.greedy && (await greedyIds(model, prompt, generation, given.greedy));
+        out.status(`computed in ${seconds(begin)}`);
+        const token = (id: number) =>
+          id < tokenizer.size ? JSON.stringify(tokenizer.decode([id])) : '(no token)';
+        printTable(ids, logps, token, out);
+        if (greedy_ids) out.print(`greedy  ${greedy_ids.map(token).join(' ')}`);
+        out.json({
+          prompt_tokens: inputs.input_ids.length,
+          grid_thw: inputs.video_grid_thw,
+          resized: inputs.resized[0],
+          frame_indices: inputs.frame_indices[0],
+          completion_ids: ids,
+          completion_logprobs: logps,
+          ...(greedy_ids ? { greedy_ids } : {}),
         });
-        greedy_ids = completion?.ids;
+      } finally {
+        dispose(prompt.vision);
       }
-      out.status(`computed in ${seconds(begin)}`);
-      const token = (id: number) =>
-        id < tokenizer.size ? JSON.stringify(tokenizer.decode([id])) : '(no token)';
-      printTable(ids, logps, token, out);
-      if (greedy_ids !== undefined) {
-        out.print(`greedy  ${greedy_ids.map(token).join(' ')}`);
-        out.print(`        ${greedy_ids.join(' ')}`);
-      }
-      out.json({
-        prompt_tokens: inputs.input_ids.length,
-        grid_thw: inputs.video_grid_thw,
-        resized: inputs.resized[0],
-        frame_indices: inputs.frame_indices[0],
-        completion_ids: ids,
-        completion_logprobs: logps,
-        ...(greedy_ids === undefined ? {} : { greedy_ids }),
-      });
-    } finally {
-      dispose([inputs, prompt.vision]);
-      model.dispose();
-    }
+    });
   },
 };
+
+/** What transformers' `generate(do_sample=False, max_new_tokens=count)` gives. */
+async function greedyIds(
+  model: Qwen2_5VL,
+  prompt: EncodedPrompt,
+  { eos_token_ids, repetition_penalty }: GenerationConfig,
+  count: number,
+): Promise<readonly number[]> {
+  const [completion] = await generateGroup(model, prompt, {
+    num_generations: 1,
+    max_completion_length: count,
+    stop_token_ids: eos_token_ids,
+    banned_token_ids: [],
+    greedy: true,
+    repetition_penalty,
+    generator: new Generator(0),
+  });
+  return completion?.ids ?? [];
+}
 
 function printTable(
   ids: readonly number[],

@@ -1,14 +1,16 @@
 /**
- * What `generate` and `logprobs` share: the options that name a model folder and say how videos are seen, and the way from
+ * What `generate`, `logprobs` and `eval` share: the options that name a model folder and say how videos are seen, and the way from
  * them to a loaded model and a prompt.
  */
 import { type Command, Option } from 'commander';
 import {
+  type GenerationConfig,
   loadLora,
   type PreparedPrompt,
   Processor,
   type PromptRequest,
   Qwen2_5VL,
+  readGenerationConfig,
   type TextAfterVision,
 } from '../models/index.ts';
 import { videoSettings } from '../rollout/index.ts';
@@ -52,14 +54,9 @@ export interface VideoChoice {
   readonly maxPromptLength?: number;
 }
 
-/** Adds the options of `ModelChoice` and `VideoChoice`. */
-export function modelOptions(command: Command): Command {
+/** Adds the options of `ModelChoice`. */
+export function loadingOptions(command: Command): Command {
   const dtypes = ['float32', 'bfloat16', 'float16'];
-  const preset = new Option(
-    '--video-preset <name>',
-    'frame sampling, frame size and time by name, see below',
-  );
-  const count = wholeNumber(1);
   return command
     .requiredOption('--model <folder>', 'folder of a Qwen2-VL or Qwen2.5-VL model, as Hugging Face has it')
     .option('--adapter <folder>', 'LoRA adapter in PEFT format to put on the model')
@@ -75,7 +72,23 @@ export function modelOptions(command: Command): Command {
       ).choices(dtypes),
     )
     .option('--device <device>', 'cpu or cuda:N', 'cpu')
-    .option('--num-threads <n>', 'threads of one operator (default: all cores)', count)
+    .option('--num-threads <n>', 'threads of one operator (default: all cores)', wholeNumber(1))
+    .addOption(
+      new Option(
+        '--text-after-vision <rule>',
+        'where positions go on after a video: spatial (transformers 5) or largest (transformers 4); default: by the preset',
+      ).choices(['spatial', 'largest']),
+    );
+}
+
+/** Adds the options of `ModelChoice` and `VideoChoice`. */
+export function modelOptions(command: Command): Command {
+  const preset = new Option(
+    '--video-preset <name>',
+    'frame sampling, frame size and time by name, see below',
+  );
+  const count = wholeNumber(1);
+  return loadingOptions(command)
     .addOption(preset.choices(VIDEO_PRESETS).default('correct'))
     .option('--fps <n>', 'frames sampled a second', positiveNumber)
     .option('--nframes <n>', 'this many frames instead of --fps', wholeNumber(2))
@@ -94,13 +107,7 @@ export function modelOptions(command: Command): Command {
         .choices(['float32', 'uint8'])
         .default('float32'),
     )
-    .option('--max-prompt-length <n>', 'longest prompt, in tokens (default: what the model allows)', count)
-    .addOption(
-      new Option(
-        '--text-after-vision <rule>',
-        'where positions go on after a video: spatial (transformers 5) or largest (transformers 4); default: by the preset',
-      ).choices(['spatial', 'largest']),
-    );
+    .option('--max-prompt-length <n>', 'longest prompt, in tokens (default: what the model allows)', count);
 }
 
 /** The part of the help that says what the presets are. */
@@ -116,33 +123,54 @@ Video presets (each number can be changed by its own option):
 export interface OpenModel {
   readonly processor: Processor;
   readonly model: Qwen2_5VL;
+  readonly generation: GenerationConfig;
 }
 
 /**
- * Load folder and adapter; the small files first, so that most mistakes cost nothing.
- * @throws CheckpointError, ConfigError (device)
+ * Load folder and adapter, the small files first, so that most mistakes cost nothing; free them when `body` is done.
+ * @throws CheckpointError, ConfigError (device), and what `body` throws
  */
-export function openModel(choice: ModelChoice & Pick<VideoChoice, 'videoPreset'>, out: Output): OpenModel {
+export async function withModel(
+  choice: ModelChoice & Pick<VideoChoice, 'videoPreset'>,
+  out: Output,
+  body: (open: OpenModel) => Promise<void>,
+): Promise<void> {
   const { model: dir, dtype, device } = choice;
   checkDevice(device);
   if (choice.numThreads !== undefined) setNumThreads(choice.numThreads);
   const begin = performance.now();
   out.status(`loading ${dir}`);
   const processor = Processor.fromPretrained(dir);
+  const generation = readGenerationConfig(dir, processor.config);
   const model = Qwen2_5VL.fromPretrained(dir, {
     device,
     dtype: dtype === 'auto' ? undefined : dtype,
     compute_dtype: choice.computeDtype,
     text_after_vision: choice.textAfterVision ?? (choice.videoPreset === 'correct' ? 'spatial' : 'largest'),
   });
-  if (choice.adapter !== undefined) model.adapter = loadLora(choice.adapter, model.weights);
+  try {
+    if (choice.adapter !== undefined) model.adapter = loadLora(choice.adapter, model.weights);
+    out.status(`  ${describeModel(model)} (${seconds(begin)})`);
+    await body({ processor, model, generation });
+  } finally {
+    model.dispose();
+  }
+}
+
+function describeModel(model: Qwen2_5VL): string {
   let numWeights = 0;
-  for (const weight of model.weights.values()) numWeights += weight.numel();
-  const stored = model.weights.values().next().value?.dtype;
-  out.status(
-    `  ${processor.config.model_type}, ${readableCount(numWeights)} weights in ${stored}, computed in ${model.compute_dtype} on ${model.device}${choice.adapter === undefined ? '' : `, adapter ${choice.adapter}`} (${seconds(begin)})`,
-  );
-  return { processor, model };
+  const dtypes = new Set<string>();
+  for (const weight of model.weights.values()) {
+    numWeights += weight.numel();
+    dtypes.add(weight.dtype);
+  }
+  const { adapter } = model;
+  return [
+    model.config.model_type,
+    `${readableCount(numWeights)} weights in ${[...dtypes].join(' and ')}`,
+    ...(adapter === undefined ? [] : [`an adapter of rank ${adapter.config.r}`]),
+    `computed in ${model.compute_dtype} on ${model.device}`,
+  ].join(', ');
 }
 
 /**

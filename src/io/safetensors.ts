@@ -191,10 +191,13 @@ const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string())
 
 function loadShards(dir: string, index: string): CheckpointFiles {
   const { weight_map } = checkJson(indexSchema, readJsonFile(index, { uniqueKeys: true }), index, []);
-  const names = [...new Set(Object.values(weight_map))].sort();
-  if (names.length === 0) throw new CheckpointError(`${index}: weight_map is empty`);
+  // Each shard with one of its keys, for messages.
+  const shards = new Map(Object.entries(weight_map).map(([key, name]) => [name, key]));
+  if (shards.size === 0) throw new CheckpointError(`${index}: weight_map is empty`);
   const files = new CheckpointFiles(
-    names.map((name) => new Shard(inside(dir, name, index), MAX_HEADER_BYTES)),
+    [...shards]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, key]) => new Shard(inside(dir, name, `${index}: ${key}`), MAX_HEADER_BYTES)),
   );
   const problems: string[] = [];
   for (const [key, name] of Object.entries(weight_map)) {
