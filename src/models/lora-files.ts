@@ -105,7 +105,8 @@ function readTensors(
   weights: ReadonlyMap<string, Tensor>,
   { dtype, device }: { readonly dtype?: DType; readonly device?: Device },
 ): Map<string, Tensor> {
-  const stored = new Map([...openSafetensors(file)].map(([key, lazy]) => [ourName(key), { key, lazy }]));
+  const tensors = openSafetensors(file);
+  const stored = new Map([...tensors].map(([key, lazy]) => [ourName(key), { key, lazy }]));
   const expected = new Map<string, readonly number[]>();
   for (const module of targetModules(weights, config)) {
     const [out, into] = weights.get(`${module}.weight`)!.shape as [number, number];
@@ -122,13 +123,15 @@ function readTensors(
   }
   for (const [name, { key }] of stored) if (!expected.has(name)) problems.push(`surplus ${key}`);
   if (problems.length > 0) throw new CheckpointError(`${file}: ${listed(problems)}`);
-  return new Map(
+  const loaded = new Map(
     [...expected.keys()].map((name) => {
       const { lazy } = stored.get(name)!;
       const target = { ...(dtype ? { dtype } : {}), device: device ?? weights.values().next().value!.device };
-      return [name, keep(scope(() => lazy.read().toCopy(target)))];
+      return [name, keep(scope(() => lazy.read().toCopy(target)))] as const;
     }),
   );
+  tensors.close();
+  return loaded;
 }
 
 /** Write an adapter folder; `base_model_name_or_path` is only a note for the reader. */

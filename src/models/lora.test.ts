@@ -12,7 +12,7 @@ import {
   unpack,
 } from '../../tests/support/model-goldens.ts';
 import type { ConfigError } from '../run/index.ts';
-import { noGrad, scope, type Tensor } from '../tensor/index.ts';
+import { liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import { createLora, LORA_DEFAULTS, mergeLora } from './lora.ts';
 import { loadLora, saveLora } from './lora-files.ts';
 import type { Qwen2_5VL } from './qwen2-5-vl/model.ts';
@@ -86,7 +86,9 @@ describe('LoRA', () => {
     const adapter = loadLora(folder, model.weights);
     const dir = join(scratch, 'saved');
     saveLora(dir, adapter, { base_model_name_or_path: 'qwen2-5-vl' });
+    const before = liveTensors();
     const again = loadLora(dir, model.weights);
+    expect(liveTensors()).toBe(before + again.weights.size);
     expect(again.config).toEqual(adapter.config);
     expect([...again.weights.keys()]).toEqual([...adapter.weights.keys()]);
     for (const [name, tensor] of again.weights) {
