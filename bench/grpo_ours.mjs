@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { openSafetensors } from '../build/js/io/index.js';
-import { loadModel } from '../build/js/models/index.js';
+import { Qwen2_5VL } from '../build/js/models/index.js';
 import { generateGroup, visionTokenIds } from '../build/js/rollout/index.js';
 import {
   dispose,
@@ -18,21 +18,24 @@ import {
   scope,
   setNumThreads,
 } from '../build/js/tensor/index.js';
-import { resolveGrpoConfig } from '../build/js/train/config.js';
-import { AdamW, clipGradNorm } from '../build/js/train/optimizer.js';
+import { AdamW, clipGradNorm, resolveGrpoConfig } from '../build/js/train/index.js';
 import { accumulateGroupGradient } from '../build/js/train/policy-update.js';
 
 const peakBytes = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
 
-/** Wall time by name; entering a phase ends the one before. */
+/** Wall time and processor time by name; entering a phase ends the one before. */
 class Phases {
   seconds = {};
+  cpuSeconds = {};
   #name;
-  #since = 0;
+  #since;
   enter(name) {
-    const now = performance.now();
-    if (this.#name !== undefined)
-      this.seconds[this.#name] = (this.seconds[this.#name] ?? 0) + (now - this.#since) / 1000;
+    const { user, system } = process.cpuUsage();
+    const now = { wall: performance.now() / 1e3, cpu: (user + system) / 1e6 };
+    if (this.#name !== undefined) {
+      this.seconds[this.#name] = (this.seconds[this.#name] ?? 0) + now.wall - this.#since.wall;
+      this.cpuSeconds[this.#name] = (this.cpuSeconds[this.#name] ?? 0) + now.cpu - this.#since.cpu;
+    }
     this.#name = name;
     this.#since = now;
   }
@@ -66,7 +69,7 @@ class Ours {
         },
       },
     ]).config;
-    this.#model = loadModel(model);
+    this.#model = Qwen2_5VL.fromPretrained(model);
     this.#model.freeze({ vision: true, merger: true });
     this.#trainable = new Map([...this.#model.parameters()].filter(([, weight]) => weight.requires_grad));
     this.#optimizer = new AdamW(this.#trainable, this.#config);
@@ -95,7 +98,7 @@ class Ours {
   facts() {
     const numel = (weights) => [...weights].reduce((sum, [, weight]) => sum + weight.numel(), 0);
     return {
-      torch: engineInfo().version ?? engineInfo(),
+      torch: engineInfo().torch_version,
       node: process.version,
       threads: getNumThreads(),
       parameters: numel(this.#model.parameters()),
@@ -146,6 +149,7 @@ class Ours {
       return {
         step_s,
         phases_s: phases.seconds,
+        phases_cpu_s: phases.cpuSeconds,
         loss: result.loss,
         grad_norm: norm,
         logps_sum,

@@ -45,15 +45,16 @@ def peak_bytes():
 
 
 class Phases:
-    """Wall time by name; entering a phase ends the one before."""
+    """Wall time and processor time by name; entering a phase ends the one before."""
 
     def __init__(self):
-        self.seconds, self._name, self._since = {}, None, 0.0
+        self.seconds, self.cpu_seconds, self._name, self._since = {}, {}, None, (0.0, 0.0)
 
     def enter(self, name):
-        now = time.perf_counter()
+        now = (time.perf_counter(), time.process_time())
         if self._name is not None:
-            self.seconds[self._name] = self.seconds.get(self._name, 0.0) + now - self._since
+            for into, before, after in zip((self.seconds, self.cpu_seconds), self._since, now):
+                into[self._name] = into.get(self._name, 0.0) + after - before
         self._name, self._since = name, now
 
 
@@ -183,6 +184,7 @@ class Peer:
         return dict(
             step_s=time.perf_counter() - started,
             phases_s=phases.seconds,
+            phases_cpu_s=phases.cpu_seconds,
             loss=loss.item(),
             grad_norm=norm.item(),
             logps_sum=logps.detach().double().sum().item(),

@@ -70,10 +70,15 @@ function readList() {
         section = sections[header[1]];
         return;
       }
-      if (section === undefined) throw new Error(`${listFile}:${i + 1}: an operator before [methods] or [functions]`);
+      if (section === undefined)
+        throw new Error(`${listFile}:${i + 1}: an operator before [methods] or [functions]`);
       const [name, ...overloads] = text.split(/\s+/);
-      if (overloads.length === 0) throw new Error(`${listFile}:${i + 1}: '${name}' names no overload ('-' for the unnamed one)`);
-      section.push({ name, overloads: overloads.map((o) => native.schemaOf(`aten::${name}`, o === '-' ? '' : o)) });
+      if (overloads.length === 0)
+        throw new Error(`${listFile}:${i + 1}: '${name}' names no overload ('-' for the unnamed one)`);
+      section.push({
+        name,
+        overloads: overloads.map((o) => native.schemaOf(`aten::${name}`, o === '-' ? '' : o)),
+      });
     });
   return sections;
 }
@@ -83,8 +88,12 @@ const isOmittable = (argument) => argument.hasDefault || argument.isOptional;
 
 function tsType(argument) {
   const type = typeOfKind[argument.kind];
-  if (type === undefined) throw new Error(`argument '${argument.name}' of kind ${argument.kind} has no TypeScript type`);
-  const repeated = argument.listSize > 0 && argument.kind.endsWith('[]') ? ` | ${typeOfKind[argument.kind.slice(0, -2)]}` : '';
+  if (type === undefined)
+    throw new Error(`argument '${argument.name}' of kind ${argument.kind} has no TypeScript type`);
+  const repeated =
+    argument.listSize > 0 && argument.kind.endsWith('[]')
+      ? ` | ${typeOfKind[argument.kind.slice(0, -2)]}`
+      : '';
   return `${type}${repeated}${argument.isOptional ? ' | undefined' : ''}`;
 }
 
@@ -97,7 +106,9 @@ function split(schema, isMethod) {
 function signature(schema, isMethod) {
   const { positional, keywords } = split(schema, isMethod);
   const lastRequired = positional.findLastIndex((a) => !isOmittable(a));
-  const parts = positional.map((a, i) => `${parameterName(a.name)}${i > lastRequired ? '?' : ''}: ${tsType(a)}`);
+  const parts = positional.map(
+    (a, i) => `${parameterName(a.name)}${i > lastRequired ? '?' : ''}: ${tsType(a)}`,
+  );
   if (keywords.length > 0) {
     const needed = keywords.some((a) => !isOmittable(a));
     const fields = keywords.map((a) => `${a.name}${isOmittable(a) ? '?' : ''}: ${tsType(a)}`);
@@ -173,8 +184,12 @@ function condition(overloads, index, isMethod) {
       continue;
     }
     const test = testOfKind[argument.kind]?.(`args[${i}]`);
-    if (test === undefined) throw new Error(`${overloads[index].text}: '${argument.name}' can't tell overloads apart`);
-    const repeated = argument.listSize > 0 && argument.kind.endsWith('[]') ? testOfKind[argument.kind.slice(0, -2)](`args[${i}]`) : undefined;
+    if (test === undefined)
+      throw new Error(`${overloads[index].text}: '${argument.name}' can't tell overloads apart`);
+    const repeated =
+      argument.listSize > 0 && argument.kind.endsWith('[]')
+        ? testOfKind[argument.kind.slice(0, -2)](`args[${i}]`)
+        : undefined;
     const full = repeated === undefined ? test : `(${test} || ${repeated})`;
     tests.push(isOmittable(argument) ? `(args[${i}] === undefined || ${full})` : full);
   }
@@ -195,23 +210,36 @@ function operatorCode({ name, overloads }, isMethod, ids) {
   const head = isMethod ? '  ' : 'export function ';
   const docs = overloads.map((o) => o.text);
   const comment = (pad) =>
-    docs.length === 1 ? `${pad}/** \`${docs[0]}\` */` : `${pad}/**\n${docs.map((d) => `${pad} * - \`${d}\``).join('\n')}\n${pad} */`;
+    docs.length === 1
+      ? `${pad}/** \`${docs[0]}\` */`
+      : `${pad}/**\n${docs.map((d) => `${pad} * - \`${d}\``).join('\n')}\n${pad} */`;
   const pad = isMethod ? '  ' : '';
   const lines = [comment(pad)];
   if (overloads.length === 1) {
     const [schema] = overloads;
     const { positional } = split(schema, isMethod);
     lines.push(`${head}${name}(${signature(schema, isMethod)}): ${resultType(schema, isMethod)} {`);
-    lines.push(`${pad}  ${callBody(schema, isMethod, positional.map((a) => parameterName(a.name)), 'options', ids)}`);
+    lines.push(
+      `${pad}  ${callBody(
+        schema,
+        isMethod,
+        positional.map((a) => parameterName(a.name)),
+        'options',
+        ids,
+      )}`,
+    );
     lines.push(`${pad}}`);
     return lines.join('\n');
   }
-  for (const schema of overloads) lines.push(`${head}${name}(${signature(schema, isMethod)}): ${resultType(schema, isMethod)};`);
+  for (const schema of overloads)
+    lines.push(`${head}${name}(${signature(schema, isMethod)}): ${resultType(schema, isMethod)};`);
   const results = [...new Set(overloads.map((o) => resultType(o, isMethod)))].join(' | ');
   lines.push(`${head}${name}(...args: unknown[]): ${results} {`);
   overloads.forEach((schema, i) => {
     const { positional, keywords } = split(schema, isMethod);
-    const values = positional.map((a, k) => `(args[${k}] as ${tsType(a)}${isOmittable(a) && !a.isOptional ? ' | undefined' : ''})`);
+    const values = positional.map(
+      (a, k) => `(args[${k}] as ${tsType(a)}${isOmittable(a) && !a.isOptional ? ' | undefined' : ''})`,
+    );
     const fields = keywords.map((a) => `${a.name}?: ${tsType(a)}`).join('; ');
     const options = keywords.length === 0 ? '' : `(args[${positional.length}] as { ${fields} } | undefined)`;
     lines.push(`${pad}  if (${condition(overloads, i, isMethod)}) {`);
