@@ -34,8 +34,10 @@ export interface CommandDefinition {
   readonly examples: readonly string[];
   /** Adds the command's own arguments and options. */
   readonly configure?: (command: Command) => void;
-  /** Does the work. @returns the exit code, 0 when nothing is returned. */
-  readonly run: (invocation: Invocation) => Promise<number | undefined> | number | undefined;
+  /** Commands of their own under this one (`data check`); then one of them runs, never this one. */
+  readonly subcommands?: readonly CommandEntry[];
+  /** Does the work; a command with subcommands has none. @returns the exit code, 0 when nothing is returned. */
+  readonly run?: (invocation: Invocation) => Promise<number | undefined> | number | undefined;
 }
 
 export interface Invocation {
@@ -119,7 +121,7 @@ export function configOptions(command: Command): Command {
     .option('--config <file>', 'YAML file with the configuration')
     .option(
       '--set <key=value>',
-      'change one key of the configuration, for example --set optimizer.learning_rate=1e-6 (may be repeated)',
+      'change one key of the configuration, for example --set learning_rate=1e-6 (may be repeated)',
       (text: string, previous: readonly string[]) => [...previous, text],
       [] as readonly string[],
     )

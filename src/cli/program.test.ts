@@ -36,18 +36,22 @@ const failing = (error: unknown): CommandEntry =>
 
 describe('usage', () => {
   it('lists every command in the help, and shows examples in the help of each', async () => {
-    const help = await run(['--help']);
-    expect(help.code).toBe(0);
-    for (const { name, load } of COMMANDS) {
-      const { examples } = await load();
-      expect(help.stdout).toContain(`  ${name} `);
-      expect(examples.length).toBeGreaterThan(0);
-      const own = await run([name, '--help']);
-      expect(own.code).toBe(0);
-      expect(own.stdout).toContain('Examples:');
-      expect(own.stdout).toContain(examples[0]);
-      for (const option of ['--json', '--quiet', '--no-color']) expect(own.stdout).toContain(option);
-    }
+    const look = async (path: readonly string[], commands: readonly CommandEntry[]): Promise<void> => {
+      const help = await run([...path, '--help']);
+      expect(help.code).toBe(0);
+      for (const { name, load } of commands) {
+        const { examples, subcommands = [] } = await load();
+        expect(help.stdout).toContain(`  ${name} `);
+        expect(examples.length).toBeGreaterThan(0);
+        const own = await run([...path, name, '--help']);
+        expect(own.code).toBe(0);
+        expect(own.stdout).toContain('Examples:');
+        expect(own.stdout).toContain(examples[0]);
+        if (subcommands.length > 0) await look([...path, name], subcommands);
+        else for (const option of ['--json', '--quiet', '--no-color']) expect(own.stdout).toContain(option);
+      }
+    };
+    await look([], COMMANDS);
   });
 
   it('prints the version', async () => {
@@ -141,6 +145,20 @@ describe('a command', () => {
       prompt: '--other_word',
     });
     expect((await run(['named', '--max_frame', '3'], [named])).code).toBe(2);
+  });
+
+  it('may have commands of its own under it', async () => {
+    const group = entry('group', {
+      examples: ['twgrpo group echo a'],
+      subcommands: [echo, entry('other', { examples: ['twgrpo group other'], run: () => 1 })],
+    });
+    const result = await run(['group', 'echo', 'a', '--set', 'b=1', '--json'], [group]);
+    expect(result.code).toBe(3);
+    expect(JSON.parse(result.stdout)).toMatchObject({ args: ['a'], set: ['b=1'] });
+    expect((await run(['group', 'other'], [group])).code).toBe(1);
+    expect(await run(['group', 'ohter'], [group])).toMatchObject({ code: 2, stdout: '' });
+    expect((await run(['group', 'ohter'], [group])).stderr).toContain('Did you mean other?');
+    expect(await run(['group'], [group])).toMatchObject({ code: 2, stdout: '' });
   });
 
   it('keeps talk off stdout, and says nothing with --quiet', async () => {

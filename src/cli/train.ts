@@ -1,12 +1,36 @@
 /** `twgrpo train`: a GRPO or TW-GRPO run from a configuration. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Option } from 'commander';
 import { parseDocument } from 'yaml';
 import { ConfigError, createLogger, createProgress, EXIT_CODES, type JsonObject } from '../run/index.ts';
-import { type ConfigLayer, resolveGrpoConfig, runGrpo, type StepReport } from '../train/index.ts';
+import {
+  type ConfigLayer,
+  resolveGrpoConfig,
+  runConfigLayer,
+  runFolderOf,
+  runGrpo,
+  type StepReport,
+} from '../train/index.ts';
 import { type CommandDefinition, type ConfigOptions, configOptions, type Output } from './command.ts';
 
 interface TrainOptions extends ConfigOptions {
   readonly resume?: string | boolean;
+  readonly resumeFromCheckpoint?: string | boolean;
+}
+
+/** Measuring prompts is shown when it takes longer than this. */
+const SHOW_AFTER_MS = 2000;
+
+/** The configuration of the run that `--resume` means, for a command line without `--config`. */
+function resumedLayer(resume: string, sets: ConfigLayer): ConfigLayer {
+  if (resume !== 'auto') return runConfigLayer(runFolderOf(resume));
+  const folder = sets.values['output_dir'];
+  if (typeof folder !== 'string')
+    throw new ConfigError('--resume auto: which run?', {
+      hint: 'give its --config, or --set output_dir=..., or its folder: --resume runs/my-run',
+    });
+  return runConfigLayer(folder);
 }
 
 /** A YAML file as a layer of the configuration. @throws ConfigError with the line of a syntax error or duplicate key */
@@ -68,15 +92,16 @@ export interface StopSignals {
 
 /**
  * Aborts at the first SIGINT or SIGTERM, so that the run ends its step and saves; a second one ends the process.
+ * @param part what is finished first, in the words shown
  */
-export function stopSignals(out: Output): StopSignals {
+export function stopSignals(out: Output, part = 'step'): StopSignals {
   const controller = new AbortController();
   let received: 'SIGINT' | 'SIGTERM' | undefined;
   const listen = (name: 'SIGINT' | 'SIGTERM') => () => {
     if (received !== undefined)
       process.exit(name === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated);
     received = name;
-    out.status(`${name}: finishing this step and saving; once more to stop at once`);
+    out.status(`${name}: finishing this ${part} and saving; once more to stop at once`);
     controller.abort();
   };
   const [onInt, onTerm] = [listen('SIGINT'), listen('SIGTERM')];
@@ -101,19 +126,24 @@ export const train: CommandDefinition = {
   examples: [
     'twgrpo train --config recipes/tw-grpo.yaml --set model_name_or_path=models/Qwen2.5-VL-7B-Instruct',
     'twgrpo train --config recipes/tw-grpo.yaml --set loss_type=grpo --dry-run',
-    'twgrpo train --config runs/my-run/config.yaml --resume auto',
+    'twgrpo train --config recipes/tw-grpo.yaml --resume auto',
+    'twgrpo train --resume runs/tw-grpo',
   ],
   configure: (command) =>
-    void configOptions(command).option(
-      '--resume [checkpoint]',
-      'continue the run in output_dir from its newest checkpoint (auto), or from the one named',
-    ),
+    void configOptions(command)
+      .option(
+        '--resume [auto|path]',
+        "continue the run in output_dir from its newest checkpoint (auto), or the run or checkpoint of that path; without --config the configuration is the run's own",
+      )
+      .addOption(new Option('--resume-from-checkpoint [auto|path]', "TRL's name for --resume").hideHelp()),
   run: async ({ options, out }) => {
     const given = options<TrainOptions>();
-    const layers = [
-      ...(given.config === undefined ? [] : [readConfigFile(given.config)]),
-      readSets(given.set),
-    ];
+    const asked = given.resume ?? given.resumeFromCheckpoint;
+    const resume = asked === true ? 'auto' : asked === undefined || asked === false ? undefined : asked;
+    const sets = readSets(given.set);
+    const layers = [sets];
+    if (given.config !== undefined) layers.unshift(readConfigFile(given.config));
+    else if (resume !== undefined) layers.unshift(resumedLayer(resume, sets));
     const resolved = resolveGrpoConfig(layers);
     if (given.dryRun) {
       const width = Math.max(...Object.keys(resolved.config).map((key) => key.length));
@@ -124,7 +154,13 @@ export const train: CommandDefinition = {
       out.json(resolved);
       return EXIT_CODES.done;
     }
-    const logger = createLogger({ quiet: out.isQuiet, fd: 2, color: out.hasColor });
+    const logger = createLogger({
+      quiet: out.isQuiet,
+      fd: 2,
+      color: out.hasColor,
+      file: join(resolved.config.output_dir, 'logs', 'rank-0.jsonl'),
+    });
+    const began = performance.now();
     const stop = stopSignals(out);
     let progress: ReturnType<typeof createProgress> | undefined;
     try {
@@ -132,10 +168,14 @@ export const train: CommandDefinition = {
         resolved,
         logger,
         signal: stop.signal,
-        ...(given.resume === undefined
-          ? {}
-          : { resume: given.resume === true ? 'auto' : String(given.resume) }),
+        resume,
+        onCheck: (done, total) => {
+          if (performance.now() - began < SHOW_AFTER_MS) return;
+          progress ??= createProgress({ total, label: 'measuring prompts', quiet: out.isQuiet });
+          progress.update(done);
+        },
         onStart: ({ step, maxSteps, numItems }) => {
+          progress?.stop();
           out.status(
             `${numItems} questions, ${maxSteps} steps${step > 0 ? `, resuming after step ${step}` : ''}; output in ${resolved.config.output_dir}`,
           );

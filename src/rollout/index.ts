@@ -7,6 +7,7 @@ export {
   generateGroups,
 } from './generate.ts';
 export { GroupCache } from './kv-cache.ts';
+export { promptCounter } from './prompt-length.ts';
 export {
   type PromptLoaderOptions,
   promptLoader,

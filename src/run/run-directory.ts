@@ -15,7 +15,8 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, cpus, hostname, platform, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Document, isNode } from 'yaml';
+import { isDeepStrictEqual } from 'node:util';
+import { Document, isNode, parse } from 'yaml';
 import { ConfigError, DataError, TwgrpoError } from './errors.ts';
 import { appendJsonLines, type JsonObject, readJsonLines, repairJsonLines } from './json-lines.ts';
 import { gitCommit, packageVersion } from './package-root.ts';
@@ -165,9 +166,10 @@ export class RunDirectory {
     const text = configText(options);
     const configPath = join(run.path, 'config.yaml');
     const old = existsSync(configPath) ? readFileSync(configPath, 'utf8') : undefined;
-    if (old !== undefined && old !== text) {
+    // Values count, not comments: the same value may have come another way.
+    if (old !== undefined && isDeepStrictEqual(parse(old), parse(text))) return run;
+    if (old !== undefined)
       renameSync(configPath, join(run.path, `config.${run.#info.resumes.length - 1}.yaml`));
-    }
     writeFileSync(configPath, text);
     return run;
   }

@@ -10,7 +10,7 @@
  * The folder is written under a temporary name, flushed and renamed, so a killed run leaves a whole checkpoint or
  * none. Pickled files (`optimizer.pt`) are neither read nor written.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
@@ -87,23 +87,47 @@ export function saveTrainingCheckpoint(outputDir: string, step: number, options:
 
 /**
  * The checkpoint to resume from.
- * @param resume `auto`: the newest in `outputDir` that can be resumed, or undefined when there is none; else a path
+ * @param resume `auto`: the newest in `outputDir` that can be resumed, or undefined when there is none; else the path of a
+ *   checkpoint, or of a run folder for its newest one
  * @throws CheckpointError when a named checkpoint does not exist or holds no training state
  */
 export function findCheckpoint(outputDir: string, resume: string): string | undefined {
-  if (resume !== 'auto') {
-    if (!isResumable(resume))
-      throw new CheckpointError(`${resume}: no training_state in it, so nothing can be resumed`, {
-        hint: existsSync(resume)
-          ? 'it was saved with save_only_model; use it as model_name_or_path of a new run'
-          : 'the folder does not exist; give the path of a checkpoint-<step> folder, or --resume auto',
+  const isRun = resume !== 'auto' && existsSync(join(resume, 'run.json'));
+  if (resume === 'auto' || isRun) {
+    const folder = isRun ? resume : outputDir;
+    const newest = checkpointSteps(folder)
+      .map((step) => join(folder, checkpointName(step)))
+      .findLast(isResumable);
+    if (newest === undefined && isRun)
+      throw new CheckpointError(`${resume}: the run has no checkpoint that can be resumed`, {
+        hint: 'start it again from its beginning with --resume auto',
       });
-    return resume;
+    return newest;
   }
-  const newest = checkpointSteps(outputDir)
-    .map((step) => join(outputDir, checkpointName(step)))
-    .findLast(isResumable);
-  return newest;
+  if (!isResumable(resume))
+    throw new CheckpointError(`${resume}: no training_state in it, so nothing can be resumed`, {
+      hint: existsSync(resume)
+        ? 'it was saved with save_only_model; use it as model_name_or_path of a new run'
+        : 'the folder does not exist; give the path of a checkpoint-<step> folder, or --resume auto',
+    });
+  return resume;
+}
+
+/**
+ * Gives checkpoints of steps after `step` another name: a run resumed before them writes its own, and the next
+ * `--resume auto` must not take these.
+ * @returns the new paths
+ */
+export function setAsideAfter(outputDir: string, step: number): string[] {
+  return checkpointSteps(outputDir)
+    .filter((later) => later > step)
+    .map((later) => {
+      const old = join(outputDir, checkpointName(later));
+      let number = 1;
+      while (existsSync(`${old}.old-${number}`)) number += 1;
+      renameSync(old, `${old}.old-${number}`);
+      return `${old}.old-${number}`;
+    });
 }
 
 function isResumable(dir: string): boolean {

@@ -1,6 +1,6 @@
 /**
  * What is logged of a GRPO step, under TRL's keys where TRL has one
- * (huggingface/trl `docs/source/grpo_trainer.md`, "Logged metrics").
+ * (huggingface/trl `docs/source/grpo_trainer.md`, "Logged metrics"). The table in docs/training.md says what each means.
  */
 import { answerStatistics, parseAnswer, parseSolution, rewardStatistics } from '../rl/index.ts';
 import { type MetricAccumulator, max, mean, min, sum } from '../run/index.ts';
@@ -54,16 +54,36 @@ export function addExperienceMetrics(
   );
   for (const [key, value] of Object.entries(answers))
     if (!Number.isNaN(value)) metrics.add(`answers/${key}`, mean(value));
+
+  for (const { contrast } of groups) {
+    if (contrast === undefined) continue;
+    metrics.add('temporal_contrast/passed', mean(contrast.is_temporal ? 1 : 0));
+    metrics.add('temporal_contrast/ordered', mean(contrast.ordered));
+    metrics.add('temporal_contrast/shuffled', mean(contrast.shuffled));
+    metrics.add('temporal_contrast/bonus', mean(contrast.bonuses));
+  }
 }
 
-/** Figures of the loss of one group; means are weighted by its tokens. */
-export function addUpdateMetrics(metrics: MetricAccumulator, update: GroupUpdate): void {
+/** Keys whose value over groups and iterations is their extreme, not their mean. */
+const EXTREMES: Readonly<Record<string, readonly (readonly [string, typeof max | typeof min])[]>> = {
+  'ratio/max': [['ratio/max', max]],
+  'clip_ratio/low_mean': [['clip_ratio/low_min', min]],
+  'clip_ratio/high_mean': [['clip_ratio/high_max', max]],
+};
+
+/**
+ * Figures of the loss of one group; means are weighted by its tokens.
+ * @param share of this update in the step: 1 / num_iterations, so that `loss` is the mean over iterations
+ */
+export function addUpdateMetrics(metrics: MetricAccumulator, update: GroupUpdate, share: number): void {
   const { weights, num_loss_tokens, entropy, ...policy } = update.metrics;
-  metrics.add('loss', sum(update.loss));
-  metrics.add('entropy', mean(entropy, Math.max(num_loss_tokens, 1)));
+  const weight = Math.max(num_loss_tokens, 1);
+  metrics.add('loss', sum(update.loss * share));
+  metrics.add('entropy', mean(entropy, weight));
   for (const [key, value] of Object.entries(policy)) {
     if (Number.isNaN(value)) continue;
-    metrics.add(key, key === 'ratio/max' ? max(value) : mean(value, Math.max(num_loss_tokens, 1)));
+    for (const [name, kind] of EXTREMES[key] ?? []) metrics.add(name, kind(value));
+    if (key !== 'ratio/max') metrics.add(key, mean(value, weight));
   }
   metrics.add('token_weight/mean', mean(weights.mean));
   metrics.add('token_weight/max', max(weights.max));
@@ -73,26 +93,13 @@ export function addUpdateMetrics(metrics: MetricAccumulator, update: GroupUpdate
     metrics.add('token_weight/excess_all_alive', mean(weights.excess_all_alive));
 }
 
-/** Wall time by phase, so that a step can say where it went. */
-export class PhaseClock {
-  readonly #seconds = new Map<string, number>();
-  #phase: string | undefined;
-  #since = 0;
-
-  /** Ends the running phase and begins another; undefined only ends. */
-  enter(phase: string | undefined): void {
-    const now = performance.now();
-    if (this.#phase !== undefined)
-      this.#seconds.set(this.#phase, (this.#seconds.get(this.#phase) ?? 0) + (now - this.#since) / 1000);
-    this.#phase = phase;
-    this.#since = now;
-  }
-
-  /** Seconds of each phase since the last call. */
-  take(): ReadonlyMap<string, number> {
-    this.enter(this.#phase);
-    const seconds = new Map(this.#seconds);
-    this.#seconds.clear();
-    return seconds;
-  }
+/** How far the log-probabilities of sampling lie from those of scoring: rounding only, else something is wrong. */
+export function addSamplingGap(
+  metrics: MetricAccumulator,
+  sampled: readonly Float32Array[],
+  scored: readonly Float32Array[],
+): void {
+  const gaps = sampled.flatMap((row, g) => Array.from(row, (value, t) => Math.abs(value - scored[g]![t]!)));
+  metrics.add('sampling/sampling_logp_difference/mean', mean(gaps));
+  metrics.add('sampling/sampling_logp_difference/max', max(gaps.reduce((a, b) => Math.max(a, b), 0)));
 }

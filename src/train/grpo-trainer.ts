@@ -3,27 +3,27 @@
  *
  * A step is `per_device_train_batch_size * gradient_accumulation_steps` prompts with `num_generations` completions
  * each. All groups of a step are rolled out before the update, because the loss may be normalised by all their tokens.
+ * With `num_iterations` above 1 the step makes that many updates at one learning rate.
  *
  * Source: arXiv 2402.03300 (GRPO), 2505.24718 (TW-GRPO).
  */
-import type { EncodedPrompt, Qwen2_5VL } from '../models/index.ts';
+import type { Qwen2_5VL } from '../models/index.ts';
 import type { LossScale, NamedReward } from '../rl/index.ts';
 import type { ReadyPrompt } from '../rollout/index.ts';
-import {
-  type Logger,
-  last,
-  MetricAccumulator,
-  type MetricsRow,
-  max,
-  sum,
-  TwgrpoError,
-} from '../run/index.ts';
+import { type Logger, last, MetricAccumulator, type MetricsRow, max, sum } from '../run/index.ts';
 import { dispose, keep, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import type { GrpoConfig } from './config.ts';
-import { type ExperienceGroup, rollOut, score } from './experience.ts';
-import { addExperienceMetrics, addUpdateMetrics, PhaseClock } from './grpo-metrics.ts';
+import { type ExperienceGroup, type PromptEntry, rollOut, score } from './experience.ts';
+import { addExperienceMetrics, addSamplingGap, addUpdateMetrics } from './grpo-metrics.ts';
 import { AdamW, clipGradNorm } from './optimizer.ts';
-import { accumulateGroupGradient, type FixedLogps, type GroupUpdate, scoreGroup } from './policy-update.ts';
+import { PhaseClock } from './phase-clock.ts';
+import {
+  accumulateGroupGradient,
+  type FixedLogps,
+  type GroupUpdate,
+  scoreGroup,
+  trainsVision,
+} from './policy-update.ts';
 import { learningRateAt } from './schedule.ts';
 
 /** Gives prompts in the order of training; waits for decoding where it must. */
@@ -48,6 +48,18 @@ export interface GrpoTrainerParts {
   readonly decode: (ids: readonly number[]) => string;
   readonly maxSteps: number;
   readonly logger: Logger;
+  /** Called with the scored groups of every step, before the update. */
+  readonly onExperience?: ((groups: readonly ExperienceGroup[]) => void) | undefined;
+}
+
+/** Figures of one completion's tokens, each as long as the completion. */
+export interface TokenFigures {
+  /** Weight in the loss; 1 where weighting is off. */
+  readonly weights: Float32Array;
+  /** Of the distribution before the update (nats). */
+  readonly entropy: Float32Array;
+  /** Under the policy before the update (nats). */
+  readonly logps: Float32Array;
 }
 
 /** What one step leaves for the run directory. */
@@ -55,15 +67,12 @@ export interface StepReport {
   readonly step: number;
   readonly metrics: MetricsRow;
   readonly groups: readonly ExperienceGroup[];
-  /** Token weights, entropies and log-probabilities of each group, (G, T) as rows of each completion's own length. */
-  readonly tokens: readonly {
-    readonly weights: number[][];
-    readonly entropy: number[][];
-    readonly logps: number[][];
-  }[];
+  /** By group, then by completion. */
+  readonly tokens: readonly (readonly TokenFigures[])[];
 }
 
 interface Counters {
+  /** Tokens of prompts and completions so far, those of resampled groups included. */
   numTokens: number;
   badStepsInARow: number;
 }
@@ -75,6 +84,7 @@ export class GrpoTrainer {
   readonly #clock = new PhaseClock();
   #step = 0;
   #counters: Counters = { numTokens: 0, badStepsInARow: 0 };
+  #isUpdating = false;
 
   constructor(parts: GrpoTrainerParts) {
     this.#parts = parts;
@@ -85,6 +95,16 @@ export class GrpoTrainer {
   /** Steps done so far. */
   get step(): number {
     return this.#step;
+  }
+
+  /** Refused steps since the last good one; at `max_bad_steps` it is time to stop. */
+  get badStepsInARow(): number {
+    return this.#counters.badStepsInARow;
+  }
+
+  /** True when an error interrupted an update, so that the weights belong to no whole step and must not be saved. */
+  get isTorn(): boolean {
+    return this.#isUpdating;
   }
 
   get optimizer(): AdamW {
@@ -101,43 +121,31 @@ export class GrpoTrainer {
     this.#counters = { ...counters };
   }
 
-  /**
-   * One optimizer step (or `num_iterations` of them on the same completions).
-   * @throws TwgrpoError when too many steps in a row were refused for numbers that are not finite
-   */
+  /** One step: `num_iterations` updates on fresh completions. An update whose numbers are not finite is refused and counted. */
   async trainStep(): Promise<StepReport> {
     const started = performance.now();
     const { config, prompts, rewards } = this.#parts;
     const metrics = new MetricAccumulator();
     this.#clock.take();
-    const groups = await this.#collect(metrics);
+    const { experience, newTokens, release } = await this.#collect(metrics);
     try {
-      addExperienceMetrics(
-        metrics,
-        groups.experience,
-        rewards.map(({ name }) => name),
-        config,
-      );
+      this.#clock.enter('metrics');
+      const names = rewards.map(({ name }) => name);
+      addExperienceMetrics(metrics, experience, names, config);
+      this.#parts.onExperience?.(experience);
       const learningRate = learningRateAt(this.#step, {
         ...config,
         max_steps: this.#parts.maxSteps,
         warmup_steps: Math.ceil(config.warmup_ratio * this.#parts.maxSteps),
       });
-      const tokens = this.#update(groups.experience, learningRate, metrics);
+      const tokens = this.#update(experience, learningRate, metrics);
       this.#step += 1;
-      const promptTokens = groups.experience.reduce(
-        (total, { prompt }) => total + prompt.input_ids.length,
-        0,
-      );
-      const newTokens = groups.experience
-        .flatMap(({ completions }) => completions)
-        .reduce((total, ids) => total + ids.length, 0);
-      this.#counters.numTokens += promptTokens + newTokens;
+      this.#counters.numTokens += newTokens;
       this.#clock.enter(undefined);
       for (const [phase, seconds] of this.#clock.take()) metrics.add(`time/${phase}`, sum(seconds));
       const seconds = (performance.now() - started) / 1000;
       metrics.add('num_tokens', last(this.#counters.numTokens));
-      metrics.add('tokens_per_second', last((promptTokens + newTokens) / seconds));
+      metrics.add('tokens_per_second', last(newTokens / seconds));
       metrics.add('learning_rate', last(learningRate));
       metrics.add('epoch', last(prompts.epoch));
       metrics.add('step_time', sum(seconds));
@@ -145,11 +153,11 @@ export class GrpoTrainer {
       return {
         step: this.#step,
         metrics: { step: this.#step, ...metrics.reduce() },
-        groups: groups.experience,
+        groups: experience,
         tokens,
       };
     } finally {
-      groups.dispose();
+      release();
     }
   }
 
@@ -158,45 +166,55 @@ export class GrpoTrainer {
     const { config, prompts, model, logger } = this.#parts;
     const wanted = config.per_device_train_batch_size * config.gradient_accumulation_steps;
     const experience: ExperienceGroup[] = [];
-    const owned: { ready: ReadyPrompt; encoded: EncodedPrompt }[] = [];
-    const release = (entry: { ready: ReadyPrompt; encoded: EncodedPrompt }) => {
+    const owned = new Set<PromptEntry>();
+    const free = (entry: PromptEntry) => {
       dispose(entry.encoded.vision);
       entry.ready.dispose();
+      owned.delete(entry);
     };
+    const release = () => [...owned].forEach(free);
+    let numStreams = 0;
+    let newTokens = 0;
     let resampled = 0;
     const tries = config.dynamic_sampling ? config.max_resample_times : 0;
-    for (let attempt = 0; experience.length < wanted && attempt <= tries; attempt++) {
-      this.#clock.enter('data');
-      const ready = await prompts.next(wanted - experience.length);
-      // Decoded by other processes while this step generates, which yields after every token.
-      if (this.#step + 1 < this.#parts.maxSteps) prompts.prefetch(wanted);
-      this.#clock.enter('encode');
-      const entries = ready.map((prompt) => ({
-        ready: prompt,
-        encoded: keep(scope('encode', () => noGrad(() => model.encodePrompt(prompt.inputs)))),
-      }));
-      owned.push(...entries);
-      this.#clock.enter('generate');
-      const options = { ...this.#parts, step: this.#step, firstStream: owned.length - entries.length };
-      const completions = await rollOut(model, entries, options);
-      this.#clock.enter('reward');
-      const groups = await score(entries, completions, options);
-      const isLastTry = attempt === tries;
-      groups.forEach((group, i) => {
-        if (!group.is_zero_std || isLastTry) {
-          experience.push(group);
-          return;
+    const options = { ...this.#parts, step: this.#step };
+    try {
+      for (let attempt = 0; experience.length < wanted && attempt <= tries; attempt++) {
+        this.#clock.enter('data');
+        const ready = await prompts.next(wanted - experience.length);
+        // Decoded by other processes while this step generates, which yields after every token.
+        if (this.#step + 1 < this.#parts.maxSteps) prompts.prefetch(wanted);
+        this.#clock.enter('encode');
+        const entries = ready.map((prompt): PromptEntry => {
+          const encoded = keep(scope('encode', () => noGrad(() => model.encodePrompt(prompt.inputs))));
+          const entry = { ready: prompt, encoded, stream: numStreams++ };
+          owned.add(entry);
+          return entry;
+        });
+        this.#clock.enter('generate');
+        const rollouts = await rollOut(model, entries, options);
+        this.#clock.enter('reward');
+        const groups = await score(entries, rollouts, options);
+        for (const [i, group] of groups.entries()) {
+          newTokens += group.prompt.input_ids.length;
+          for (const { ids } of [...rollouts[i]!.completions, ...(rollouts[i]!.shuffled ?? [])])
+            newTokens += ids.length;
+          if (!group.is_zero_std || attempt === tries) {
+            experience.push(group);
+          } else {
+            resampled += 1;
+            free(entries[i]!);
+          }
         }
-        resampled += 1;
-        const entry = entries[i]!;
-        release(entry);
-        owned.splice(owned.indexOf(entry), 1);
-      });
+      }
+    } catch (error) {
+      release();
+      throw error;
     }
     if (config.dynamic_sampling) metrics.add('resampled_groups', sum(resampled));
     if (experience.every(({ is_zero_std }) => is_zero_std))
       logger.debug({ step: this.#step + 1 }, 'no group of this step has a signal: all rewards are equal');
-    return { experience, dispose: () => owned.forEach(release) };
+    return { experience, newTokens, release };
   }
 
   /** `num_iterations` optimizer steps on the experience. @returns token figures of the first iteration */
@@ -205,25 +223,29 @@ export class GrpoTrainer {
     learningRate: number,
     metrics: MetricAccumulator,
   ): StepReport['tokens'] {
-    const { config } = this.#parts;
+    const { config, model } = this.#parts;
     const fixed = this.#fixedLogps(groups);
-    const tokens: StepReport['tokens'][number][] = [];
+    const tokens: TokenFigures[][] = [];
     try {
       for (let iteration = 0; iteration < config.num_iterations; iteration++) {
-        this.#clock.enter('train');
+        this.#clock.enter('optimizer');
         this.#optimizer.zeroGrad();
         let loss = 0;
         groups.forEach((group, i) => {
-          const update = accumulateGroupGradient(
-            this.#parts.model,
-            group,
-            fixed[i]!,
-            config,
-            this.#scaleOf(groups, i),
-          );
+          const scale = this.#scaleOf(groups, i);
+          const update = accumulateGroupGradient(model, group, fixed[i]!, config, scale, this.#clock);
+          this.#clock.enter('metrics');
           loss += update.loss;
-          addUpdateMetrics(metrics, update);
-          if (iteration === 0) tokens.push(tokenRows(update, group));
+          addUpdateMetrics(metrics, update, 1 / config.num_iterations);
+          if (iteration === 0) {
+            const figures = tokenFigures(update, group);
+            tokens.push(figures);
+            addSamplingGap(
+              metrics,
+              group.scored.map(({ logps }) => logps),
+              figures.map(({ logps }) => logps),
+            );
+          }
           if (iteration === 0 && config.num_iterations > 1)
             fixed[i] = { ...fixed[i], old_logps_GT: update.logps_GT };
           else update.logps_GT.dispose();
@@ -231,15 +253,17 @@ export class GrpoTrainer {
           update.entropy_GT.dispose();
         });
         this.#clock.enter('optimizer');
+        this.#isUpdating = true;
         this.#apply(loss, learningRate, metrics);
       }
+      this.#isUpdating = false;
     } finally {
       dispose(fixed);
     }
     return tokens;
   }
 
-  /** Clips and steps, or refuses the step when a number is not finite. */
+  /** Clips and steps, or refuses the update when a number is not finite. */
   #apply(loss: number, learningRate: number, metrics: MetricAccumulator): void {
     const { config, logger } = this.#parts;
     const norm = clipGradNorm(this.#trainable.values(), config.max_grad_norm);
@@ -256,13 +280,6 @@ export class GrpoTrainer {
       { step: this.#step + 1, loss, grad_norm: norm },
       'step refused: loss or gradient is not finite',
     );
-    if (this.#counters.badStepsInARow >= config.max_bad_steps)
-      throw new TwgrpoError(
-        `${config.max_bad_steps} steps in a row were refused: loss or gradients are not finite`,
-        {
-          hint: 'lower learning_rate or max_grad_norm, and look at the last completions; weights are those of the last good step',
-        },
-      );
   }
 
   /** Log-probabilities under the reference policy, where the loss needs them. */
@@ -270,17 +287,21 @@ export class GrpoTrainer {
     const { config, model, reference } = this.#parts;
     if (config.beta === 0) return groups.map(() => ({}));
     this.#clock.enter('reference');
+    const withOwnFeatures = (policy: Qwen2_5VL, group: ExperienceGroup): FixedLogps =>
+      scope('reference', () => {
+        const prompt = noGrad(() => policy.encodePrompt(group.inputs));
+        return { ref_logps_GT: keep(scoreGroup(policy, { ...group, prompt }, config)) };
+      });
     return groups.map((group) => {
       if (model.adapter !== undefined)
-        return { ref_logps_GT: keep(model.withoutAdapter(() => scoreGroup(model, group, config))) };
+        return model.withoutAdapter(() =>
+          // With an adapter in the tower the features of generation are not those of the bare model.
+          trainsVision(model)
+            ? withOwnFeatures(model, group)
+            : { ref_logps_GT: keep(scoreGroup(model, group, config)) },
+        );
       if (reference === undefined) throw new Error('internal: beta > 0 needs a reference model');
-      // The reference sees the video with its own tower, which is the policy's when that is frozen.
-      const own = keep(scope(() => noGrad(() => reference.encodePrompt(group.inputs))));
-      try {
-        return { ref_logps_GT: keep(scoreGroup(reference, { ...group, prompt: own }, config)) };
-      } finally {
-        dispose(own.vision);
-      }
+      return withOwnFeatures(reference, group);
     });
   }
 
@@ -313,8 +334,13 @@ export class GrpoTrainer {
 }
 
 /** (G, T) tensors as one row of numbers a completion, without the padding. */
-function tokenRows(update: GroupUpdate, group: ExperienceGroup): StepReport['tokens'][number] {
-  const rows = (values: Tensor) =>
-    (values.tolist() as number[][]).map((row, g) => row.slice(0, group.completions[g]!.length));
-  return { weights: rows(update.weights_GT), entropy: rows(update.entropy_GT), logps: rows(update.logps_GT) };
+function tokenFigures(update: GroupUpdate, group: ExperienceGroup): TokenFigures[] {
+  const longest = update.logps_GT.shape[1]!;
+  const flat = (values: Tensor) =>
+    scope(() => values.to({ dtype: 'float32' }).toTypedArray()) as Float32Array;
+  const [weights, entropy, logps] = [flat(update.weights_GT), flat(update.entropy_GT), flat(update.logps_GT)];
+  return group.completions.map(({ length }, g) => {
+    const own = (values: Float32Array) => values.slice(g * longest, g * longest + length);
+    return { weights: own(weights), entropy: own(entropy), logps: own(logps) };
+  });
 }

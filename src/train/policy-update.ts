@@ -10,6 +10,7 @@ import type { EncodedPrompt, PromptInputs, Qwen2_5VL } from '../models/index.ts'
 import { type ChunkedLoss, chunkedLoss, type LossScale, scoreTokens } from '../rl/index.ts';
 import { fromTypedArray, keep, noGrad, scope, type Tensor, tensor, zeros } from '../tensor/index.ts';
 import type { GrpoConfig } from './config.ts';
+import type { PhaseClock } from './phase-clock.ts';
 
 /** One prompt with its scored completions: what the update learns from. */
 export interface PolicyGroup {
@@ -48,6 +49,11 @@ export function padCompletions(
   };
 }
 
+/** Whether any part of the vision tower or its merger trains, itself or through an adapter. */
+export function trainsVision(model: Qwen2_5VL): boolean {
+  return [...model.parameters()].some(([name, weight]) => name.startsWith('visual.') && weight.requires_grad);
+}
+
 /** The head in the dtype the loss computes in. */
 function lossHead(model: Qwen2_5VL): Tensor {
   return model.lmHead().detach().to({ dtype: model.compute_dtype });
@@ -82,6 +88,7 @@ export interface GroupUpdate extends Pick<ChunkedLoss, 'loss' | 'metrics'> {
  * Adds the gradient of one group's loss to `.grad` of the trainable parameters.
  *
  * @param scale what the loss is divided by in the whole batch; losses of the batch's groups add up
+ * @param clock is told the phases `forward`, `loss` and `backward`
  */
 export function accumulateGroupGradient(
   model: Qwen2_5VL,
@@ -89,18 +96,18 @@ export function accumulateGroupGradient(
   fixed: FixedLogps,
   config: GrpoConfig,
   scale: LossScale,
+  clock?: PhaseClock,
 ): GroupUpdate {
   return scope('accumulateGroupGradient', () => {
-    const trainsVision = [...model.weights].some(
-      ([name, weight]) => name.startsWith('visual.') && weight.requires_grad,
-    );
-    const prompt = trainsVision ? model.encodePrompt(group.inputs) : group.prompt;
+    clock?.enter('forward');
+    const prompt = trainsVision(model) ? model.encodePrompt(group.inputs) : group.prompt;
     const { gradient_checkpointing, mask_truncated_completions } = config;
     const forward = model.completionHidden(prompt, group.completions, { gradient_checkpointing });
     const { ids_GT, alive_GT } = padCompletions(group.completions, model.device);
     const head = model.lmHead();
     // Narrow heads collect their gradient in float32 and pass it on once a group.
     const headGrad = head.requires_grad ? zeros(head.shape, { device: head.device }) : undefined;
+    clock?.enter('loss');
     const result = chunkedLoss(
       {
         hidden_GTD: forward.hidden_GCD.detach(),
@@ -120,6 +127,7 @@ export function accumulateGroupGradient(
         ...(headGrad ? { grad_lm_head_VD: headGrad } : {}),
       },
     );
+    clock?.enter('backward');
     if (result.has_gradient) {
       forward.backward(result.grad_hidden_GTD);
       if (headGrad !== undefined) addGradient(head, headGrad);
