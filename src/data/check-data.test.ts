@@ -55,10 +55,14 @@ describe('the data doctor', () => {
       { problem, solution: 'C', video: 'x/a.mp4' },
     ]);
     const seen: number[] = [];
+    const facts = new Map<string, number | undefined>();
     const report = await checkData(path, {
       root: { video_root: join(folder, 'root') },
       jobs: 2,
-      countTokens: (item) => item.question.length + item.options.join('').length,
+      countTokens: (item, video) => {
+        facts.set(item.path, video?.numFrames);
+        return item.question.length + item.options.join('').length;
+      },
       max_prompt_length: 24,
       onProgress: (done, total) => seen.push(done, total),
     });
@@ -92,6 +96,7 @@ describe('the data doctor', () => {
       is_sound: false,
     });
     expect(seen.slice(-2)).toEqual([7, 7]);
+    expect([facts.get('x/a.mp4'), facts.get('nowhere.mp4')]).toEqual([4, undefined]);
     const message = (code: string): string | undefined =>
       report.issues.find((issue) => issue.code === code)?.message;
     expect(message('other_extension')).toMatch(/other\.mp4 is not there, but .*other\.webm is/);
@@ -104,6 +109,23 @@ describe('the data doctor', () => {
     expect([report.is_sound, report.issues]).toEqual([true, []]);
     const unseen = await checkData(write('unseen.jsonl', [{ problem, solution: 'A', video: 'gone.mp4' }]));
     expect([unseen.is_sound, unseen.videos.is_checked]).toEqual([true, false]);
+  });
+
+  it('decodes every frame when asked, and finds damage that the packets do not show', async () => {
+    const frames = Array.from({ length: 24 }, (_, i) =>
+      Uint8Array.from({ length: 64 * 64 * 3 }, (_, j) => (j * (i + 3) * 7919) % 256),
+    );
+    const video = join(folder, 'root', 'damaged.mp4');
+    await encodeVideo(video, frames, { width: 64, height: 64, fps: 8 });
+    const bytes = readFileSync(video);
+    const start = bytes.indexOf('mdat') + 2000;
+    writeFileSync(video, bytes.fill(0x55, start, start + 3000));
+    const path = write('damaged.jsonl', [{ problem, solution: 'A', video: 'damaged.mp4' }]);
+    const root = { video_root: join(folder, 'root') };
+    expect((await checkData(path, { root, videos: 'exists' })).issues).toEqual([]);
+    expect((await checkData(path, { root, videos: 'probe' })).issues).toEqual([]);
+    const { issues } = await checkData(path, { root, videos: 'decode' });
+    expect(issues.map(({ code }) => code)).toEqual([expect.stringMatching(/^(unreadable|damaged)_video$/)]);
   });
 
   const shared = join(process.env['TWGRPO_SHARED'] ?? join(packageRoot(), '..', 'shared'), 'data');

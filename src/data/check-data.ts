@@ -7,19 +7,33 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import { DataError, VideoError } from '../run/index.ts';
-import { listFrames, probeVideo, readImage } from '../video/index.ts';
+import { decodeFrames, listFrames, probeVideo, readImage, type VideoInfo } from '../video/index.ts';
 import { countIssues, type DataIssue } from './issues.ts';
 import type { DataItem } from './item.ts';
 import { type MediaRoot, mediaPath } from './media-path.ts';
 import { type ReadOptions, readItemsWithIssues } from './read-items.ts';
 
+/**
+ * - `exists`: the file is there;
+ * - `probe`: header and packets of each file;
+ * - `decode`: every frame of each file.
+ */
+export const VIDEO_CHECKS = ['exists', 'probe', 'decode'] as const;
+export type VideoCheck = (typeof VIDEO_CHECKS)[number];
+
+/** What a prompt's length depends on. */
+export type VideoFacts = Pick<VideoInfo, 'width' | 'height' | 'fps' | 'numFrames' | 'durationS'>;
+
 export interface CheckOptions extends ReadOptions {
   /** Where the videos are; without it only the data file is checked. */
   readonly root?: MediaRoot;
-  /** How closely videos are looked at: `exists`, or `probe` (header and packets of each file). @default 'probe' */
-  readonly videos?: 'exists' | 'probe';
-  /** Number of prompt tokens of an item, frames included; asked only with `max_prompt_length`. */
-  readonly countTokens?: (item: DataItem) => number;
+  /** How closely videos are looked at. @default 'probe' */
+  readonly videos?: VideoCheck;
+  /**
+   * Number of prompt tokens of an item, frames included; asked only with `max_prompt_length`. `video` tells the file's size and
+   * length where they are known.
+   */
+  readonly countTokens?: (item: DataItem, video: VideoFacts | undefined) => number;
   readonly max_prompt_length?: number;
   /** Files probed at once. @default the number of processors, at most 8 */
   readonly jobs?: number;
@@ -69,9 +83,13 @@ const SUBSET_DIMS = ['task', 'question_type', 'kind', 'discipline', 'type'] as c
 /** Checks one data file and the videos it names. Problems are in the report, not thrown. */
 export async function checkData(path: string, options: CheckOptions = {}): Promise<DataReport> {
   const { items, issues: readIssues, numQuestions, format } = readItemsWithIssues(path, options);
-  const issues = [...readIssues, ...nameCollisions(path, items), ...longPrompts(path, items, options)];
   const media = options.root === undefined ? undefined : await checkMedia(path, items, options.root, options);
-  if (media !== undefined) issues.push(...media.issues);
+  const issues = [
+    ...readIssues,
+    ...nameCollisions(path, items),
+    ...longPrompts(path, items, media?.facts ?? new Map(), options),
+    ...(media?.issues ?? []),
+  ];
   const errors = issues.filter((issue) => issue.severity === 'error');
   const warnings = issues.filter((issue) => issue.severity === 'warning');
   const num_multiple = items.filter((item) => item.answer.length > 1).length;
@@ -127,11 +145,16 @@ function nameCollisions(file: string, items: readonly DataItem[]): DataIssue[] {
   return issues;
 }
 
-function longPrompts(file: string, items: readonly DataItem[], options: CheckOptions): DataIssue[] {
+function longPrompts(
+  file: string,
+  items: readonly DataItem[],
+  facts: ReadonlyMap<string, VideoFacts>,
+  options: CheckOptions,
+): DataIssue[] {
   const { countTokens, max_prompt_length } = options;
   if (countTokens === undefined || max_prompt_length === undefined) return [];
   return items.flatMap((item): DataIssue[] => {
-    const length = countTokens(item);
+    const length = countTokens(item, facts.get(item.path));
     if (length <= max_prompt_length) return [];
     const message = `the prompt has ${length} tokens, more than max_prompt_length ${max_prompt_length}`;
     return [{ severity: 'error', code: 'prompt_too_long', message, file, item: item.id }];
@@ -143,6 +166,8 @@ interface MediaReport {
   /** Paths as in the items. */
   readonly missing: Set<string>;
   readonly unreadable: Set<string>;
+  /** By path, of the videos that could be read. */
+  readonly facts: Map<string, VideoFacts>;
 }
 
 async function checkMedia(
@@ -151,26 +176,25 @@ async function checkMedia(
   root: MediaRoot,
   options: CheckOptions,
 ): Promise<MediaReport> {
-  const report: MediaReport = { issues: [], missing: new Set(), unreadable: new Set() };
+  const report: MediaReport = { issues: [], missing: new Set(), unreadable: new Set(), facts: new Map() };
   const first = new Map<string, DataItem>();
   for (const item of items) if (!first.has(item.path)) first.set(item.path, item);
   const queue = [...first.values()];
-  const times = new Map<string, number>();
   let next = 0;
   let done = 0;
   const work = async (): Promise<void> => {
     while (next < queue.length) {
       const item = queue[next++]!;
       options.signal?.throwIfAborted();
-      const durationS = await checkOne(file, item, root, options, report);
-      if (durationS !== undefined) times.set(item.path, durationS);
+      const facts = await checkOne(file, item, root, options, report);
+      if (facts !== undefined) report.facts.set(item.path, facts);
       options.onProgress?.(++done, queue.length);
     }
   };
   const jobs = Math.max(1, options.jobs ?? Math.min(8, availableParallelism()));
   await Promise.all(Array.from({ length: jobs }, work));
   for (const item of items) {
-    const durationS = times.get(item.path);
+    const durationS = report.facts.get(item.path)?.durationS;
     if (durationS !== undefined && (item.start ?? 0) >= durationS) {
       const message = `the clip begins at ${item.start} s, but the video ends at ${durationS.toFixed(2)} s`;
       report.issues.push({
@@ -186,18 +210,20 @@ async function checkMedia(
   return report;
 }
 
-/** Looks at one file; gives its duration when that is known. */
+/** Looks at one file; gives size and length of a video that was probed. */
 async function checkOne(
   file: string,
   item: DataItem,
   root: MediaRoot,
   options: CheckOptions,
   report: MediaReport,
-): Promise<number | undefined> {
+): Promise<VideoFacts | undefined> {
   const fail = (code: string, message: string): undefined => {
     report.issues.push({ severity: 'error', code, message, file, item: item.id, field: 'path' });
     return undefined;
   };
+  const warn = (code: string, message: string): void =>
+    void report.issues.push({ severity: 'warning', code, message, file, item: item.id, field: 'path' });
   let path: string;
   try {
     path = mediaPath(item, root);
@@ -220,7 +246,15 @@ async function checkOne(
     }
     if (options.videos === 'exists') return undefined;
     if (item.media === 'image') await readImage(path, { signal: options.signal });
-    else return (await probeVideo(path, { signal: options.signal })).durationS;
+    else {
+      const facts = await probeVideo(path, { signal: options.signal });
+      // One frame is asked for; every frame is decoded on the way and counted.
+      if (options.videos === 'decode') {
+        const { warnings } = await decodeFrames(path, [0], { signal: options.signal });
+        if (warnings.length > 0) warn('damaged_video', `${path}: ${warnings[0]}`);
+      }
+      return facts;
+    }
   } catch (error) {
     if (!(error instanceof VideoError)) throw error;
     report.unreadable.add(item.path);
