@@ -1,5 +1,6 @@
 /** Scores, their statistics, and the reports made of them. */
 export { type Accuracy, type AccuracyTable, accuracy, accuracyTable, type ScoredRow } from './accuracy.ts';
+export { accuracyPlot } from './accuracy-plot.ts';
 export {
   BENCHMARK_NAMES,
   BENCHMARKS,
@@ -23,6 +24,7 @@ export {
   protocolOf,
   samplingOf,
 } from './protocols.ts';
+export { type LogReport, logReport, type ReportContent, renderReport, writeReport } from './report.ts';
 export {
   type Agreement,
   type Duplicate,

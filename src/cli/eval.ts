@@ -1,0 +1,280 @@
+/** `twgrpo eval`: a model on a benchmark or on any question file; resumable, comparable, with intervals. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
+import { isOfType, type QuestionType } from '../data/index.ts';
+import {
+  benchmarkOf,
+  evaluate,
+  makeReport,
+  modelFingerprint,
+  type NamedRows,
+  readEvaluationRows,
+  readQuestionSet,
+  samplingOf,
+  scoreLog,
+  writeReport,
+} from '../eval/index.ts';
+import { Processor, readGenerationConfig } from '../models/index.ts';
+import {
+  bannedTokenIds,
+  promptCounter,
+  promptLoader,
+  type Question,
+  stopTokenIds,
+  toQuestion,
+  videoSettings,
+} from '../rollout/index.ts';
+import {
+  ConfigError,
+  createLogger,
+  createProgress,
+  DataError,
+  EXIT_CODES,
+  type JsonObject,
+} from '../run/index.ts';
+import type { CommandDefinition, Output } from './command.ts';
+import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
+import { figuresOf, percent, printReport } from './eval-report.ts';
+import { type OpenModel, withModel } from './model-options.ts';
+import { stopSignals } from './train.ts';
+
+/** The ids asked for. @throws ConfigError naming ids that no question has */
+function chosenIds(file: string, known: ReadonlySet<string>): ReadonlySet<string> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(`--ids ${file}: cannot be read`, { cause });
+  }
+  const ids = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const unknown = ids.filter((id) => !known.has(id));
+  if (unknown.length > 0)
+    throw new ConfigError(
+      `--ids ${file}: ${unknown.length} ids are no question of --data, the first is ${JSON.stringify(unknown[0])}`,
+    );
+  return new Set(ids);
+}
+
+/** `checkpoint-500` alone tells nothing: the run's name stands before it. */
+function nameOf(folder: string): string {
+  const own = basename(folder);
+  return /^checkpoint-/.test(own) ? `${basename(dirname(folder))}-${own}` : own;
+}
+
+function defaultOutput(given: EvalChoice, protocol: string): string {
+  const first = basename(given.data[0]!, extname(given.data[0]!));
+  const model = [given.model, given.adapter].flatMap((path) => (path === undefined ? [] : nameOf(path)));
+  return join('runs', 'eval', model.join('+'), `${given.benchmark ?? first}.${protocol}`);
+}
+
+/** Rows of another evaluation, or of a log in the authors' format. */
+function readOther(path: string): NamedRows {
+  if (!existsSync(path)) throw new DataError(`--compare ${path}: no such folder or file`);
+  if (statSync(path).isDirectory()) return { name: path, rows: readEvaluationRows(path) };
+  const log = scoreLog(path, { mode: 'tolerant' });
+  if (log.scores === undefined) throw new DataError(`--compare ${path}: holds no row of a results log`);
+  return { name: path, rows: log.scored };
+}
+
+async function run(given: EvalChoice, out: Output): Promise<number> {
+  const resolved = resolveSettings(given);
+  const { benchmark, name } = resolved;
+  const set = readQuestionSet(given.data, {
+    format: given.format,
+    ...(benchmark === undefined ? {} : { benchmark }),
+    ...(given.drop === undefined ? {} : { drop: given.drop }),
+    ...(given.videoPrefix === undefined ? {} : { video_prefix: given.videoPrefix }),
+  });
+  const root = { video_root: given.videoRoot ?? '.', video_prefix: set.video_prefix };
+  const questions = chooseQuestions(given, set.items, resolved.question_type).map((item) =>
+    toQuestion(item, root),
+  );
+  sayWhatIsRead(given, set, questions.length, out);
+
+  const processor = Processor.fromPretrained(given.model);
+  const generation = readGenerationConfig(given.model, processor.config);
+  const sampling = samplingWith(given, samplingOf(resolved.protocol, generation));
+  const videoPreset = resolved.video.video;
+  const label = resolved.changed.length === 0 ? name : `${name} with own ${resolved.changed.join(', ')}`;
+  const settings: JsonObject = {
+    protocol: label,
+    benchmark: given.benchmark ?? null,
+    data_fingerprint: set.fingerprint,
+    model_fingerprint: modelFingerprint(given.model),
+    adapter_fingerprint: given.adapter === undefined ? null : modelFingerprint(given.adapter),
+    dtype: given.dtype,
+    compute_dtype: given.computeDtype ?? 'default',
+    prompt_template: resolved.prompt_template,
+    question_type: resolved.question_type,
+    sampling,
+    seed: sampling.greedy === true ? null : given.seed,
+    max_completion_length: resolved.max_completion_length,
+    answer_parser: resolved.answer_parser,
+    video: { preset: videoPreset, ...videoSettings(resolved.video) },
+    text_after_vision: given.textAfterVision ?? (videoPreset === 'correct' ? 'spatial' : 'largest'),
+  };
+  const facts: JsonObject = {
+    model: given.model,
+    adapter: given.adapter ?? null,
+    data: given.data,
+    part: set.part ?? null,
+    formats: set.formats,
+    ...root,
+    device: given.device,
+  };
+  const loaderOptions = {
+    ...resolved.video,
+    prompt_template: resolved.prompt_template,
+    question_type: resolved.question_type,
+    max_prompt_length: given.maxPromptLength ?? processor.config.text_config.max_position_embeddings,
+  };
+  const output_dir = given.outputDir ?? defaultOutput(given, name);
+  const against = given.compare === undefined ? undefined : readOther(given.compare);
+  if (given.dryRun === true) {
+    dryRun({ settings, facts, output_dir, questions, counter: promptCounter(processor, loaderOptions) }, out);
+    return EXIT_CODES.done;
+  }
+
+  let code: number = EXIT_CODES.done;
+  await withModel({ ...given, videoPreset }, out, async (open) => {
+    const stop = stopSignals(out, 'batch');
+    try {
+      const evaluation = await answerAll(open, stop.signal);
+      const report = makeReport({
+        name: `${nameOf(given.model)} on ${given.benchmark ?? given.data.join(', ')}, protocol ${label}`,
+        rows: evaluation.rows,
+        missing: evaluation.missing,
+        settings: { ...settings, ...facts },
+        ...(against === undefined ? {} : { against }),
+      });
+      writeReport(output_dir, report);
+      const figures = figuresOf(evaluation, questions.length, set.dropped);
+      printReport(report, figures, out);
+      out.print(`  results  ${output_dir}`);
+      out.json({ output_dir, ...figures, ...report });
+      if (!evaluation.isComplete) {
+        out.status('stopped; the same command continues with the questions that are left');
+        code = stop.exitCode();
+      } else if (evaluation.rows.length === 0) {
+        out.warn('no question could be answered: check --video-root and --video-prefix');
+        code = EXIT_CODES.data;
+      }
+    } finally {
+      stop.off();
+    }
+  });
+  return code;
+
+  async function answerAll({ model, processor, generation }: OpenModel, signal: AbortSignal) {
+    let progress: ReturnType<typeof createProgress> | undefined;
+    try {
+      return await evaluate({
+        model,
+        processor,
+        questions,
+        load: promptLoader(processor, loaderOptions),
+        output_dir,
+        settings,
+        facts,
+        batch_size: given.batchSize,
+        max_completion_length: resolved.max_completion_length,
+        sampling,
+        seed: given.seed,
+        answer_parser: resolved.answer_parser,
+        stop_token_ids: stopTokenIds(generation, model.config),
+        banned_token_ids: bannedTokenIds(processor, generation),
+        logger: createLogger({ quiet: out.isQuiet, fd: 2, color: out.hasColor }),
+        onProgress: (done, shown) => {
+          if (progress !== undefined) return progress.update(done, { strict: percent(shown.strict) });
+          if (done > 0) out.status(`${done} questions are answered already in ${output_dir}`);
+          progress = createProgress({
+            total: questions.length,
+            label: 'eval',
+            start: done,
+            quiet: out.isQuiet,
+          });
+        },
+        signal,
+      });
+    } finally {
+      progress?.stop();
+    }
+  }
+}
+
+function chooseQuestions(
+  given: EvalChoice,
+  items: ReturnType<typeof readQuestionSet>['items'],
+  questionType: QuestionType,
+) {
+  // A benchmark of single answers asks for one letter; only the user's own word leaves questions out.
+  const ofType =
+    given.questionType === undefined ? items : items.filter((item) => isOfType(item, questionType));
+  const ids = given.ids === undefined ? undefined : chosenIds(given.ids, new Set(items.map(({ id }) => id)));
+  const chosen = (ids === undefined ? ofType : ofType.filter(({ id }) => ids.has(id))).slice(0, given.limit);
+  if (chosen.length === 0)
+    throw new DataError('no question is left to ask', { hint: 'check --question-type and --ids' });
+  return chosen;
+}
+
+function sayWhatIsRead(
+  given: EvalChoice,
+  set: ReturnType<typeof readQuestionSet>,
+  numChosen: number,
+  out: Output,
+): void {
+  const known = given.benchmark === undefined ? [] : Object.entries(benchmarkOf(given.benchmark).counts);
+  out.status(
+    `${numChosen} of ${set.items.length} questions, read as ${set.formats.join(' and ')}${set.part === undefined ? '' : ` (${given.benchmark}: ${set.part}, complete)`}`,
+  );
+  if (known.length > 0 && set.part === undefined)
+    out.warn(
+      `the files hold ${set.items.length} usable questions; ${given.benchmark} has ${known.map(([part, count]) => `${count} (${part})`).join(', ')}: scores are of a part`,
+    );
+  for (const [code, count] of Object.entries(set.dropped)) out.warn(`${count} questions left out: ${code}`);
+  if (set.warnings.length > 0)
+    out.warn(`${set.warnings.length} warnings about the questions; twgrpo data check lists them`);
+}
+
+interface Plan {
+  readonly settings: JsonObject;
+  readonly facts: JsonObject;
+  readonly output_dir: string;
+  readonly questions: readonly Question[];
+  readonly counter: ReturnType<typeof promptCounter>;
+}
+
+function dryRun({ settings, facts, output_dir, questions, counter }: Plan, out: Output): void {
+  const videos = [...new Set(questions.map(({ video }) => video))];
+  const missing = videos.filter((video) => !existsSync(video));
+  const first = questions[0]!;
+  const tokens = counter(first.item);
+  for (const [key, value] of Object.entries({ ...settings, ...facts, output_dir }))
+    out.print(`${key.padEnd(20)}  ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  out.print(`${'questions'.padEnd(20)}  ${questions.length}`);
+  out.print(`${'videos'.padEnd(20)}  ${videos.length}, ${missing.length} missing`);
+  for (const video of missing.slice(0, 3)) out.print(`${''.padEnd(20)}  missing: ${video}`);
+  out.print(`${'first prompt'.padEnd(20)}  at most ${tokens} tokens: ${first.problem}`);
+  out.json({
+    settings,
+    facts,
+    output_dir,
+    questions: questions.length,
+    videos: videos.length,
+    missing_videos: missing,
+    first_prompt_tokens: tokens,
+  });
+}
+
+export const evaluateCommand: CommandDefinition = {
+  examples: [
+    'twgrpo eval --model models/Qwen2.5-VL-7B-Instruct --benchmark mmvu --data eval_mmvu.json --video-root /data/MMVU',
+    'twgrpo eval --model runs/a/checkpoint-500 --data held-out.jsonl --video-root videos --compare runs/eval/base/held-out.tw-grpo',
+    'twgrpo eval --model models/Qwen2.5-VL-7B-Instruct --benchmark mvbench --data eval_mvbench.json --video-root /data/MVBench --protocol zero-shot-reference --limit 100 --dry-run',
+  ],
+  configure: evalOptions,
+  run: ({ options, out }) => run(options<EvalChoice>(), out),
+};
