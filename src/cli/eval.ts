@@ -4,10 +4,12 @@ import { basename, dirname, extname, join } from 'node:path';
 import { isOfType, type QuestionType } from '../data/index.ts';
 import {
   benchmarkOf,
+  type Evaluation,
   evaluate,
-  makeReport,
+  evaluationReport,
   modelFingerprint,
   type NamedRows,
+  type ReportContent,
   readEvaluationRows,
   readQuestionSet,
   samplingOf,
@@ -32,9 +34,9 @@ import {
   EXIT_CODES,
   type JsonObject,
 } from '../run/index.ts';
+import { percent, printAccuracy, printComparison } from './accuracy-lines.ts';
 import type { CommandDefinition, Output } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
-import { figuresOf, percent, printReport } from './eval-report.ts';
 import { type OpenModel, withModel } from './model-options.ts';
 import { stopSignals } from './train.ts';
 
@@ -132,7 +134,7 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
     max_prompt_length: given.maxPromptLength ?? processor.config.text_config.max_position_embeddings,
   };
   const output_dir = given.outputDir ?? defaultOutput(given, name);
-  const against = given.compare === undefined ? undefined : readOther(given.compare);
+  const others = given.compare === undefined ? [] : [readOther(given.compare)];
   if (given.dryRun === true) {
     dryRun({ settings, facts, output_dir, questions, counter: promptCounter(processor, loaderOptions) }, out);
     return EXIT_CODES.done;
@@ -143,18 +145,17 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
     const stop = stopSignals(out, 'batch');
     try {
       const evaluation = await answerAll(open, stop.signal);
-      const report = makeReport({
-        name: `${nameOf(given.model)} on ${given.benchmark ?? given.data.join(', ')}, protocol ${label}`,
-        rows: evaluation.rows,
-        missing: evaluation.missing,
+      const title = `${nameOf(given.model)} on ${given.benchmark ?? given.data.join(', ')}, protocol ${label}`;
+      const report = evaluationReport(title, evaluation, {
+        questions: questions.length,
+        left_out: set.dropped,
         settings: { ...settings, ...facts },
-        ...(against === undefined ? {} : { against }),
+        others,
       });
-      writeReport(output_dir, report);
-      const figures = figuresOf(evaluation, questions.length, set.dropped);
-      printReport(report, figures, out);
-      out.print(`  results  ${output_dir}`);
-      out.json({ output_dir, ...figures, ...report });
+      writeReport(output_dir, report, others);
+      printReport(report, out);
+      out.print(`results  ${output_dir}`);
+      out.json({ output_dir, ...figuresOf(evaluation), ...report });
       if (!evaluation.isComplete) {
         out.status('stopped; the same command continues with the questions that are left');
         code = stop.exitCode();
@@ -202,6 +203,33 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
     } finally {
       progress?.stop();
     }
+  }
+}
+
+/** What only this attempt knows. */
+function figuresOf({ isComplete, num_resumed, batch_size }: Evaluation): JsonObject {
+  return { is_complete: isComplete, num_resumed, batch_size };
+}
+
+function printReport({ name, accuracy, answers, coverage, comparisons }: ReportContent, out: Output): void {
+  out.print(out.bold(name));
+  if (accuracy !== null) printAccuracy(accuracy, out);
+  if (answers !== null) {
+    const { mean_length = Number.NaN, truncated = Number.NaN, format = Number.NaN } = answers;
+    out.print();
+    out.print(
+      `  answers: ${mean_length.toFixed(1)} tokens on average, ${percent(truncated)} cut off, ${percent(format)} in the <think> <answer> form`,
+    );
+  }
+  const notes = [
+    `${coverage.answered} of ${coverage.questions} questions, ${coverage.missing} without a readable video`,
+    ...(coverage.waiting > 0 ? [`${coverage.waiting} still to be answered`] : []),
+    ...Object.entries(coverage.left_out).map(([code, count]) => `${count} left out of the files: ${code}`),
+  ];
+  out.print(`  covered: ${notes.join('; ')}`);
+  for (const comparison of comparisons) {
+    out.print();
+    printComparison(comparison, out);
   }
 }
 

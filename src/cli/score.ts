@@ -1,29 +1,26 @@
 /** `twgrpo score`: re-scores results logs in the authors' format and holds the scores inside against ours. */
 import { Option } from 'commander';
 import {
-  type Accuracy,
-  type Comparison,
-  compareRuns,
-  type Interval,
   type LogScore,
+  logReport,
   type RefusedLog,
   SCORE_MODES,
   type ScoreMode,
   scoreLog,
+  writeReport,
 } from '../eval/index.ts';
 import { DataError, EXIT_CODES } from '../run/index.ts';
+import { percent, printAccuracy, printComparison } from './accuracy-lines.ts';
 import type { CommandDefinition, Output } from './command.ts';
 
 interface Options {
   readonly mode: ScoreMode;
   readonly by?: readonly string[];
+  readonly report?: string;
 }
 
 /** How many of a kind a person gets to see; `--json` has all. */
 const NUM_SHOWN = 10;
-
-const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
-const between = ({ low, high }: Interval): string => `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
 
 function isRefused(score: LogScore | RefusedLog): score is RefusedLog {
   return score.scores === undefined;
@@ -53,30 +50,9 @@ function printLog(score: LogScore, out: Output): void {
     out.print(`  scores in the log: strict ${percent(strict)}, soft ${percent(soft)} over ${rows} rows`);
   }
   out.print('');
-  printTable(score, out);
+  printAccuracy(score.scores, out);
   printChanges(score, out);
   out.print('');
-}
-
-function printTable({ scores, mode, rule }: LogScore, out: Output): void {
-  const rows: [string, Accuracy][] = [
-    [`all items (${mode === 'tolerant' ? 'tolerant' : rule.rule})`, scores.overall],
-  ];
-  for (const [name, row] of Object.entries(scores.by_answers)) rows.push([`  answers: ${name}`, row]);
-  for (const [dimension, values] of Object.entries(scores.by)) {
-    for (const [value, row] of Object.entries(values)) rows.push([`  ${dimension}: ${value}`, row]);
-  }
-  const width = Math.max(...rows.map(([name]) => name.length));
-  out.print(
-    out.dim(
-      `  ${''.padEnd(width)}  ${'items'.padStart(6)}  ${'strict'.padStart(8)}  95 %         ${'soft'.padStart(8)}  95 %         unread`,
-    ),
-  );
-  for (const [name, row] of rows) {
-    out.print(
-      `  ${name.padEnd(width)}  ${String(row.n).padStart(6)}  ${percent(row.strict).padStart(8)}  ${between(row.strict_interval).padEnd(11)}  ${percent(row.soft).padStart(8)}  ${between(row.soft_interval).padEnd(11)}  ${percent(row.parse_failure)}`,
-    );
-  }
 }
 
 function printChanges({ changes, mode }: LogScore, out: Output): void {
@@ -122,26 +98,6 @@ function warnAbout(score: LogScore | RefusedLog, out: Output): void {
   );
 }
 
-function printComparison(comparison: Comparison, out: Output): void {
-  const { first, second, n, only_first, only_second, p_exact, p_mid, strict_first, strict_second } =
-    comparison;
-  out.print(out.bold(`${first}  against  ${second}`));
-  if (strict_first === null || strict_second === null) {
-    out.print('  no common items: nothing to compare');
-    return;
-  }
-  out.print(`  ${n} common items: strict ${percent(strict_first)} against ${percent(strict_second)}`);
-  out.print(
-    `  right in the first only ${only_first}, in the second only ${only_second}; McNemar p = ${p_exact.toPrecision(3)} (exact), ${p_mid.toPrecision(3)} (mid-p)`,
-  );
-  const { missing_in_first, missing_in_second, other_truth } = comparison;
-  if (missing_in_first + missing_in_second + other_truth > 0) {
-    out.print(
-      `  left out: ${missing_in_second} items of the first run alone, ${missing_in_first} of the second alone, ${other_truth} with another right answer`,
-    );
-  }
-}
-
 export const score: CommandDefinition = {
   examples: [
     'twgrpo score logs/mmvu.jsonl',
@@ -159,14 +115,21 @@ export const score: CommandDefinition = {
           .choices(SCORE_MODES)
           .default('reference'),
       )
-      .option('--by <fields...>', 'further fields of the item to break the accuracy down by'),
+      .option('--by <fields...>', 'further fields of the item to break the accuracy down by')
+      .option(
+        '--report <folder>',
+        'write report.md, report.json and accuracy.svg on the first log, compared with the others',
+      ),
   run: ({ args, options, out }) => {
-    const { mode, by = [] } = options<Options>();
+    const { mode, by = [], report } = options<Options>();
     const scores = args.map((file) => scoreLog(file, { mode, by }));
     for (const found of scores) warnAbout(found, out);
     const sound = scores.filter((found): found is LogScore => !isRefused(found));
-    const [first, ...others] = sound.map(({ file, scored }) => ({ name: file, rows: scored }));
-    const comparisons = others.map((other) => compareRuns(first!, other));
+    const [first, ...rest] = sound;
+    const others = rest.map(({ file, scored }) => ({ name: file, rows: scored }));
+    const content = first === undefined ? undefined : logReport(first, others);
+    const comparisons = content?.comparisons ?? [];
+    if (report !== undefined && content !== undefined) writeReport(report, content, others);
     const refused = scores.filter(isRefused);
     const isSound = refused.length === 0 && sound.every(({ invalid }) => invalid.length === 0);
     out.json({
@@ -180,6 +143,7 @@ export const score: CommandDefinition = {
     });
     for (const found of sound) printLog(found, out);
     for (const comparison of comparisons) printComparison(comparison, out);
+    if (report !== undefined && content !== undefined) out.print(`report  ${report}`);
     for (const { file } of refused) {
       const error = new DataError(`${file}: holds no row of a results log`, {
         hint: 'rows need model_output, and ground_truth or question.solution',

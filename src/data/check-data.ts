@@ -12,6 +12,7 @@ import { countIssues, type DataIssue } from './issues.ts';
 import type { DataItem } from './item.ts';
 import { type MediaRoot, mediaPath } from './media-path.ts';
 import { type ReadOptions, readItemsWithIssues } from './read-items.ts';
+import { recordOf, tally } from './tally.ts';
 
 /**
  * - `exists`: the file is there;
@@ -273,7 +274,7 @@ function sameStem(path: string): string | undefined {
 }
 
 function coverage(items: readonly DataItem[], bad: ReadonlySet<string>): Record<string, SourceReport> {
-  const sources: Record<string, { num_questions: number; num_covered: number }> = {};
+  const sources = recordOf<{ num_questions: number; num_covered: number }>([]);
   for (const item of items) {
     const dim = SUBSET_DIMS.find((name) => item.dims[name] !== undefined);
     const name = dim === undefined ? item.source : item.dims[dim]!;
@@ -285,18 +286,8 @@ function coverage(items: readonly DataItem[], bad: ReadonlySet<string>): Record<
 }
 
 function bestConstant(items: readonly DataItem[]): { answer: string; percent: number } | null {
-  const counts = Object.entries(tally(items.map((item) => item.answer.join(','))));
-  const best = counts.reduce<[string, number] | undefined>(
-    (top, one) => (top === undefined || one[1] > top[1] ? one : top),
-    undefined,
-  );
+  const [best] = Object.entries(tally(items.map((item) => item.answer.join(','))));
   return best === undefined ? null : { answer: best[0], percent: (100 * best[1]) / items.length };
-}
-
-function tally(values: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
-  return counts;
 }
 
 function mean(values: readonly number[]): number {

@@ -51,3 +51,4 @@ export {
 export { CLEVRER_QUESTION_TYPES, clevrerPath } from './readers/clevrer.ts';
 export type { ReadResult } from './readers/reader.ts';
 export { drawSubset, EpochSampler, type SamplerOptions } from './sampler.ts';
+export { recordOf, tally } from './tally.ts';

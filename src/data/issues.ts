@@ -3,6 +3,7 @@
  * item, and by default the reader then throws. Nothing is dropped without an issue.
  */
 import { DataError } from '../run/index.ts';
+import { tally } from './tally.ts';
 
 export interface DataIssue {
   readonly severity: 'error' | 'warning';
@@ -39,7 +40,5 @@ export function throwOnErrors(issues: readonly DataIssue[]): void {
 
 /** How often each code occurs, most frequent first. */
 export function countIssues(issues: readonly DataIssue[]): Record<string, number> {
-  const counts = new Map<string, number>();
-  for (const { code } of issues) counts.set(code, (counts.get(code) ?? 0) + 1);
-  return Object.fromEntries([...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)));
+  return tally(issues.map(({ code }) => code));
 }

@@ -69,9 +69,10 @@ function sectionsOf(
     first: Readonly<Record<string, Accuracy>>,
     second: Readonly<Record<string, Accuracy>> | undefined,
   ): Row[] =>
-    Object.entries(first)
-      .slice(0, MAX_VALUES)
-      .map(([label, value]) => ({ label, values: other === undefined ? [value] : [value, second?.[label]] }));
+    largest(first).map(([label, value]) => ({
+      label,
+      values: other === undefined ? [value] : [value, second?.[label]],
+    }));
   return [
     {
       title: '',
@@ -94,6 +95,13 @@ function sectionsOf(
       };
     }),
   ];
+}
+
+/** In the order of the record. */
+function largest(groups: Readonly<Record<string, Accuracy>>): [string, Accuracy][] {
+  const bySize = Object.entries(groups).sort(([, a], [, b]) => b.n - a.n);
+  const shown = new Set(bySize.slice(0, MAX_VALUES).map(([label]) => label));
+  return Object.entries(groups).filter(([label]) => shown.has(label));
 }
 
 function drawRow({ label, values }: Row, y: number): string {

@@ -5,6 +5,7 @@
  * Strict is the share of items whose chosen set equals the true set; its interval is Wilson's. Soft is the mean of |S|/|G|
  * over subsets S of the truth G; where it takes other values than 0 and 1 its interval is a seeded bootstrap.
  */
+import { recordOf } from '../data/index.ts';
 import { bootstrapMean, type Interval, wilsonInterval } from './statistics.ts';
 
 /** One item's answer, scored. */
@@ -39,7 +40,7 @@ export interface AccuracyTable {
   readonly overall: Accuracy;
   /** `single` and `multiple`, as far as there are such items. */
   readonly by_answers: Readonly<Record<string, Accuracy>>;
-  /** Dimension -> value -> accuracy; values by falling number of items. */
+  /** Dimension -> value -> accuracy; whole numbers ascend, other values follow by falling number of items. */
   readonly by: Readonly<Record<string, Readonly<Record<string, Accuracy>>>>;
 }
 
@@ -68,9 +69,9 @@ export function accuracy(rows: readonly Pick<ScoredRow, 'score' | 'failed'>[]): 
 /** @param rows at least one; dimensions with a single value, or more than 60, are left out */
 export function accuracyTable(rows: readonly ScoredRow[]): AccuracyTable {
   const names = new Set(rows.flatMap(({ dims }) => Object.keys(dims)));
-  const by: Record<string, Record<string, Accuracy>> = {};
+  const by = recordOf<Record<string, Accuracy>>([]);
   for (const name of [...names].sort()) {
-    const groups = group(rows, (row) => row.dims[name]);
+    const groups = group(rows, ({ dims }) => (Object.hasOwn(dims, name) ? dims[name] : undefined));
     if (groups.size < 2 || groups.size > MAX_VALUES) continue;
     by[name] = table(groups);
   }
@@ -97,5 +98,5 @@ function table(groups: ReadonlyMap<string, readonly ScoredRow[]>): Record<string
   const sorted = [...groups].sort(
     ([a, rowsA], [b, rowsB]) => rowsB.length - rowsA.length || (a < b ? -1 : 1),
   );
-  return Object.fromEntries(sorted.map(([key, rows]) => [key, accuracy(rows)]));
+  return recordOf(sorted.map(([key, rows]) => [key, accuracy(rows)]));
 }

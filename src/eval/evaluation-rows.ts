@@ -69,6 +69,7 @@ function checkRow(record: JsonObject, place: string): EvaluationRow {
       ['chosen', isTexts(record['chosen'])],
       ['score', typeof record['score'] === 'number'],
       ['completion', typeof record['completion'] === 'string'],
+      ['dims', typeof record['dims'] === 'object' && record['dims'] !== null],
     ] as const
   ).find(([, isRight]) => !isRight);
   if (wrong !== undefined)

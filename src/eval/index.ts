@@ -24,7 +24,8 @@ export {
   protocolOf,
   samplingOf,
 } from './protocols.ts';
-export { type LogReport, logReport, type ReportContent, renderReport, writeReport } from './report.ts';
+export { renderReport, writeReport } from './report.ts';
+export { type AnswerFigures, evaluationReport, logReport, type ReportContent } from './report-content.ts';
 export {
   type Agreement,
   type Duplicate,

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { splitProblem } from '../data/index.ts';
+import { recordOf, splitProblem } from '../data/index.ts';
 import { parseSolution } from '../rl/index.ts';
 
 const FIELDS = {
@@ -111,7 +111,7 @@ export function readLogRow(
     accuracy_score: row.accuracy_score,
     format_score: row.format_score,
     dims: dimensionsOf(item, extraDimensions),
-    unknown_fields: Object.keys(row).filter((name) => !(name in FIELDS)),
+    unknown_fields: Object.keys(row).filter((name) => !Object.hasOwn(FIELDS, name)),
   };
 }
 
@@ -139,7 +139,7 @@ function dimensionsOf(
   item: Readonly<Record<string, unknown>>,
   extra: readonly string[],
 ): Record<string, string> {
-  const dims: Record<string, string> = {};
+  const dims = recordOf<string>([]);
   for (const name of DIMENSIONS) {
     const value = item[name];
     if (typeof value === 'string' && value !== '') dims[name] = value;

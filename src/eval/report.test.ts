@@ -7,7 +7,8 @@ import { packageRoot } from '../run/index.ts';
 import { accuracyTable, type ScoredRow } from './accuracy.ts';
 import { accuracyPlot } from './accuracy-plot.ts';
 import { compareRuns } from './compare.ts';
-import { logReport, type ReportContent, renderReport, writeReport } from './report.ts';
+import { renderReport, writeReport } from './report.ts';
+import { logReport, type ReportContent } from './report-content.ts';
 import { type LogScore, scoreLog } from './score-log.ts';
 
 let folder: string;
@@ -62,10 +63,18 @@ function report(more: Partial<ReportContent> = {}): ReportContent {
   return {
     name: 'trained',
     settings: { protocol: 'tw-grpo' },
-    coverage: { questions: 6, answered: 5, missing: 1, waiting: 0, share: 5 / 6 },
+    coverage: { questions: 6, answered: 5, missing: 1, waiting: 0, left_out: { no_answer: 2 }, share: 5 / 6 },
     missing: [{ id: '6', reason: 'no such file' }],
     accuracy: accuracyTable(ROWS),
-    answers: { parse_failure: 0.2, mean_length: 12.5, own: 3 },
+    answers: {
+      parse_failure: 0.2,
+      precision: 0.75,
+      recall: 0.5,
+      over_answering: 0,
+      under_answering: 0.25,
+      num_letters: 1.25,
+      mean_length: 12.5,
+    },
     comparisons: [compareRuns({ name: 'trained', rows: ROWS }, { name: 'base', rows: OTHER })],
     ...more,
   };
@@ -78,13 +87,13 @@ describe('writeReport', () => {
     expect(readFileSync(path.join(folder, 'accuracy.svg'), 'utf8')).toContain('>base<');
     const markdown = readFileSync(path.join(folder, 'report.md'), 'utf8');
     for (const line of [
-      '5 of 6 questions answered (83.33 %); 1 missing, counted neither right nor wrong.',
+      '5 of 6 questions answered (83.33 %); 1 missing, counted neither right nor wrong; 2 left out of the files: no\\_answer.',
       '| all | 5 | 40.00 % | 11.8–76.9 | 50.00 % |',
       '| single answer | 3 | 33.33 % |',
       '### By kind',
       '| no readable answer | 20.00 % |',
       '| tokens in an answer | 12.50 |',
-      '| own | 3.00 |',
+      '| letters in an answer | 1.25 |',
       '| trained | base | 4 | 50.00 % | 25.00 % | 2 | 1 | 1.00 | 0.625 |',
       'Left out against base: 1 items of the first run alone',
       '| 6 | no such file |',

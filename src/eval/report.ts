@@ -1,43 +1,14 @@
 /**
  * An evaluation for people and programs: `report.json` with all figures, `report.md` with the tables, and the plot `accuracy.svg`.
- * The figures are made elsewhere (`evaluation-report.ts` for a run, `logReport` here for a results log); this file only writes
- * them down, so that the three can't differ.
+ * The figures are made in `report-content.ts`; this file only writes them down, so that the three can't differ.
  */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../io/index.ts';
-import { type AnswerStatistics, answerStatistics } from '../rl/index.ts';
-import type { JsonObject } from '../run/index.ts';
-import { type Accuracy, type AccuracyTable, accuracyTable, type ScoredRow } from './accuracy.ts';
+import { type Accuracy, type AccuracyTable, accuracyTable } from './accuracy.ts';
 import { accuracyPlot } from './accuracy-plot.ts';
-import { type Comparison, compareRuns, type NamedRows } from './compare.ts';
-import type { LogScore } from './score-log.ts';
+import type { Comparison, NamedRows } from './compare.ts';
+import type { AnswerFigures, ReportContent } from './report-content.ts';
 import type { Interval } from './statistics.ts';
-
-/** What a report needs; a run's `EvaluationReport` is one. All shares lie in [0, 1]. */
-export interface ReportContent {
-  readonly name: string;
-  readonly settings: JsonObject;
-  readonly coverage: {
-    readonly questions: number;
-    readonly answered: number;
-    /** Without a readable video: neither right nor wrong. */
-    readonly missing: number;
-    /** Still to be answered, where the run was stopped. */
-    readonly waiting: number;
-    readonly share: number;
-  };
-  readonly missing: readonly { readonly id: string; readonly reason: string }[];
-  /** Of the answered questions; null when there are none. */
-  readonly accuracy: AccuracyTable | null;
-  /** Figures by name; those known here get words and units. */
-  readonly answers: object | null;
-  readonly comparisons: readonly Comparison[];
-}
-
-/** A report on a results log: its items, and McNemar's test against other runs for all, single- and multi-answer items. */
-export interface LogReport extends ReportContent {
-  readonly answers: AnswerStatistics;
-}
 
 /**
  * Writes the three files into the folder, each whole or not at all; without any answer there is no plot.
@@ -74,56 +45,19 @@ export function renderReport(report: ReportContent): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-/** The figures of a scored log. */
-export function logReport(score: LogScore, others: readonly NamedRows[] = []): LogReport {
-  const { file, scored, mode, rule, unique_items } = score;
-  return {
-    name: file,
-    settings: { mode, rule: mode === 'tolerant' ? 'tolerant' : rule.rule },
-    coverage: { questions: unique_items, answered: unique_items, missing: 0, waiting: 0, share: 1 },
-    missing: [],
-    accuracy: score.scores,
-    answers: statisticsOf(scored),
-    comparisons: others.flatMap((other) => compareGroups({ name: file, rows: scored }, other)),
-  };
-}
-
-function statisticsOf(rows: readonly ScoredRow[]): AnswerStatistics {
-  return answerStatistics(
-    rows.map(({ chosen, failed }) => ({
-      letters: chosen,
-      failed,
-      source: 'nowhere',
-      form: 'none',
-      text: '',
-    })),
-    rows.map(({ truth }) => truth),
-  );
-}
-
-/** All items; then single- and multi-answer items apart, where there are both. */
-function compareGroups(first: NamedRows, second: NamedRows): Comparison[] {
-  const all = compareRuns(first, second);
-  const parts = (['single', 'multiple'] as const).map((kind) => {
-    const isIn = ({ truth }: ScoredRow): boolean => truth.length > 1 === (kind === 'multiple');
-    return compareRuns(
-      { name: `${first.name} (${kind})`, rows: first.rows.filter(isIn) },
-      { name: `${second.name} (${kind})`, rows: second.rows.filter(isIn) },
-    );
-  });
-  return parts.every(({ n }) => n > 0) ? [all, ...parts] : [all];
-}
-
 function coverageMarkdown({
   answered,
   questions,
   missing,
   waiting,
+  left_out,
   share,
 }: ReportContent['coverage']): string {
   const parts = [`${answered} of ${questions} questions answered (${percent(share)})`];
   if (missing > 0) parts.push(`${missing} missing, counted neither right nor wrong`);
   if (waiting > 0) parts.push(`${waiting} still to be answered`);
+  for (const [code, count] of Object.entries(left_out))
+    parts.push(`${count} left out of the files: ${escapeMarkdown(code)}`);
   return `${parts.join('; ')}.`;
 }
 
@@ -152,7 +86,9 @@ function table(rows: readonly (readonly [string, Accuracy])[]): string {
   ].join('\n');
 }
 
-const ANSWER_WORDS: Readonly<Record<string, readonly [words: string, unit: 'share' | 'number']>> = {
+const ANSWER_WORDS: Readonly<
+  Record<keyof AnswerFigures, readonly [words: string, unit: 'share' | 'number']>
+> = {
   parse_failure: ['no readable answer', 'share'],
   precision: ['chosen letters that are right (precision)', 'share'],
   recall: ['right letters that are chosen (recall)', 'share'],
@@ -164,10 +100,10 @@ const ANSWER_WORDS: Readonly<Record<string, readonly [words: string, unit: 'shar
   format: ['in the form `<think>…</think> <answer>…</answer>`', 'share'],
 };
 
-function answersMarkdown(answers: object): string {
-  const rows = Object.entries(answers).flatMap(([key, value]: [string, unknown]) => {
-    if (typeof value !== 'number') return [];
-    const [words, unit] = ANSWER_WORDS[key] ?? [escapeMarkdown(key), 'number'];
+function answersMarkdown(answers: AnswerFigures): string {
+  const rows = Object.entries(ANSWER_WORDS).flatMap(([key, [words, unit]]) => {
+    const value = answers[key as keyof AnswerFigures];
+    if (value === undefined) return [];
     const shown = unit === 'share' ? percent(value) : Number.isNaN(value) ? '–' : value.toFixed(2);
     return [`| ${words} | ${shown} |`];
   });

@@ -165,7 +165,9 @@ describe('scoreLog', () => {
   });
 
   it('reports torn lines, invalid rows with their field, and unknown fields', () => {
-    const sound = JSON.stringify(row(1, '<answer>A,C</answer>', 1, { note: 'x', total_tokens_generated: 3 }));
+    const sound = JSON.stringify(
+      row(1, '<answer>A,C</answer>', 1, { note: 'x', valueOf: 1, total_tokens_generated: 3 }),
+    );
     const invalid = [
       { ...row(2, '', 0), model_output: 3 },
       { ...row(3, '', 0), accuracy_score: '1.0' },
@@ -178,7 +180,7 @@ describe('scoreLog', () => {
       `${sound}\n${invalid.map((value) => JSON.stringify(value)).join('\n')}\n${sound.slice(0, 50)}`,
     );
     expect(found.rows).toBe(1);
-    expect(found.unknown_fields).toEqual({ note: 1 });
+    expect(found.unknown_fields).toEqual({ note: 1, valueOf: 1 });
     expect(found.torn).toMatchObject([{ line: 8 }]);
     expect(found.invalid.map(({ line, field }) => [line, field])).toEqual([
       [2, 'model_output'],

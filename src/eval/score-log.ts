@@ -7,6 +7,7 @@
  * and against `extracted_answer`, which holds what the evaluator compared; the one that repeats the most rows is used, and
  * the counts of all are reported.
  */
+import { tally } from '../data/index.ts';
 import { type AnswerParser, accuracyScore, formatReferenceEval, parseAnswer } from '../rl/index.ts';
 import { type AccuracyTable, accuracyTable, type ScoredRow } from './accuracy.ts';
 import { type LogLayout, readLogFile } from './log-file.ts';
@@ -109,12 +110,12 @@ export function scoreLog(file: string, options: ScoreLogOptions = {}): LogScore 
   const readings: Reading[] = [];
   const torn: { line: number; message: string }[] = [];
   const invalid: RowProblem[] = [];
-  const unknown: Record<string, number> = {};
+  const unknown: string[] = [];
   const { layout, isComplete } = readLogFile(file, ({ line, value, problem }) => {
     if (problem !== undefined) return void torn.push(problem);
     const row = readLogRow(value, line, options.by);
     if ('field' in row) return void invalid.push(row);
-    for (const name of row.unknown_fields) unknown[name] = (unknown[name] ?? 0) + 1;
+    unknown.push(...row.unknown_fields);
     readings.push(read(row));
   });
   if (layout === 'list' && !isComplete && torn.length === 0) {
@@ -159,7 +160,7 @@ export function scoreLog(file: string, options: ScoreLogOptions = {}): LogScore 
     torn,
     invalid,
     id_clashes: clashes,
-    unknown_fields: unknown,
+    unknown_fields: tally(unknown),
     rule,
     as_logged:
       logged.length === 0

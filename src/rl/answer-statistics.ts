@@ -26,7 +26,7 @@ export interface AnswerStatistics {
  * @param truths the true letters of each completion's item, in the same order
  */
 export function answerStatistics(
-  answers: readonly ParsedAnswer[],
+  answers: readonly Pick<ParsedAnswer, 'letters' | 'failed'>[],
   truths: readonly (readonly string[])[],
 ): AnswerStatistics {
   if (answers.length !== truths.length) {
