@@ -1,6 +1,7 @@
 export { type ContactSheetOptions, contactSheet } from './contact-sheet.ts';
 export { type DecodedFrames, type DecodeOptions, decodeFrames, type FrameChooser } from './decode.ts';
 export { type EncodedVideo, type EncodeOptions, encodeVideo, videoEncoder } from './encode.ts';
+export { type EncodeManyOptions, encodeMany } from './encode-many.ts';
 export { type FfmpegProgram, findFfmpeg } from './ffmpeg.ts';
 export { isImagePath, listFrames, type RgbImage, readFrameFolder, readImage } from './image.ts';
 export {

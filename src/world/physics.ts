@@ -32,6 +32,8 @@ export interface Collision {
   /** Point of contact. */
   readonly x: number;
   readonly y: number;
+  /** Cosine between the relative velocity and the line of centres: 1 head-on, near 0 a graze. */
+  readonly directness: number;
 }
 
 export interface Motion {
@@ -63,7 +65,13 @@ export function simulate(bodies: readonly Body[], durationS: number): Motion {
     paths[i]!.push(afterA);
     paths[j]!.push(afterB);
     const share = bodies[i]!.radius / (bodies[i]!.radius + bodies[j]!.radius);
-    collisions.push({ time, pair: [i, j], x: a.x + (b.x - a.x) * share, y: a.y + (b.y - a.y) * share });
+    collisions.push({
+      time,
+      pair: [i, j],
+      x: a.x + (b.x - a.x) * share,
+      y: a.y + (b.y - a.y) * share,
+      directness: directness(a, b),
+    });
   }
 }
 
@@ -110,6 +118,11 @@ function timeToContact(a: Segment, b: Segment, reach: number): number | undefine
   const discriminant = approach * approach - speed2 * gap;
   // The form gap / (…) keeps its digits for small gaps, where (-b - sqrt(…)) / a would cancel.
   return discriminant <= 0 ? undefined : gap / (-approach + Math.sqrt(discriminant));
+}
+
+function directness(a: Segment, b: Segment): number {
+  const [dx, dy, dvx, dvy] = [b.x - a.x, b.y - a.y, b.vx - a.vx, b.vy - a.vy];
+  return -(dx * dvx + dy * dvy) / Math.sqrt((dx * dx + dy * dy) * (dvx * dvx + dvy * dvy));
 }
 
 /** Velocities after an elastic impact: only the part along the line of centres changes. */

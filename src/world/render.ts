@@ -1,7 +1,7 @@
 /**
  * From motion to pictures. Every object is drawn from the signed distance of a pixel's centre to its outline, which gives
- * smooth edges in one pass: a ball is a disc, a cube a square, a cylinder a disc with a lighter top. The floor is shaded
- * so that each place looks different, which small models need to learn where things are.
+ * smooth edges in one pass: a ball is a disc, a cube a square, a cylinder a disc with a lighter top. Only the window around an object
+ * is looked at. The floor is shaded so that each place looks different, which small models need to learn where things are.
  */
 import { type Motion, stateAt } from './physics.ts';
 import { COLORS, type Look, type Scene } from './scene.ts';
@@ -17,8 +17,8 @@ export function* renderFrames(
   scene: Scene,
   motion: Motion,
   options: RenderOptions & { readonly fps: number; readonly numFrames: number },
+  floor: Uint8ClampedArray = drawFloor(options),
 ): Generator<Uint8Array> {
-  const floor = drawFloor(options);
   for (let index = 0; index < options.numFrames; index++)
     yield renderFrame(scene, motion, index / options.fps, options, floor);
 }
@@ -29,28 +29,28 @@ export function renderFrame(
   motion: Motion,
   time: number,
   options: RenderOptions,
-  floor: Uint8Array = drawFloor(options),
+  floor: Uint8ClampedArray = drawFloor(options),
 ): Uint8Array {
+  // Clamped bytes round and limit by themselves; the result is handed out as plain bytes of the same memory.
   const frame = floor.slice();
   for (const [index, object] of scene.objects.entries()) {
     const { x, y } = stateAt(motion.paths[index]!, time);
     drawObject(frame, options, object, x * options.width, y * options.width, object.radius * options.width);
   }
-  return frame;
+  return new Uint8Array(frame.buffer);
 }
 
-function drawFloor({ width, height }: RenderOptions): Uint8Array {
-  const floor = new Uint8Array(width * height * 3);
+/** The empty floor, to be drawn once for many frames. */
+export function drawFloor({ width, height }: RenderOptions): Uint8ClampedArray {
+  const floor = new Uint8ClampedArray(width * height * 3);
   let at = 0;
   for (let row = 0; row < height; row++) {
     const v = triangle((row + 0.5) / height);
     for (let column = 0; column < width; column++) {
       const u = triangle((column + 0.5) / width);
-      const x = (column + 0.5) / width - 0.5;
-      const y = (row + 0.5) / height - 0.5;
-      floor[at++] = clamp(160 + 50 * x);
-      floor[at++] = clamp(160 + 50 * y);
-      floor[at++] = clamp(160 + 30 * u * v);
+      floor[at++] = 160 + 50 * ((column + 0.5) / width - 0.5);
+      floor[at++] = 160 + 50 * ((row + 0.5) / height - 0.5);
+      floor[at++] = 160 + 30 * u * v;
     }
   }
   return floor;
@@ -61,9 +61,12 @@ function triangle(position: number): number {
   return 1 - 4 * Math.abs(position - 0.5);
 }
 
+/** Half the side of a cube in radii. */
+const CUBE = 0.84;
+
 /** Draws one object whose centre is at (x, y) in pixels. */
 function drawObject(
-  frame: Uint8Array,
+  frame: Uint8ClampedArray,
   { width, height }: RenderOptions,
   look: Look,
   x: number,
@@ -71,17 +74,25 @@ function drawObject(
   radius: number,
 ): void {
   const [red, green, blue] = COLORS[look.color];
-  const reach = radius + 1;
+  const isCube = look.shape === 'cube';
+  const reach = (isCube ? CUBE * radius : radius) + 1;
   const [left, right] = [Math.max(0, Math.floor(x - reach)), Math.min(width - 1, Math.ceil(x + reach))];
   const [top, bottom] = [Math.max(0, Math.floor(y - reach)), Math.min(height - 1, Math.ceil(y + reach))];
+  const reach2 = (radius + 1) * (radius + 1);
   for (let row = top; row <= bottom; row++) {
-    for (let column = left; column <= right; column++) {
+    const dy = row + 0.5 - y;
+    let at = (row * width + left) * 3;
+    for (let column = left; column <= right; column++, at += 3) {
       const dx = column + 0.5 - x;
-      const dy = row + 0.5 - y;
-      const cover = coverage(outline(look.shape, dx, dy, radius));
+      const distance2 = dx * dx + dy * dy;
+      if (!isCube && distance2 > reach2) continue;
+      const outline = isCube
+        ? Math.max(Math.abs(dx), Math.abs(dy)) - CUBE * radius
+        : Math.sqrt(distance2) - radius;
+      // The share of the pixel that lies inside, for an edge nearly straight at this size.
+      const cover = outline <= -0.5 ? 1 : 0.5 - outline;
       if (cover <= 0) continue;
       const light = shade(look, dx / radius, dy / radius, radius);
-      const at = (row * width + column) * 3;
       frame[at] = blend(frame[at]!, red * light, cover);
       frame[at + 1] = blend(frame[at + 1]!, green * light, cover);
       frame[at + 2] = blend(frame[at + 2]!, blue * light, cover);
@@ -89,37 +100,21 @@ function drawObject(
   }
 }
 
-/** Distance in pixels from the outline, negative inside. */
-function outline(shape: Look['shape'], dx: number, dy: number, radius: number): number {
-  if (shape === 'cube') return Math.max(Math.abs(dx), Math.abs(dy)) - radius * 0.84;
-  return Math.sqrt(dx * dx + dy * dy) - radius;
-}
-
-/** Share of a pixel that lies inside, for an edge nearly straight at this size. */
-function coverage(distance: number): number {
-  return Math.min(1, Math.max(0, 0.5 - distance));
-}
-
 /** Brightness, 1 plain: balls are lit from the upper left, cylinders have a lighter top, metal has a bright spot. */
 function shade(look: Look, u: number, v: number, radius: number): number {
-  let light = 1;
+  let light: number;
   if (look.shape === 'sphere') light = 1.15 - 0.35 * (u * u + v * v) - 0.15 * (u + v);
-  if (look.shape === 'cylinder') {
-    const top = coverage((Math.sqrt(u * u + v * v) - 0.55) * radius);
-    light = 0.7 + 0.65 * top;
-  }
-  if (look.shape === 'cube') light = u + v < 0 ? 1.1 : 0.85;
-  if (look.material === 'metal') {
-    const [du, dv] = [u + 0.35, v + 0.35];
-    light += 1.1 * coverage((Math.sqrt(du * du + dv * dv) - 0.22) * radius);
-  }
-  return light;
+  else if (look.shape === 'cylinder') light = 0.7 + 0.65 * disc(u, v, 0.55, radius);
+  else light = u + v < 0 ? 1.1 : 0.85;
+  return look.material === 'metal' ? light + 1.1 * disc(u + 0.35, v + 0.35, 0.22, radius) : light;
+}
+
+/** How much of a pixel lies in a disc of the given size, in radii, around the origin. */
+function disc(u: number, v: number, size: number, radius: number): number {
+  const outline = (Math.sqrt(u * u + v * v) - size) * radius;
+  return Math.min(1, Math.max(0, 0.5 - outline));
 }
 
 function blend(under: number, over: number, cover: number): number {
-  return clamp(under + (Math.min(255, over) - under) * cover);
-}
-
-function clamp(value: number): number {
-  return Math.max(0, Math.min(255, Math.round(value)));
+  return under + (Math.min(255, over) - under) * cover;
 }

@@ -1,7 +1,8 @@
 /**
  * What a scene is: a few objects, each told apart by colour and shape, on a floor seen from above. Lengths are in widths of the
  * picture (x from 0 to 1, y from 0 to height / width), times in seconds.
- * Names of shapes, colours and materials are those of CLEVRER, into whose annotation format this world is to grow.
+ * Names of shapes, colours and materials are those of CLEVRER, in whose formats the world is written. Every object draws its
+ * motion on its own: nothing is shared by the objects of a video that a single frame could give away.
  */
 import type { Random } from '../data/index.ts';
 
@@ -63,6 +64,10 @@ export interface SceneOptions {
   readonly restChance?: number;
   /** Chance that an object begins outside the picture and comes in. @default 0.35 */
   readonly outsideChance?: number;
+  /** Chance that a moving object heads for a place near the middle, where others are. @default 0 */
+  readonly aimChance?: number;
+  /** Chance that a moving object heads for the centre of one at rest, which stops it when they meet. @default 0 */
+  readonly headOnChance?: number;
 }
 
 /** `the red cube` */
@@ -94,7 +99,27 @@ export function drawScene(random: Random, options: SceneOptions): Scene {
       }
     }
   }
-  return { objects, height, durationS };
+  return { objects: headedOn(random, objects, options), height, durationS };
+}
+
+/** Turns some moving objects towards the centre of one at rest, each towards another. */
+function headedOn(random: Random, objects: readonly SceneObject[], options: SceneOptions): SceneObject[] {
+  const chance = options.headOnChance ?? 0;
+  if (chance === 0) return [...objects];
+  const free = random.shuffled(objects.filter(({ vx, vy }) => vx === 0 && vy === 0));
+  return objects.map((object) => {
+    const speed = Math.sqrt(object.vx * object.vx + object.vy * object.vy);
+    if (speed === 0 || free.length === 0 || random.float() >= chance) return object;
+    const target = free.pop()!;
+    const [dx, dy] = [target.x - object.x, target.y - object.y];
+    const distance = Math.sqrt(dx * dx + dy * dy);
+    return { ...object, vx: (speed * dx) / distance, vy: (speed * dy) / distance };
+  });
+}
+
+interface Place {
+  readonly x: number;
+  readonly y: number;
 }
 
 type MotionStart = Pick<SceneObject, 'radius' | 'x' | 'y' | 'vx' | 'vy'>;
@@ -107,10 +132,14 @@ function drawMotion(random: Random, options: SceneOptions): MotionStart {
     x: random.between(radius, 1 - radius),
     y: random.between(radius, options.height - radius),
   };
+  const aim =
+    options.aimChance !== undefined && random.float() < options.aimChance
+      ? { x: random.between(0.3, 0.7), y: random.between(0.3, 0.7) * options.height }
+      : undefined;
   if (random.float() < (options.outsideChance ?? 0.35))
-    return comingIn(random, options, radius, speed, inside);
+    return comingIn(random, options, radius, speed, aim ?? inside);
   if (random.float() < (options.restChance ?? 0.2)) return { radius, ...inside, vx: 0, vy: 0 };
-  const direction = drawDirection(random);
+  const direction = aim === undefined ? drawDirection(random) : directionTo(inside, aim);
   return { radius, ...inside, vx: speed * direction.x, vy: speed * direction.y };
 }
 
@@ -120,7 +149,7 @@ function comingIn(
   options: SceneOptions,
   radius: number,
   speed: number,
-  target: { readonly x: number; readonly y: number },
+  target: Place,
 ): MotionStart {
   const direction = drawDirection(random);
   // Way back from the target, against the direction of travel, until the disc is out of the picture.
@@ -145,8 +174,15 @@ function isApart(a: MotionStart, b: MotionStart): boolean {
   return Math.sqrt(dx * dx + dy * dy) > (a.radius + b.radius) * 1.15;
 }
 
+/** A unit vector from one place to another; upwards when they are the same. */
+function directionTo(from: Place, to: Place): Place {
+  const [dx, dy] = [to.x - from.x, to.y - from.y];
+  const length = Math.sqrt(dx * dx + dy * dy);
+  return length === 0 ? { x: 0, y: -1 } : { x: dx / length, y: dy / length };
+}
+
 /** A unit vector, evenly in all directions. Sines and cosines are not the same on every machine; square roots are. */
-function drawDirection(random: Random): { readonly x: number; readonly y: number } {
+function drawDirection(random: Random): Place {
   for (;;) {
     const [x, y] = [random.between(-1, 1), random.between(-1, 1)];
     const length = Math.sqrt(x * x + y * y);
