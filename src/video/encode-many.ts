@@ -54,7 +54,14 @@ export async function encodeMany(
         ...['-framerate', String(fps), '-i', 'pipe:0'],
         ...['-sws_flags', 'bicubic+accurate_rnd+bitexact', '-pix_fmt', 'yuv420p'],
         ...['-c:v', isX264 ? 'libx264' : 'mpeg4', ...quality, '-bf', '0', '-threads', '1'],
-        ...['-g', String(numFrames), '-keyint_min', String(numFrames), '-sc_threshold', isX264 ? '0' : '1000000000'],
+        ...[
+          '-g',
+          String(numFrames),
+          '-keyint_min',
+          String(numFrames),
+          '-sc_threshold',
+          isX264 ? '0' : '1000000000',
+        ],
         ...['-map_metadata', '-1', '-fflags', '+bitexact', '-flags:v', '+bitexact'],
         ...['-f', 'segment', '-segment_format', 'mp4', '-reset_timestamps', '1'],
         ...['-segment_format_options', 'movflags=+faststart:fflags=+bitexact'],
@@ -91,7 +98,9 @@ async function* countBytes(
   let count = 0;
   for await (const frame of frames) {
     if (frame.length !== frameBytes)
-      throw new VideoError(`${subject}: expected ${frameBytes} bytes for frame ${count}, got ${frame.length}`);
+      throw new VideoError(
+        `${subject}: expected ${frameBytes} bytes for frame ${count}, got ${frame.length}`,
+      );
     count++;
     yield frame;
   }

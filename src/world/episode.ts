@@ -5,7 +5,7 @@
 import { Random } from '../data/index.ts';
 import { TwgrpoError } from '../run/index.ts';
 import { KINDS, QUESTION_KINDS, type QuestionKind } from './kinds.ts';
-import { drawPlan, makeQuestion, type PlanOptions, type Question } from './questions.ts';
+import { drawPlan, makeQuestion, type PlanOptions, type Question, type QuestionPlan } from './questions.ts';
 import { drawScene, type SceneOptions } from './scene.ts';
 import { STYLES } from './statements.ts';
 import { Story } from './story.ts';
@@ -35,8 +35,9 @@ export function drawEpisode(seed: number, index: number, options: EpisodeOptions
   const planOptions = negatedShare === undefined ? {} : { negatedShare };
   const name = kinds[index % kinds.length]!;
   const plan = drawPlan(random, name, planOptions);
+  const style = { ...styleOf(plan), ...sceneOptions };
   for (let draw = 0; draw < MAX_DRAWS; draw++) {
-    const story = new Story(drawScene(random, { ...STYLES[KINDS[name].style], ...sceneOptions }));
+    const story = new Story(drawScene(random, style));
     const first = makeQuestion(random, plan, story);
     if (first === undefined) continue;
     const questions = [first];
@@ -53,4 +54,12 @@ export function drawEpisode(seed: number, index: number, options: EpisodeOptions
     `no scene in ${MAX_DRAWS} draws allows a "${name}" question with ${numTrue} of ${plan.options.length} statements true`,
     { hint: 'allow more objects, longer videos or other speeds' },
   );
+}
+
+/** How scenes are drawn in which such a question is likely to be possible: with an object or two more than it speaks of. */
+function styleOf({ kind, options }: QuestionPlan): Omit<SceneOptions, 'height' | 'durationS'> {
+  const { style, extraObjects } = KINDS[kind];
+  const [least, most] = STYLES[style].numObjects;
+  const needed = extraObjects === undefined ? 0 : options.length + extraObjects;
+  return { ...STYLES[style], numObjects: [Math.max(least, needed), Math.max(most, needed + 1)] };
 }

@@ -51,13 +51,14 @@ export class Observation {
   /** Positions by object and moment. */
   get tracks(): readonly (readonly Place[])[] {
     this.#tracks ??= this.motion.paths.map((path) => {
-      let at = 0;
-      return Array.from({ length: NUM_LOOKS }, (_, look) => {
+      const track: Place[] = [];
+      for (let look = 0, at = 0; look < NUM_LOOKS; look++) {
         const time = (this.motion.durationS * look) / (NUM_LOOKS - 1);
         while (at + 1 < path.length && path[at + 1]!.time <= time) at++;
         const { x, y, vx, vy, time: since } = path[at]!;
-        return { x: x + vx * (time - since), y: y + vy * (time - since) };
-      });
+        track.push({ x: x + vx * (time - since), y: y + vy * (time - since) });
+      }
+      return track;
     });
     return this.#tracks;
   }
@@ -205,7 +206,12 @@ export function stops(observation: Observation, index: number): Verdict {
   const atEnd = isMoving(speeds(observation, index).at(-1)!);
   if (atEnd === undefined) return undefined;
   // One that rests for a while and is hit again comes to rest and does not stay there.
-  if (atEnd) return speeds(observation, index).slice(1).some((speed) => speed <= REST_SPEED) ? undefined : false;
+  if (atEnd)
+    return speeds(observation, index)
+      .slice(1)
+      .some((speed) => speed <= REST_SPEED)
+      ? undefined
+      : false;
   const { motion, views } = observation;
   const since = motion.paths[index]!.at(-1)!.time;
   const isLong = motion.durationS - since > motion.durationS * CLEAR_VISIT;

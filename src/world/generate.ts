@@ -1,17 +1,17 @@
 /**
- * Writing a small world to disk: MP4 files and a JSON Lines file of questions in the authors' form. Video `i` of a seed is
- * drawn from a random stream of its own, so any part can be made again, in any order and by several processes.
+ * Writing a small world to disk: MP4 files and a JSON Lines file of questions in the authors' form. Videos are drawn and encoded
+ * in batches; a batch of which a video is missing is made again, so an interrupted run continues with the same bytes.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { labelled, Random, solutionText } from '../data/index.ts';
-import { ConfigError, TwgrpoError } from '../run/index.ts';
-import { encodeVideo } from '../video/index.ts';
-import { type Motion, simulate } from './physics.ts';
-import { drawPlan, makeQuestion, QUESTION_KINDS, type Question, type QuestionKind } from './questions.ts';
-import { renderFrames } from './render.ts';
-import { drawScene, type Scene, type SceneOptions } from './scene.ts';
+import { labelled, solutionText } from '../data/index.ts';
+import { ConfigError } from '../run/index.ts';
+import { encodeMany } from '../video/index.ts';
+import { drawEpisode, type Episode } from './episode.ts';
+import { QUESTION_KINDS, type QuestionKind } from './kinds.ts';
+import { drawFloor, renderFrames } from './render.ts';
+import type { SceneOptions } from './scene.ts';
 
 export interface WorldOptions {
   readonly output_dir: string;
@@ -19,6 +19,8 @@ export interface WorldOptions {
   readonly seed: number;
   /** Name of the JSONL file and of the folder under `videos/`. @default 'train' */
   readonly split?: string;
+  /** Index of the first video: splits of one seed that do not overlap share no video. @default 0 */
+  readonly first_index?: number;
   /** Pixels, even. @default 112 */
   readonly width?: number;
   readonly height?: number;
@@ -28,9 +30,13 @@ export interface WorldOptions {
   readonly num_frames?: number;
   /** Kinds of question, used in turn. @default all */
   readonly kinds?: readonly QuestionKind[];
-  /** How the scenes are drawn. */
+  /** Most questions of a video. @default 1 */
+  readonly questions_per_video?: number;
+  /** Chance of a negated question. @default 0.25 */
+  readonly negated_share?: number;
+  /** How the scenes are drawn. @default as suits the kind of question */
   readonly scene?: Omit<SceneOptions, 'height' | 'durationS'>;
-  /** Videos encoded at once. @default the number of processors, at most 8 */
+  /** Batches encoded at once. @default the number of processors, at most 8 */
   readonly jobs?: number;
   readonly onProgress?: (done: number) => void;
   readonly signal?: AbortSignal;
@@ -42,42 +48,15 @@ export interface WorldFiles {
   /** Folder the video paths start from. */
   readonly video_root: string;
   readonly num_videos: number;
+  readonly num_questions: number;
 }
 
-/** One video with its question, before it is drawn. */
-export interface Episode {
-  readonly index: number;
-  readonly scene: Scene;
-  readonly motion: Motion;
-  readonly question: Question;
-}
-
-const MAX_DRAWS = 5000;
-
-/** Draws scenes from the stream of `index` until one can carry the planned question. */
-export function drawEpisode(
-  seed: number,
-  index: number,
-  options: { readonly kinds?: readonly QuestionKind[] } & SceneOptions,
-): Episode {
-  const kinds = options.kinds ?? QUESTION_KINDS;
-  const random = Random.stream(seed, `episode/${index}`);
-  const plan = drawPlan(random, kinds[index % kinds.length]!);
-  for (let draw = 0; draw < MAX_DRAWS; draw++) {
-    const scene = drawScene(random, { ...options, numObjects: options.numObjects ?? [3, 4] });
-    const motion = simulate(scene.objects, scene.durationS);
-    const question = makeQuestion(random, plan, scene, motion);
-    if (question !== undefined) return { index, scene, motion, question };
-  }
-  throw new TwgrpoError(
-    `no scene in ${MAX_DRAWS} draws allows a "${plan.kind}" question with ${plan.numRight} of ${plan.numOptions} options right`,
-    { hint: 'allow more objects, longer videos or other speeds' },
-  );
-}
+/** Videos made by one FFmpeg process. Part of what decides a file's bytes, so it is the same for every number of jobs. */
+const BATCH = 16;
 
 /**
- * Makes a set of videos with one question each. Videos that exist already are kept, so an interrupted run continues;
- * the JSONL file is written last.
+ * Makes a set of videos with their questions. Videos that exist already are kept; the JSONL file is written last.
+ * @throws ConfigError for impossible options, or when the folder holds videos of other settings
  */
 export async function generateWorld(options: WorldOptions): Promise<WorldFiles> {
   const {
@@ -89,6 +68,11 @@ export async function generateWorld(options: WorldOptions): Promise<WorldFiles> 
     fps = 8,
     num_frames = 32,
     split = 'train',
+    first_index = 0,
+    kinds = QUESTION_KINDS,
+    questions_per_video = 1,
+    negated_share = 0.25,
+    scene = {},
   } = options;
   if (!Number.isInteger(num_videos) || num_videos < 1)
     throw new ConfigError(`num_videos must be at least 1, got ${num_videos}`);
@@ -98,59 +82,91 @@ export async function generateWorld(options: WorldOptions): Promise<WorldFiles> 
   mkdirSync(join(output_dir, folder), { recursive: true });
   checkSettings(join(output_dir, folder), {
     seed,
+    first_index,
     width,
     height,
     fps,
     num_frames,
-    kinds: options.kinds ?? QUESTION_KINDS,
-    scene: options.scene ?? {},
+    kinds,
+    questions_per_video,
+    negated_share,
+    scene,
   });
 
-  const sceneOptions = { ...options.scene, height: height / width, durationS: (num_frames - 1) / fps };
+  const episodeOptions = {
+    ...scene,
+    height: height / width,
+    durationS: (num_frames - 1) / fps,
+    kinds,
+    questionsPerVideo: questions_per_video,
+    negatedShare: negated_share,
+  };
+  const floor = drawFloor({ width, height });
   const lines = new Array<string>(num_videos);
   let started = 0;
   let done = 0;
   const work = async (): Promise<void> => {
     while (started < num_videos) {
-      const index = started++;
+      const first = started;
+      const count = Math.min(BATCH, num_videos - first);
+      started += count;
       options.signal?.throwIfAborted();
-      const episode = drawEpisode(seed, index, {
-        ...sceneOptions,
-        ...(options.kinds && { kinds: options.kinds }),
-      });
-      const video = join(folder, `${String(index).padStart(6, '0')}.mp4`);
-      const path = join(output_dir, video);
-      if (!existsSync(path)) {
-        const frames = renderFrames(episode.scene, episode.motion, {
+      const episodes = Array.from({ length: count }, (_, at) =>
+        drawEpisode(seed, first_index + first + at, episodeOptions),
+      );
+      const videos = episodes.map(({ index }) => join(folder, `${String(index).padStart(6, '0')}.mp4`));
+      const paths = videos.map((video) => join(output_dir, video));
+      if (!paths.every((path) => existsSync(path))) {
+        const frames = function* () {
+          for (const { story } of episodes)
+            yield* renderFrames(
+              story.scene,
+              story.motion,
+              { width, height, fps, numFrames: num_frames },
+              floor,
+            );
+        };
+        await encodeMany(paths, frames(), {
           width,
           height,
           fps,
           numFrames: num_frames,
+          signal: options.signal,
         });
-        await encodeVideo(path, frames, { width, height, fps, signal: options.signal });
       }
-      lines[index] = JSON.stringify(record(episode, split, video));
-      options.onProgress?.(++done);
+      for (const [at, episode] of episodes.entries())
+        lines[first + at] = records(episode, split, videos[at]!)
+          .map((record) => JSON.stringify(record))
+          .join('\n');
+      done += count;
+      options.onProgress?.(done);
     }
   };
   const jobs = Math.max(1, options.jobs ?? Math.min(8, availableParallelism()));
   await Promise.all(Array.from({ length: jobs }, work));
 
+  const text = `${lines.join('\n')}\n`;
   const jsonl_path = join(output_dir, `${split}.jsonl`);
-  writeFileSync(`${jsonl_path}.tmp`, `${lines.join('\n')}\n`);
+  writeFileSync(`${jsonl_path}.tmp`, text);
   renameSync(`${jsonl_path}.tmp`, jsonl_path);
-  return { jsonl_path, video_root: output_dir, num_videos };
+  return { jsonl_path, video_root: output_dir, num_videos, num_questions: text.split('\n').length - 1 };
 }
 
-/** The authors' record, with an id and the dimensions to report by. */
-function record({ index, question }: Episode, split: string, video: string): Record<string, unknown> {
-  return {
-    id: `${split}-${String(index).padStart(6, '0')}`,
+/** The authors' records, with an id and the dimensions to report by. */
+function records({ index, questions }: Episode, split: string, video: string): Record<string, unknown>[] {
+  return questions.map((question, at) => ({
+    id: `${split}-${index}-${at}`,
     problem: [question.question, ...labelled(question.options)].join('\n'),
     video: video.replaceAll('\\', '/'),
     solution: solutionText(question.answer),
-    dims: { kind: question.kind, num_right: String(question.answer.length) },
-  };
+    dims: {
+      kind: question.kind,
+      rung: question.rung,
+      wording: question.isNegated ? 'negated' : 'plain',
+      num_options: String(question.options.length),
+      num_right: String(question.answer.length),
+    },
+  }));
 }
 
 /** Videos of other settings under the same names must not be mixed in. */

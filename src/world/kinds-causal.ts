@@ -43,8 +43,9 @@ export const CAUSAL_KINDS = {
     type: 'explanatory',
     numOptions: [2, 3],
     maxTrue: 2,
+    extraObjects: 2,
     style: 'busy',
-    variants: [''],
+    variants: [['']],
     balanced: 'false',
     anchors: collisionAnchors,
     statements: (story, _, anchor) => explanations(story, anchor),
@@ -57,7 +58,7 @@ export const CAUSAL_KINDS = {
     numOptions: [2, 3, 4],
     maxTrue: 2,
     style: 'later',
-    variants: [''],
+    variants: [['']],
     statements: (story) => {
       const { scene, future, futureSpan } = story;
       const hasMore = future.motion.collisions.some(({ time }) => time > futureSpan.from);
@@ -75,9 +76,9 @@ export const CAUSAL_KINDS = {
     rung: 'counterfactual',
     type: 'counterfactual',
     numOptions: [2, 3, 4],
-    maxTrue: 3,
+    maxTrue: 2,
     style: 'busy',
-    variants: [''],
+    variants: [['']],
     balanced: 'all',
     anchors: (story) =>
       story.isKnown
@@ -96,4 +97,3 @@ export const CAUSAL_KINDS = {
       `Which of the following will ${not(isNegated)}happen if ${text} is removed?`,
   },
 } as const satisfies Record<string, Kind>;
-

@@ -3,8 +3,9 @@
  * clearly false, how the question is worded, and what kind of scene makes such questions likely. The negated wording asks for
  * exactly the statements that are false (question-answer inversion, arXiv 2505.24718), so no kind needs a second set of facts.
  */
-import { CAUSAL_KINDS } from './kinds-causal.ts';
+
 import {
+  appears,
   collide,
   type Direction,
   endsFurther,
@@ -18,10 +19,10 @@ import {
   stops,
   type Verdict,
   visits,
-  appears,
 } from './events.ts';
-import { type Anchor, capital, type Kind, type Statement, pairStatements } from './statements.ts';
-import { allLooks, nameOf } from './scene.ts';
+import { CAUSAL_KINDS } from './kinds-causal.ts';
+import { ALL_LOOKS, nameOf } from './scene.ts';
+import { type Anchor, capital, type Kind, pairStatements, type Statement } from './statements.ts';
 import type { Story } from './story.ts';
 
 export const REGIONS: Readonly<Record<string, Region>> = {
@@ -52,10 +53,14 @@ const ofObjects = (story: Story, verdict: (index: number) => Verdict): Statement
 
 /** Objects that are not in the video, as false statements. */
 function absent({ scene }: Story): Statement[] {
-  const known = new Set(scene.objects.map(nameOf));
-  return allLooks()
-    .filter((look) => !known.has(nameOf(look)))
-    .map((look) => ({ text: capital(nameOf(look)), isTrue: false, objects: [], look }));
+  const isKnown = ({ color, shape }: (typeof ALL_LOOKS)[number]): boolean =>
+    scene.objects.some((object) => object.color === color && object.shape === shape);
+  return ALL_LOOKS.filter((look) => !isKnown(look)).map((look) => ({
+    text: capital(nameOf(look)),
+    isTrue: false,
+    objects: [],
+    look,
+  }));
 }
 
 /**
@@ -69,9 +74,7 @@ function withAbsent(story: Story, verdict: (index: number) => Verdict): Statemen
 }
 
 const objectAnchors = ({ scene, indices }: Story, isAnchor: (index: number) => boolean): Anchor[] =>
-  indices
-    .filter(isAnchor)
-    .map((index) => ({ text: nameOf(scene.objects[index]!), objects: [index] }));
+  indices.filter(isAnchor).map((index) => ({ text: nameOf(scene.objects[index]!), objects: [index] }));
 
 const not = (isNegated: boolean, text: string): string => (isNegated ? text : '');
 
@@ -84,7 +87,7 @@ const PLAIN_KINDS = {
     numOptions: PLAIN,
     maxTrue: 4,
     style: 'calm',
-    variants: [''],
+    variants: [['']],
     statements: (story) => [...ofObjects(story, (index) => appears(story.seen, index)), ...absent(story)],
     wording: (_, __, isNegated) =>
       `Which of the following objects are ${not(isNegated, 'not ')}seen in the video?`,
@@ -94,8 +97,13 @@ const PLAIN_KINDS = {
     type: 'descriptive',
     numOptions: PLAIN,
     maxTrue: 2,
+    extraObjects: 0,
     style: 'roaming',
-    variants: Object.keys(REGIONS),
+    variants: [
+      ['left half', 'right half'],
+      ['upper half', 'lower half'],
+      ['upper left quarter', 'upper right quarter', 'lower left quarter', 'lower right quarter'],
+    ],
     statements: (story, variant) => ofObjects(story, (index) => visits(story.seen, index, REGIONS[variant]!)),
     wording: (variant, _, isNegated) =>
       `Which of the following objects are ${isNegated ? 'never' : 'at some time'} in the ${variant} of the picture?`,
@@ -106,7 +114,7 @@ const PLAIN_KINDS = {
     numOptions: PLAIN,
     maxTrue: 4,
     style: 'traffic',
-    variants: [''],
+    variants: [['']],
     statements: (story) => withAbsent(story, (index) => enters(story.seen, index)),
     wording: (_, __, isNegated) =>
       `Which of the following objects ${not(isNegated, 'do not ')}enter the scene during the video?`,
@@ -117,7 +125,7 @@ const PLAIN_KINDS = {
     numOptions: PLAIN,
     maxTrue: 4,
     style: 'traffic',
-    variants: [''],
+    variants: [['']],
     statements: (story) => withAbsent(story, (index) => leaves(story.seen, index)),
     wording: (_, __, isNegated) =>
       `Which of the following objects ${not(isNegated, 'do not ')}leave the scene before the video ends?`,
@@ -127,8 +135,9 @@ const PLAIN_KINDS = {
     type: 'descriptive',
     numOptions: [2, 3],
     maxTrue: 2,
+    extraObjects: 1,
     style: 'arrivals',
-    variants: ['before', 'after'],
+    variants: [['before'], ['after']],
     anchors: (story) => objectAnchors(story, (index) => enters(story.seen, index) === true),
     statements: (story, variant, { objects: [anchor] }) =>
       ofObjects(story, (index) => inOrder(variant, entersBefore(story.seen, index, anchor!))),
@@ -140,8 +149,9 @@ const PLAIN_KINDS = {
     type: 'descriptive',
     numOptions: [2, 3],
     maxTrue: 2,
+    extraObjects: 1,
     style: 'departures',
-    variants: ['before', 'after'],
+    variants: [['before'], ['after']],
     anchors: (story) => objectAnchors(story, (index) => leaves(story.seen, index) === true),
     statements: (story, variant, { objects: [anchor] }) =>
       ofObjects(story, (index) => inOrder(variant, leavesBefore(story.seen, index, anchor!))),
@@ -153,8 +163,12 @@ const PLAIN_KINDS = {
     type: 'descriptive',
     numOptions: PLAIN,
     maxTrue: 4,
+    extraObjects: 0,
     style: 'roaming',
-    variants: Object.keys(DIRECTIONS),
+    variants: [
+      ['further left', 'further right'],
+      ['higher up', 'lower down'],
+    ],
     statements: (story, variant) =>
       ofObjects(story, (index) => endsFurther(story.seen, index, DIRECTIONS[variant]!)),
     wording: (variant, _, isNegated) =>
@@ -165,8 +179,9 @@ const PLAIN_KINDS = {
     type: 'descriptive',
     numOptions: PLAIN,
     maxTrue: 4,
+    extraObjects: 0,
     style: 'resting',
-    variants: [''],
+    variants: [['']],
     statements: (story) => ofObjects(story, (index) => moves(story.seen, index)),
     wording: (_, __, isNegated) =>
       `Which of the following objects ${isNegated ? 'never move' : 'move at some time'} in the video?`,
@@ -176,8 +191,9 @@ const PLAIN_KINDS = {
     type: 'descriptive',
     numOptions: [2, 3, 4],
     maxTrue: 2,
+    extraObjects: 0,
     style: 'headOn',
-    variants: [''],
+    variants: [['']],
     statements: (story) => ofObjects(story, (index) => stops(story.seen, index)),
     wording: (_, __, isNegated) =>
       `Which of the following objects ${not(isNegated, 'do not ')}come to rest during the video?`,
@@ -187,8 +203,9 @@ const PLAIN_KINDS = {
     type: 'descriptive',
     numOptions: [2, 3, 4],
     maxTrue: 3,
+    extraObjects: 0,
     style: 'headOn',
-    variants: [''],
+    variants: [['']],
     statements: (story) => ofObjects(story, (index) => isSetMoving(story.seen, index)),
     wording: (_, __, isNegated) =>
       `Which of the following objects are ${not(isNegated, 'not ')}set in motion by a collision?`,
@@ -199,7 +216,7 @@ const PLAIN_KINDS = {
     numOptions: PLAIN,
     maxTrue: 3,
     style: 'busy',
-    variants: [''],
+    variants: [['']],
     statements: (story) => pairStatements(story, story.indices, (a, b) => collide(story.seen, a, b)),
     wording: (_, __, isNegated) =>
       `Which of the following collisions ${not(isNegated, 'do not ')}happen in the video?`,
@@ -209,8 +226,9 @@ const PLAIN_KINDS = {
     type: 'descriptive',
     numOptions: [2, 3, 4],
     maxTrue: 2,
+    extraObjects: 1,
     style: 'busy',
-    variants: [''],
+    variants: [['']],
     anchors: (story) => objectAnchors(story, () => true),
     statements: (story, _, { objects: [anchor] }) =>
       ofObjects(story, (index) => (index === anchor ? undefined : collide(story.seen, index, anchor!))),

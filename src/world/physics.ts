@@ -96,28 +96,33 @@ function nextContact(
   time: number,
   endTime: number,
 ): { readonly time: number; readonly pair: readonly [number, number] } | undefined {
-  let first: { time: number; pair: readonly [number, number] } | undefined;
+  let [first, firstI, firstJ] = [endTime, -1, -1];
   for (let i = 0; i < bodies.length; i++) {
+    const a = now[i]!;
+    const [ax, ay] = [a.x + a.vx * (time - a.time), a.y + a.vy * (time - a.time)];
     for (let j = i + 1; j < bodies.length; j++) {
-      const wait = timeToContact(at(now[i]!, time), at(now[j]!, time), bodies[i]!.radius + bodies[j]!.radius);
-      if (wait === undefined || time + wait > endTime) continue;
-      if (first === undefined || time + wait < first.time) first = { time: time + wait, pair: [i, j] };
+      const b = now[j]!;
+      const dx = b.x + b.vx * (time - b.time) - ax;
+      const dy = b.y + b.vy * (time - b.time) - ay;
+      const wait = timeToContact(dx, dy, b.vx - a.vx, b.vy - a.vy, bodies[i]!.radius + bodies[j]!.radius);
+      // Of two at once the first pair is taken; a contact at the very end counts.
+      if (time + wait < first || (time + wait === endTime && firstI < 0))
+        [first, firstI, firstJ] = [time + wait, i, j];
     }
   }
-  return first;
+  return firstI < 0 ? undefined : { time: first, pair: [firstI, firstJ] };
 }
 
-/** Seconds until two centres are `reach` apart; undefined when they never are, or move away from each other. */
-function timeToContact(a: Segment, b: Segment, reach: number): number | undefined {
-  const [dx, dy, dvx, dvy] = [b.x - a.x, b.y - a.y, b.vx - a.vx, b.vy - a.vy];
+/** Seconds until two centres are `reach` apart; infinite when they never are, or move away from each other. */
+function timeToContact(dx: number, dy: number, dvx: number, dvy: number, reach: number): number {
   const approach = dx * dvx + dy * dvy;
-  if (approach >= 0) return undefined;
+  if (approach >= 0) return Number.POSITIVE_INFINITY;
   const gap = dx * dx + dy * dy - reach * reach;
   if (gap <= 0) return 0;
   const speed2 = dvx * dvx + dvy * dvy;
   const discriminant = approach * approach - speed2 * gap;
   // The form gap / (…) keeps its digits for small gaps, where (-b - sqrt(…)) / a would cancel.
-  return discriminant <= 0 ? undefined : gap / (-approach + Math.sqrt(discriminant));
+  return discriminant <= 0 ? Number.POSITIVE_INFINITY : gap / (-approach + Math.sqrt(discriminant));
 }
 
 function directness(a: Segment, b: Segment): number {

@@ -28,7 +28,8 @@ export interface Question {
 /** What is drawn before the scene is looked at. */
 export interface QuestionPlan {
   readonly kind: QuestionKind;
-  readonly variant: string;
+  /** Forms of the question that are mirror images of one another. */
+  readonly variants: readonly string[];
   readonly isNegated: boolean;
   /** Truth of each option, and what the shortcut says about it (undefined: it may say anything). */
   readonly options: readonly { readonly isTrue: boolean; readonly hint: boolean | undefined }[];
@@ -44,33 +45,35 @@ export function drawPlan(random: Random, name: QuestionKind, options: PlanOption
   const numOptions = random.pick(kind.numOptions);
   const numTrue = 1 + random.below(Math.min(kind.maxTrue, numOptions - 1));
   const isNegated = random.float() < (options.negatedShare ?? 0.25);
-  const variant = random.pick(kind.variants);
+  const variants = random.pick(kind.variants);
   const planned = Array.from({ length: numOptions }, (_, at) => {
     const isTrue = at < numTrue;
     const isBalanced = kind.balanced === 'all' || (kind.balanced === 'false' && !isTrue);
     return { isTrue, hint: isBalanced ? random.below(2) === 1 : undefined };
   });
-  return { kind: name, variant, isNegated, options: planned };
+  return { kind: name, variants, isNegated, options: planned };
 }
 
 /** A question by plan, or undefined when the scene has no fitting statements. */
 export function makeQuestion(random: Random, plan: QuestionPlan, story: Story): Question | undefined {
   const kind = KINDS[plan.kind];
   const anchors = kind.anchors === undefined ? [NO_ANCHOR] : random.shuffled(kind.anchors(story));
-  for (const anchor of anchors) {
-    const offered = choose(random, plan, kind.statements(story, plan.variant, anchor));
-    if (offered === undefined) continue;
-    return {
-      kind: plan.kind,
-      rung: kind.rung,
-      variant: plan.variant,
-      isNegated: plan.isNegated,
-      question: kind.wording(plan.variant, anchor, plan.isNegated),
-      options: offered.map(({ text }) => text),
-      answer: lettersOf(offered.flatMap(({ isTrue }, at) => (isTrue !== plan.isNegated ? [at] : []))),
-      anchor,
-      statements: offered,
-    };
+  for (const variant of random.shuffled(plan.variants)) {
+    for (const anchor of anchors) {
+      const offered = choose(random, plan, kind.statements(story, variant, anchor));
+      if (offered === undefined) continue;
+      return {
+        kind: plan.kind,
+        rung: kind.rung,
+        variant,
+        isNegated: plan.isNegated,
+        question: kind.wording(variant, anchor, plan.isNegated),
+        options: offered.map(({ text }) => text),
+        answer: lettersOf(offered.flatMap(({ isTrue }, at) => (isTrue !== plan.isNegated ? [at] : []))),
+        anchor,
+        statements: offered,
+      };
+    }
   }
   return undefined;
 }

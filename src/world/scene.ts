@@ -75,19 +75,17 @@ export function nameOf(look: Pick<Look, 'color' | 'shape'>): string {
   return `the ${look.color} ${look.shape}`;
 }
 
-/** All looks a world of one material has, by name. */
-export function allLooks(): Look[] {
-  return COLOR_NAMES.flatMap((color) =>
-    SHAPES.map((shape) => ({ color, shape, material: 'rubber' as const })),
-  );
-}
+/** Every look there is, without its material. */
+export const ALL_LOOKS: readonly Pick<Look, 'color' | 'shape'>[] = COLOR_NAMES.flatMap((color) =>
+  SHAPES.map((shape) => ({ color, shape })),
+);
 
 /** Draws a scene; no two objects share a name or overlap at time 0. */
 export function drawScene(random: Random, options: SceneOptions): Scene {
   const { height, durationS } = options;
   const [least, most] = options.numObjects ?? [2, 4];
   const count = least + random.below(most - least + 1);
-  const looks = random.sample(allLooks(), count);
+  const looks = random.sample(ALL_LOOKS, count);
   const objects: SceneObject[] = [];
   for (const look of looks) {
     const material = random.pick(MATERIALS);

@@ -42,7 +42,7 @@ export const STYLES = {
   traffic: { numObjects: [3, 5], outsideChance: 0.5, restChance: 0.15 },
   arrivals: { numObjects: [4, 5], outsideChance: 0.9, restChance: 0.1 },
   departures: { numObjects: [4, 5], outsideChance: 0.3, restChance: 0.05, speed: [0.25, 0.45] },
-  roaming: { numObjects: [4, 5], restChance: 0.1 },
+  roaming: { numObjects: [5, 6], restChance: 0.1 },
   resting: { numObjects: [4, 5], outsideChance: 0.2, restChance: 0.6 },
   headOn: { numObjects: [4, 5], outsideChance: 0.3, restChance: 0.5, headOnChance: 0.8 },
   later: { numObjects: [4, 5], outsideChance: 0.5, restChance: 0.3, aimChance: 0.8, speed: [0.12, 0.28] },
@@ -58,9 +58,14 @@ export interface Kind {
   readonly numOptions: readonly number[];
   /** Most options that can be true; more would make fitting scenes too rare. */
   readonly maxTrue: number;
+  /** Where each option is an object of the scene: how many objects it needs beside them. */
+  readonly extraObjects?: number;
   readonly style: Style;
-  /** Forms of the question, for example the regions it may ask about; one is drawn. */
-  readonly variants: readonly string[];
+  /**
+   * Forms of the question, for example the regions it may ask about, grouped by mirror image. A group is drawn before the scene; since
+   * scenes are as likely as their mirror images, taking the form of the group that fits the scene tells nothing about it.
+   */
+  readonly variants: readonly (readonly string[])[];
   /** What a question may refer to. @default nothing */
   readonly anchors?: (story: Story) => readonly Anchor[];
   readonly statements: (story: Story, variant: string, anchor: Anchor) => readonly Statement[];
