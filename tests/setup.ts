@@ -1,5 +1,5 @@
 /**
- * @file Matchers for numbers, loaded before every test file.
+ * @file Loaded before every test file: a clean table of tensors, and matchers for numbers.
  *
  *   expect(values).toBeAllclose(golden, { rtol: 1e-6, atol: 0 })
  *   expect(tensor).toHaveShape([2, 3])
@@ -7,6 +7,11 @@
  * Values may be a number, nested arrays, a typed array (also of bigint), or anything with `tolist()`: a Tensor.
  */
 import { expect } from 'vitest';
+import { collectLeftTensors } from './support/collect-garbage.ts';
+
+// Files share a process (vitest.config.ts). What earlier ones left to the garbage collector must not be freed while
+// a test of this one compares counts of live tensors.
+await collectLeftTensors();
 
 export interface Tolerance {
   /** Relative to the expected value. @default 1e-5 */

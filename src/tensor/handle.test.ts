@@ -1,11 +1,11 @@
 /** @file Scopes: what dies, what lives, what the errors say, and the counts that leak tests stand on. */
 import { setImmediate as nextTask } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { collectGarbage } from '../../tests/support/collect-garbage.ts';
 import {
   arange,
   cat,
   dispose,
-  empty,
   fromTypedArray,
   keep,
   liveBytes,
@@ -290,18 +290,6 @@ describe('liveTensors and liveBytes', () => {
     expect(liveTensors()).toBe(before);
   });
 
-  it('are known to the garbage collector: it runs before memory without scopes piles up', async () => {
-    const before = liveBytes();
-    let peak = 0;
-    for (let i = 0; i < 200; i++) {
-      empty([4 << 20]); // 16 MiB that nothing refers to
-      peak = Math.max(peak, liveBytes() - before);
-      await nextTask();
-    }
-    // JavaScript's own few kilobytes would never have made it run: that peak is 3200 MiB.
-    expect(peak).toBeLessThan(1600 << 20);
-  });
-
   it('borrowed arrays are let go after their tensors', () => {
     const before = liveBytes();
     for (let i = 0; i < 100; i++)
@@ -310,21 +298,13 @@ describe('liveTensors and liveBytes', () => {
   });
 
   it('tensors outside any scope fall to garbage collection in the end', async () => {
-    const { setFlagsFromString } = await import('node:v8');
-    const { runInNewContext } = await import('node:vm');
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    collect();
-    await nextTask();
+    await collectGarbage();
     const before = liveTensors();
     (() => {
       for (let i = 0; i < 100; i++) zeros([8]);
     })();
     expect(liveTensors()).toBe(before + 100);
-    for (let i = 0; i < 50 && liveTensors() > before; i++) {
-      collect();
-      await nextTask();
-    }
+    for (let i = 0; i < 50 && liveTensors() > before; i++) await collectGarbage();
     expect(liveTensors()).toBeLessThanOrEqual(before + 1); // the last may still sit in a register
   });
 });

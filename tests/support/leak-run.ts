@@ -1,6 +1,6 @@
 /**
  * @file Trains the tiny network and prints what stays behind: one JSON line with the live tensors and the resident
- * memory after every step. A process of its own, because a test runner's memory moves too.
+ * memory after every step.
  *
  *   node --expose-gc --import ./tests/support/typescript-loader.mjs tests/support/leak-run.ts STEPS
  */
