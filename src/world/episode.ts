@@ -30,9 +30,18 @@ const MAX_DRAWS = 20_000;
  * @throws TwgrpoError when no scene allows it
  */
 export function drawEpisode(seed: number, index: number, options: EpisodeOptions): Episode {
-  const { kinds = QUESTION_KINDS, questionsPerVideo = 1, negatedShare, ...sceneOptions } = options;
+  const {
+    kinds = QUESTION_KINDS,
+    questionsPerVideo = 1,
+    negatedShare,
+    maxOptions,
+    ...sceneOptions
+  } = options;
   const random = Random.stream(seed, `episode/${index}`);
-  const planOptions = negatedShare === undefined ? {} : { negatedShare };
+  const planOptions = {
+    ...(negatedShare === undefined ? {} : { negatedShare }),
+    ...(maxOptions === undefined ? {} : { maxOptions }),
+  };
   const name = kinds[index % kinds.length]!;
   const plan = drawPlan(random, name, planOptions);
   const style = { ...styleOf(plan), ...sceneOptions };

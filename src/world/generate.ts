@@ -7,11 +7,12 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { labelled, solutionText } from '../data/index.ts';
 import { ConfigError } from '../run/index.ts';
-import { encodeMany } from '../video/index.ts';
+import { encodeMany, sampleFrames, videoPreset } from '../video/index.ts';
 import { drawEpisode, type Episode } from './episode.ts';
 import { QUESTION_KINDS, type QuestionKind } from './kinds.ts';
 import { drawFloor, renderFrames } from './render.ts';
 import type { SceneOptions } from './scene.ts';
+import { type TraceOptions, traceOf } from './trace.ts';
 
 export interface WorldOptions {
   readonly output_dir: string;
@@ -34,6 +35,10 @@ export interface WorldOptions {
   readonly questions_per_video?: number;
   /** Chance of a negated question. @default 0.25 */
   readonly negated_share?: number;
+  /** Most options of a question. @default as many as its kind allows */
+  readonly max_options?: number;
+  /** Write the thinking that leads to each answer as `process` (`trace.ts`), for supervised training. @default false */
+  readonly with_process?: boolean;
   /** How the scenes are drawn. @default as suits the kind of question */
   readonly scene?: Omit<SceneOptions, 'height' | 'durationS'>;
   /** Batches encoded at once. @default the number of processors, at most 8 */
@@ -72,6 +77,8 @@ export async function generateWorld(options: WorldOptions): Promise<WorldFiles> 
     kinds = QUESTION_KINDS,
     questions_per_video = 1,
     negated_share = 0.25,
+    max_options,
+    with_process = false,
     scene = {},
   } = options;
   if (!Number.isInteger(num_videos) || num_videos < 1)
@@ -90,6 +97,7 @@ export async function generateWorld(options: WorldOptions): Promise<WorldFiles> 
     kinds,
     questions_per_video,
     negated_share,
+    max_options,
     scene,
   });
 
@@ -100,8 +108,10 @@ export async function generateWorld(options: WorldOptions): Promise<WorldFiles> 
     kinds,
     questionsPerVideo: questions_per_video,
     negatedShare: negated_share,
+    ...(max_options === undefined ? {} : { maxOptions: max_options }),
   };
   const floor = drawFloor({ width, height });
+  const trace = with_process ? { times: sliceTimes(num_frames, fps) } : undefined;
   const lines = new Array<string>(num_videos);
   let started = 0;
   let done = 0;
@@ -135,7 +145,7 @@ export async function generateWorld(options: WorldOptions): Promise<WorldFiles> 
         });
       }
       for (const [at, episode] of episodes.entries())
-        lines[first + at] = records(episode, split, videos[at]!)
+        lines[first + at] = records(episode, split, videos[at]!, trace)
           .map((record) => JSON.stringify(record))
           .join('\n');
       done += count;
@@ -152,12 +162,30 @@ export async function generateWorld(options: WorldOptions): Promise<WorldFiles> 
   return { jsonl_path, video_root: output_dir, num_videos, num_questions: text.split('\n').length - 1 };
 }
 
+/**
+ * Middle of each temporal slice of a video as the model sees it: two frames a second, two frames a slice (the video preset
+ * `correct` and patches of two frames).
+ */
+function sliceTimes(numFrames: number, fps: number): number[] {
+  const sampled = sampleFrames(videoPreset('correct'), { totalFrames: numFrames, fps }).indices;
+  return Array.from(
+    { length: Math.floor(sampled.length / 2) },
+    (_, slice) => (sampled[2 * slice]! + sampled[2 * slice + 1]!) / 2 / fps,
+  );
+}
+
 /** The authors' records, with an id and the dimensions to report by. */
-function records({ index, questions }: Episode, split: string, video: string): Record<string, unknown>[] {
+function records(
+  { index, questions, story }: Episode,
+  split: string,
+  video: string,
+  trace: TraceOptions | undefined,
+): Record<string, unknown>[] {
   return questions.map((question, at) => ({
     id: `${split}-${index}-${at}`,
     problem: [question.question, ...labelled(question.options)].join('\n'),
     video: video.replaceAll('\\', '/'),
+    ...(trace === undefined ? {} : { process: traceOf(question, story, trace) }),
     solution: solutionText(question.answer),
     dims: {
       kind: question.kind,

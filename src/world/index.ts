@@ -16,3 +16,4 @@ export {
 } from './scene.ts';
 export { type Kind, RUNGS, type Rung, type Statement } from './statements.ts';
 export { Story } from './story.ts';
+export { type TraceOptions, traceOf } from './trace.ts';

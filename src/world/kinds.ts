@@ -51,10 +51,10 @@ const ofObjects = (story: Story, verdict: (index: number) => Verdict): Statement
       : [{ text: capital(nameOf(story.scene.objects[index]!)), isTrue, objects: [index] }];
   });
 
-/** Objects that are not in the video, as false statements. */
+/** Objects that are not in the video, as false statements; where colours name the objects, of other colours. */
 function absent({ scene }: Story): Statement[] {
   const isKnown = ({ color, shape }: (typeof ALL_LOOKS)[number]): boolean =>
-    scene.objects.some((object) => object.color === color && object.shape === shape);
+    scene.objects.some((one) => one.color === color && (scene.uniqueColors || one.shape === shape));
   return ALL_LOOKS.filter((look) => !isKnown(look)).map((look) => ({
     text: capital(nameOf(look)),
     isTrue: false,

@@ -38,11 +38,14 @@ export interface QuestionPlan {
 export interface PlanOptions {
   /** Chance of a negated question. @default 0.25 */
   readonly negatedShare?: number;
+  /** Most options of a question, at least 2. @default as many as the kind allows */
+  readonly maxOptions?: number;
 }
 
 export function drawPlan(random: Random, name: QuestionKind, options: PlanOptions = {}): QuestionPlan {
   const kind = KINDS[name];
-  const numOptions = random.pick(kind.numOptions);
+  const { maxOptions = Number.POSITIVE_INFINITY } = options;
+  const numOptions = random.pick(kind.numOptions.filter((count) => count <= maxOptions));
   const numTrue = 1 + random.below(Math.min(kind.maxTrue, numOptions - 1));
   const isNegated = random.float() < (options.negatedShare ?? 0.25);
   const variants = random.pick(kind.variants);

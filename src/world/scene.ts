@@ -48,12 +48,16 @@ export interface Scene {
   /** Height of the picture in widths. */
   readonly height: number;
   readonly durationS: number;
+  /** Whether a colour alone names an object. */
+  readonly uniqueColors: boolean;
 }
 
 export interface SceneOptions {
   /** Height over width of the picture. */
   readonly height: number;
   readonly durationS: number;
+  /** No two objects have the same colour, so that a colour alone names an object. @default false */
+  readonly uniqueColors?: boolean;
   /** @default [2, 4] */
   readonly numObjects?: readonly [least: number, most: number];
   /** @default 0.1 */
@@ -82,10 +86,10 @@ export const ALL_LOOKS: readonly Pick<Look, 'color' | 'shape'>[] = COLOR_NAMES.f
 
 /** Draws a scene; no two objects share a name or overlap at time 0. */
 export function drawScene(random: Random, options: SceneOptions): Scene {
-  const { height, durationS } = options;
+  const { height, durationS, uniqueColors = false } = options;
   const [least, most] = options.numObjects ?? [2, 4];
   const count = least + random.below(most - least + 1);
-  const looks = random.sample(ALL_LOOKS, count);
+  const looks = drawLooks(random, count, uniqueColors);
   const objects: SceneObject[] = [];
   for (const look of looks) {
     const material = random.pick(MATERIALS);
@@ -97,7 +101,12 @@ export function drawScene(random: Random, options: SceneOptions): Scene {
       }
     }
   }
-  return { objects: headedOn(random, objects, options), height, durationS };
+  return { objects: headedOn(random, objects, options), height, durationS, uniqueColors };
+}
+
+function drawLooks(random: Random, count: number, uniqueColors: boolean): Pick<Look, 'color' | 'shape'>[] {
+  if (!uniqueColors) return random.sample(ALL_LOOKS, count);
+  return random.sample(COLOR_NAMES, count).map((color) => ({ color, shape: random.pick(SHAPES) }));
 }
 
 /** Turns some moving objects towards the centre of one at rest, each towards another. */
