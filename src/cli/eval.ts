@@ -143,13 +143,15 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
   let code: number = EXIT_CODES.done;
   await withModel({ ...given, videoPreset }, out, async (open) => {
     const stop = stopSignals(out, 'batch');
+    // What "default" means depends on the device, and may change a score.
+    const made = { ...settings, compute_dtype: open.model.compute_dtype };
     try {
-      const evaluation = await answerAll(open, stop.signal);
+      const evaluation = await answerAll(open, made, stop.signal);
       const title = `${nameOf(given.model)} on ${given.benchmark ?? given.data.join(', ')}, protocol ${label}`;
       const report = evaluationReport(title, evaluation, {
         questions: questions.length,
         left_out: set.dropped,
-        settings: { ...settings, ...facts },
+        settings: { ...made, ...facts },
         others,
       });
       writeReport(output_dir, report, others);
@@ -169,7 +171,11 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
   });
   return code;
 
-  async function answerAll({ model, processor, generation }: OpenModel, signal: AbortSignal) {
+  async function answerAll(
+    { model, processor, generation }: OpenModel,
+    made: JsonObject,
+    signal: AbortSignal,
+  ) {
     let progress: ReturnType<typeof createProgress> | undefined;
     try {
       return await evaluate({
@@ -178,7 +184,7 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
         questions,
         load: promptLoader(processor, loaderOptions),
         output_dir,
-        settings,
+        settings: made,
         facts,
         batch_size: given.batchSize,
         max_completion_length: resolved.max_completion_length,

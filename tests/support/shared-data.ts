@@ -10,3 +10,9 @@ export function realClips(): string | undefined {
   const folder = join(SHARED, 'data', 'videos');
   return existsSync(folder) ? folder : undefined;
 }
+
+/** Folder of the benchmarks' question files; undefined where there is none. */
+export function realBenchmarks(): string | undefined {
+  const folder = join(SHARED, 'data', 'benchmarks');
+  return existsSync(folder) ? folder : undefined;
+}
