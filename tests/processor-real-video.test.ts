@@ -1,21 +1,55 @@
 /**
- * @file Files to model inputs, across the rooms: a real clip and an image made from it, through decoding, sampling,
- * resizing and the processor of a tiny model folder.
+ * @file Files to model inputs, across the rooms: real clips through decoding, sampling and resizing, their pixels against PyAV and
+ * torchvision (goldens by peer/compare_pixels.py), then through the processor of a tiny model folder.
  */
-import { existsSync } from 'node:fs';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Processor } from '../src/models/index.ts';
 import { dispose, liveTensors, scope } from '../src/tensor/index.ts';
-import { loadImage, loadVideo, videoPreset } from '../src/video/index.ts';
+import { loadImage, loadVideo, type ResizeKernel, videoPreset } from '../src/video/index.ts';
+import { checkpointDir } from './support/model-goldens.ts';
+import { realClips } from './support/shared-data.ts';
 
-const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const SHARED = process.env['TWGRPO_SHARED'] ?? path.join(ROOT, '..', 'shared');
-const CLIP = path.join(SHARED, 'data', 'videos', 'clevrer_video_12176.mp4');
-const FOLDER = path.join(ROOT, 'tests', 'goldens', 'checkpoints', 'qwen2-5-vl');
+interface Pixels extends Readonly<Record<ResizeKernel, string>> {
+  readonly indices: readonly number[];
+  readonly shape: readonly number[];
+  /** Which values are stored: every n-th of the flattened frames. */
+  readonly every: number;
+}
 
-describe.skipIf(!existsSync(CLIP))('a real clip through the processor', () => {
+const goldens = JSON.parse(
+  readFileSync(fileURLToPath(new URL('goldens/video/real-pixels.json', import.meta.url)), 'utf8'),
+) as Readonly<Record<string, Pixels>>;
+const folder = realClips();
+const CLIP = join(folder ?? '', 'clevrer_video_12176.mp4');
+const FOLDER = checkpointDir('qwen2-5-vl');
+
+describe.skipIf(folder === undefined)('real clips after sampling and resizing', () => {
+  const cases = Object.keys(goldens).flatMap((clip) =>
+    (['float32', 'uint8'] as const).map((kernel) => ({ clip, kernel })),
+  );
+
+  it.each(cases)(
+    "$clip: the frames PyAV decodes and torchvision's $kernel resizes",
+    async ({ clip, kernel }) => {
+      const golden = goldens[clip]!;
+      const video = await loadVideo(join(folder!, clip), videoPreset('correct'), { kernel });
+      expect(video.indices).toEqual(golden.indices);
+      expect(video.frames.shape).toEqual(golden.shape);
+      const got = (video.frames.toTypedArray() as Uint8Array).filter((_, at) => at % golden.every === 0);
+      video.frames.dispose();
+      const expected = Buffer.from(golden[kernel], 'base64');
+      expect(got.length).toBe(expected.length);
+      const differences = [...got].map((value, at) => Math.abs(value - expected[at]!));
+      expect(Math.max(...differences)).toBeLessThanOrEqual(1);
+      expect(differences.filter((d) => d > 0).length / got.length).toBeLessThanOrEqual(0.001);
+    },
+  );
+});
+
+describe.skipIf(folder === undefined)('a real clip through the processor', () => {
   const loader = {
     loadVideo: (file: string) => loadVideo(file, videoPreset('reference')),
     loadImage: (file: string) => loadImage(file),

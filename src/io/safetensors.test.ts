@@ -87,7 +87,8 @@ describe('reading', () => {
         b: { dtype: 'F32', shape: [1], data_offsets: [1, 5] },
       });
       const file = fileOf(header.padEnd(Math.ceil(header.length / 8) * 8), 5);
-      expect(openSafetensors(file).get('b')?.read().item()).toBe(Buffer.alloc(4, 1).readFloatLE());
+      using files = openSafetensors(file);
+      expect(files.get('b')?.read().item()).toBe(Buffer.alloc(4, 1).readFloatLE());
     });
   });
 
@@ -158,7 +159,8 @@ describe('writing', () => {
       const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
       expect(header.__metadata__).toEqual({ format: 'pt' });
       expect(Object.keys(header)).toEqual(['__metadata__', 'a', 'b', 'z.u8']);
-      expect(openSafetensors(file).get('b')?.read().tolist()).toEqual([[1, 4], [2, 5], [3, 6]]); // biome-ignore format: a matrix
+      using files = openSafetensors(file);
+      expect(files.get('b')?.read().tolist()).toEqual([[1, 4], [2, 5], [3, 6]]); // biome-ignore format: a matrix
     });
   });
 

@@ -123,15 +123,20 @@ function readTensors(
   }
   for (const [name, { key }] of stored) if (!expected.has(name)) problems.push(`surplus ${key}`);
   if (problems.length > 0) throw new CheckpointError(`${file}: ${listed(problems)}`);
-  const loaded = new Map(
-    [...expected.keys()].map((name) => {
-      const { lazy } = stored.get(name)!;
-      const target = { ...(dtype ? { dtype } : {}), device: device ?? weights.values().next().value!.device };
-      return [name, keep(scope(() => lazy.read().toCopy(target)))] as const;
-    }),
-  );
-  tensors.close();
-  return loaded;
+  try {
+    return new Map(
+      [...expected.keys()].map((name) => {
+        const { lazy } = stored.get(name)!;
+        const target = {
+          ...(dtype ? { dtype } : {}),
+          device: device ?? weights.values().next().value!.device,
+        };
+        return [name, keep(scope(() => lazy.read().toCopy(target)))] as const;
+      }),
+    );
+  } finally {
+    tensors.close();
+  }
 }
 
 /** Write an adapter folder; `base_model_name_or_path` is only a note for the reader. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  freeAfterwards,
   goldenDir,
   loadGoldenModel,
   type Packed,
@@ -12,8 +13,8 @@ import {
   unpack,
 } from '../../tests/support/model-goldens.ts';
 import type { ConfigError } from '../run/index.ts';
-import { liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
-import { createLora, LORA_DEFAULTS, mergeLora } from './lora.ts';
+import { dispose, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
+import { createLora, LORA_DEFAULTS, type LoraAdapter, mergeLora } from './lora.ts';
 import { loadLora, saveLora } from './lora-files.ts';
 import type { Qwen2_5VL } from './qwen2-5-vl/model.ts';
 
@@ -41,10 +42,17 @@ function lastLogits(model: Qwen2_5VL): number[][] {
   );
 }
 
+/** What a test makes dies with it. */
+const inScope = (name: string, body: () => void) => it(name, () => scope(body));
+function freed(adapter: LoraAdapter): LoraAdapter {
+  freeAfterwards(() => dispose(adapter.weights));
+  return adapter;
+}
+
 describe('LoRA', () => {
-  it('gives the logits PEFT gives, on and off', () => {
+  inScope('gives the logits PEFT gives, on and off', () => {
     const model = loadGoldenModel('qwen2-5-vl');
-    model.adapter = loadLora(folder, model.weights);
+    model.adapter = freed(loadLora(folder, model.weights));
     expect(model.adapter.pairs.size).toBe(8);
     expect(lastLogits(model)).toBeAllclose(unpack(golden.logits_last), { rtol: 0, atol: 3e-5 });
     expect(model.withoutAdapter(() => lastLogits(model))).toBeAllclose(unpack(golden.logits_last_off), {
@@ -54,16 +62,16 @@ describe('LoRA', () => {
     expect(lastLogits(model)).toBeAllclose(unpack(golden.logits_last), { rtol: 0, atol: 3e-5 });
   });
 
-  it('merged into the weights, gives the same without an adapter', () => {
+  inScope('merged into the weights, gives the same without an adapter', () => {
     const model = loadGoldenModel('qwen2-5-vl');
-    mergeLora(model.weights, loadLora(folder, model.weights));
+    mergeLora(model.weights, freed(loadLora(folder, model.weights)));
     expect(lastLogits(model)).toBeAllclose(unpack(golden.logits_last), { rtol: 0, atol: 1e-4 });
   });
 
-  it('changes nothing when new, trains alone, and leaves the tower out', () => {
+  inScope('changes nothing when new, trains alone, and leaves the tower out', () => {
     const model = loadGoldenModel('qwen2-5-vl');
     const before = lastLogits(model);
-    model.adapter = createLora(model.weights, { ...LORA_DEFAULTS, r: 3 }, { seed: 1 });
+    model.adapter = freed(createLora(model.weights, { ...LORA_DEFAULTS, r: 3 }, { seed: 1 }));
     expect(lastLogits(model)).toBeAllclose(before, { rtol: 0, atol: 0 });
     expect([...model.adapter.pairs.keys()].some((name) => name.startsWith('visual.'))).toBe(false);
     expect(model.adapter.pairs.size).toBe(2 * 7);
@@ -81,13 +89,13 @@ describe('LoRA', () => {
     expect(gradOf('model.layers.0.mlp.up_proj.lora_A.weight').abs().sum().item()).toBe(0); // B is still zero
   });
 
-  it('survives saving and loading', () => {
+  inScope('survives saving and loading', () => {
     const model = loadGoldenModel('qwen2-5-vl');
-    const adapter = loadLora(folder, model.weights);
+    const adapter = freed(loadLora(folder, model.weights));
     const dir = join(scratch, 'saved');
     saveLora(dir, adapter, { base_model_name_or_path: 'qwen2-5-vl' });
     const before = liveTensors();
-    const again = loadLora(dir, model.weights);
+    const again = freed(loadLora(dir, model.weights));
     expect(liveTensors()).toBe(before + again.weights.size);
     expect(again.config).toEqual(adapter.config);
     expect([...again.weights.keys()]).toEqual([...adapter.weights.keys()]);
@@ -96,12 +104,13 @@ describe('LoRA', () => {
     }
   });
 
-  it('refuses what it would not compute, and tensors that do not fit', () => {
+  inScope('refuses what it would not compute, and tensors that do not fit', () => {
     const { weights } = loadGoldenModel('qwen2-5-vl');
     const config = JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8'));
+    const adapter = freed(loadLora(folder, weights));
     const load = (name: string, changes: object) => {
       const dir = join(scratch, name);
-      saveLora(dir, loadLora(folder, weights));
+      saveLora(dir, adapter);
       writeFileSync(join(dir, 'adapter_config.json'), JSON.stringify({ ...config, ...changes }));
       return () => loadLora(dir, weights);
     };
@@ -120,10 +129,10 @@ describe('LoRA', () => {
     );
   });
 
-  it('refuses a new adapter on the head or the embedding, and says what there is', () => {
+  inScope('refuses a new adapter on the head or the embedding, and says what there is', () => {
     const { weights } = loadGoldenModel('qwen2-5-vl');
     const create = (target_modules: string | string[], exclude_modules?: string) => () =>
-      createLora(weights, { ...LORA_DEFAULTS, target_modules, exclude_modules }, { seed: 0 });
+      freed(createLora(weights, { ...LORA_DEFAULTS, target_modules, exclude_modules }, { seed: 0 }));
     expect(create(['q_proj', 'lm_head'])).toThrow(
       'target_modules: no adapter can be put on lm_head (the language model head)',
     );

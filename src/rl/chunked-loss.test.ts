@@ -274,15 +274,17 @@ describe('chunkedLoss', () => {
   });
 
   it('leaves no tensor behind but its results', () => {
-    const inputs = randomGroup({ seed: 4, lengths: [5, 2, 4] });
-    const before = liveTensors();
-    const result = chunkedLoss(inputs, fullOptions({ token_weight: 'js' }));
-    expect(liveTensors() - before).toBe(5);
-    for (const value of Object.values(result)) if (value instanceof Tensor) value.dispose();
-    const { logps_GT, entropy_GT } = scoreTokens(inputs);
-    logps_GT.dispose();
-    entropy_GT.dispose();
-    expect(liveTensors()).toBe(before);
+    scope(() => {
+      const inputs = randomGroup({ seed: 4, lengths: [5, 2, 4] });
+      const before = liveTensors();
+      const result = chunkedLoss(inputs, fullOptions({ token_weight: 'js' }));
+      expect(liveTensors() - before).toBe(5);
+      for (const value of Object.values(result)) if (value instanceof Tensor) value.dispose();
+      const { logps_GT, entropy_GT } = scoreTokens(inputs);
+      logps_GT.dispose();
+      entropy_GT.dispose();
+      expect(liveTensors()).toBe(before);
+    });
   });
 
   it('reports clip shares, KL, entropy and weights under names a dashboard can read', () => {

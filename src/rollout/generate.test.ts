@@ -2,12 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   CHECKPOINTS,
   checkpointDir,
+  freeAfterwards,
   loadGoldenModel,
   promptInputs,
   readPrompts,
 } from '../../tests/support/model-goldens.ts';
 import { type EncodedPrompt, Processor, type Qwen2_5VL, readGenerationConfig } from '../models/index.ts';
-import { Generator, keep, liveTensors, noGrad, scope } from '../tensor/index.ts';
+import { dispose, Generator, keep, liveTensors, noGrad, scope } from '../tensor/index.ts';
 import { type GeneratedToken, generateGroup, generateGroups } from './generate.ts';
 import { bannedTokenIds, stopTokenIds, visionTokenIds } from './token-ids.ts';
 
@@ -15,7 +16,9 @@ const STOP = 480;
 
 function encode(model: Qwen2_5VL, title: string, name = 'qwen2-5-vl'): EncodedPrompt {
   const golden = readPrompts(name)[title]!;
-  return keep(scope(() => noGrad(() => model.encodePrompt(promptInputs(golden, model.config)))));
+  const prompt = keep(scope(() => noGrad(() => model.encodePrompt(promptInputs(golden, model.config)))));
+  freeAfterwards(() => dispose(prompt));
+  return prompt;
 }
 
 describe('greedy tokens equal transformers', () => {

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { afterAll, onTestFinished, TestRunner } from 'vitest';
 import { type Grid, type ModelConfig, type PromptInputs, Qwen2_5VL } from '../../src/models/index.ts';
 import { fromTypedArray, type Tensor } from '../../src/tensor/index.ts';
 
@@ -100,7 +101,18 @@ function hash(seed: number, index: number): number {
   return x >>> 0;
 }
 
-/** A golden checkpoint's model, float32 all through unless its weights are to stay as stored. */
+/**
+ * A golden checkpoint's model, float32 all through unless its weights are to stay as stored. It lives as long as the test that loads
+ * it, or as the suite where that is done outside a test.
+ */
 export function loadGoldenModel(name: string, { stored = false } = {}): Qwen2_5VL {
-  return Qwen2_5VL.fromPretrained(checkpointDir(name), stored ? {} : { dtype: 'float32' });
+  const model = Qwen2_5VL.fromPretrained(checkpointDir(name), stored ? {} : { dtype: 'float32' });
+  freeAfterwards(() => model.dispose());
+  return model;
+}
+
+/** Run at the end of this test, or of this suite. */
+export function freeAfterwards(free: () => void): void {
+  if (TestRunner.getCurrentTest() === undefined) afterAll(free);
+  else onTestFinished(free);
 }

@@ -29,6 +29,7 @@ interface Golden {
 }
 const goldens: Golden[] = JSON.parse(readFileSync(`${GOLDENS}processor/prompts.json`, 'utf8'));
 const pixels = openSafetensors(`${GOLDENS}processor/pixels.safetensors`);
+afterAll(() => pixels.close());
 const tiny = () => Processor.fromPretrained(`${GOLDENS}checkpoints/qwen2-5-vl`);
 const video = (frames: number, height: number, width: number): VisionFrames => ({
   frames: zeros([frames, 3, height, width], { dtype: 'uint8' }),

@@ -38,6 +38,19 @@ export function loadWeights(
   { dtype, device = 'cpu' }: LoadWeightsOptions = {},
 ): Map<string, Tensor> {
   const files = loadCheckpoint(dir);
+  try {
+    return readWeights(files, dir, config, { dtype, device });
+  } finally {
+    files.close();
+  }
+}
+
+function readWeights(
+  files: CheckpointFiles,
+  dir: string,
+  config: ModelConfig,
+  { dtype, device }: { readonly dtype: StoredDType | undefined; readonly device: Device },
+): Map<string, Tensor> {
   const stored = byPublishedName(files, dir);
   const shapes = weightShapes(config);
   const tiedHead = config.tie_word_embeddings ? stored.get('lm_head.weight') : undefined;
