@@ -50,6 +50,7 @@ function printLog(score: LogScore, out: Output): void {
     out.print(`  scores in the log: strict ${percent(strict)}, soft ${percent(soft)} over ${rows} rows`);
   }
   out.print('');
+  if (score.mode === 'tolerant') out.print('  by the tolerant rule:');
   printAccuracy(score.scores, out);
   printChanges(score, out);
   out.print('');

@@ -126,14 +126,14 @@ export function detectFormat(rows: readonly Row[], layout: 'array' | 'object' | 
     | Record<string, unknown>
     | undefined;
   if (first === undefined) return 'authors';
-  const has = (...names: string[]): boolean => names.every((name) => name in first);
+  const has = (...names: string[]): boolean => names.every((name) => Object.hasOwn(first, name));
   if (has('scene_index', 'questions')) return 'clevrer';
   if (has('question_id', 'video_id', 'choices')) return 'star';
   if (has('question', 'options', 'answer', 'path') && Array.isArray(first['answer'])) return 'items';
   if (has('problem', 'solution')) {
     if (has('ori_video')) return 'mvbench';
     if (has('videoID', 'task_type')) return 'videomme';
-    return /^\/?MMVU\//.test(String(first['video'])) ? 'mmvu' : 'authors';
+    return /(?:^|\/)MMVU\//.test(String(first['video'] ?? first['path'])) ? 'mmvu' : 'authors';
   }
   if (has('question', 'options', 'answer', 'glue')) return 'nextgqa';
   if (layout === 'object' && Object.values(first).every(Array.isArray)) return 'tempcompass';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { accuracyTable, type ScoredRow } from './accuracy.ts';
+import { accuracy, accuracyTable, type ScoredRow } from './accuracy.ts';
+import { compareRuns } from './compare.ts';
 
 /** As `JSON.parse` gives it, where "__proto__" is a key like any other. */
 function row(id: string, score: number, dims: string): ScoredRow {
@@ -30,16 +31,50 @@ describe('accuracyTable', () => {
     expect(by['toString']).toBeUndefined();
     expect(by['constructor']?.['hasOwnProperty']).toBeUndefined();
   });
+});
 
-  it('leaves out dimensions that tell nothing apart', () => {
-    const rows = Array.from({ length: 70 }, (_, i) =>
-      row(`${i}`, 1, JSON.stringify({ id: `${i}`, same: 'x', half: i < 30 ? 'a' : 'b' })),
+describe('accuracy', () => {
+  const scored = (id: string, score: number, truth = ['A'], dims = {}): ScoredRow => ({
+    id,
+    truth,
+    chosen: [],
+    failed: score === 0,
+    score,
+    dims,
+  });
+
+  it('gives Wilson for right or wrong, and a bootstrap for parts', () => {
+    const binary = accuracy([scored('1', 1), scored('2', 0)]);
+    expect(binary.soft_interval).toEqual(binary.strict_interval);
+    const parts = accuracy([scored('1', 1), scored('2', 0.5), scored('3', 0.5), scored('4', 0)]);
+    expect(parts).toMatchObject({ n: 4, correct: 1, strict: 0.25, soft: 0.5, parse_failure: 0.25 });
+    expect(parts.soft_interval.low).toBeGreaterThanOrEqual(0);
+    expect(parts.soft_interval.high).toBeLessThanOrEqual(1);
+  });
+
+  it('leaves out dimensions that tell nothing or name each item', () => {
+    const rows = Array.from({ length: 100 }, (_, i) =>
+      scored(`${i}`, 1, ['A'], { url: `u${i}`, set: 'same', half: `${i % 2}` }),
     );
-    const { by } = accuracyTable(rows);
-    expect(Object.keys(by)).toEqual(['half']);
-    expect(Object.entries(by['half']!).map(([value, { n }]) => [value, n])).toEqual([
-      ['b', 40],
-      ['a', 30],
-    ]);
+    expect(Object.keys(accuracyTable(rows).by)).toEqual(['half']);
+  });
+
+  it('compares only common items with the same truth', () => {
+    const first = [scored('1', 1), scored('2', 1), scored('3', 0), scored('4', 1)];
+    const second = [scored('1', 0), scored('2', 1, ['B']), scored('3', 1), scored('5', 1)];
+    expect(compareRuns({ name: 'a', rows: first }, { name: 'b', rows: second })).toMatchObject({
+      n: 2,
+      only_first: 1,
+      only_second: 1,
+      strict_first: 0.5,
+      strict_second: 0.5,
+      missing_in_second: 1,
+      missing_in_first: 1,
+      other_truth: 1,
+    });
+    expect(compareRuns({ name: 'a', rows: [] }, { name: 'b', rows: second })).toMatchObject({
+      n: 0,
+      strict_first: null,
+    });
   });
 });

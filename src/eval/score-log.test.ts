@@ -4,7 +4,6 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../run/index.ts';
-import { accuracy, accuracyTable, type ScoredRow } from './accuracy.ts';
 import { compareRuns } from './compare.ts';
 import { type LogScore, type ScoreLogOptions, scoreLog } from './score-log.ts';
 
@@ -256,51 +255,5 @@ describe('scoreLog', () => {
       }),
       { numRuns: 200 },
     );
-  });
-});
-
-describe('accuracy', () => {
-  const scored = (id: string, score: number, truth = ['A'], dims = {}): ScoredRow => ({
-    id,
-    truth,
-    chosen: [],
-    failed: score === 0,
-    score,
-    dims,
-  });
-
-  it('gives Wilson for right or wrong, and a bootstrap for parts', () => {
-    const binary = accuracy([scored('1', 1), scored('2', 0)]);
-    expect(binary.soft_interval).toEqual(binary.strict_interval);
-    const parts = accuracy([scored('1', 1), scored('2', 0.5), scored('3', 0.5), scored('4', 0)]);
-    expect(parts).toMatchObject({ n: 4, correct: 1, strict: 0.25, soft: 0.5, parse_failure: 0.25 });
-    expect(parts.soft_interval.low).toBeGreaterThanOrEqual(0);
-    expect(parts.soft_interval.high).toBeLessThanOrEqual(1);
-  });
-
-  it('leaves out dimensions that tell nothing or name each item', () => {
-    const rows = Array.from({ length: 100 }, (_, i) =>
-      scored(`${i}`, 1, ['A'], { url: `u${i}`, set: 'same', half: `${i % 2}` }),
-    );
-    expect(Object.keys(accuracyTable(rows).by)).toEqual(['half']);
-  });
-
-  it('compares only common items with the same truth', () => {
-    const first = [scored('1', 1), scored('2', 1), scored('3', 0), scored('4', 1)];
-    const second = [scored('1', 0), scored('2', 1, ['B']), scored('3', 1), scored('5', 1)];
-    expect(compareRuns({ name: 'a', rows: first }, { name: 'b', rows: second })).toMatchObject({
-      n: 2,
-      only_first: 1,
-      only_second: 1,
-      strict_first: 0.5,
-      strict_second: 0.5,
-      missing_in_second: 1,
-      missing_in_first: 1,
-      other_truth: 1,
-    });
-    expect(compareRuns({ name: 'a', rows: [] }, { name: 'b', rows: second })).toMatchObject({
-      n: 0,
-      strict_first: null,
-    });
   });
 });

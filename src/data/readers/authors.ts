@@ -48,14 +48,7 @@ const MULTIPLE_CHOICE = new Set(['multiple choice', 'mc', 'MC', '']);
 export function authorsReader(variant: AuthorsVariant = {}): RowReader {
   return (row, sink, index) => {
     const { line } = row;
-    if (typeof row.value !== 'object' || row.value === null || Array.isArray(row.value)) {
-      return sink.reject(
-        line,
-        'bad_record',
-        `expected one JSON object a record, got ${JSON.stringify(row.value)?.slice(0, 60)}`,
-      );
-    }
-    const id = idOf(row.value as Record<string, unknown>, variant, index);
+    const id = idOf(Object(row.value) as Record<string, unknown>, variant, index);
     const record = sink.parse(rowSchema, row.value, line, id);
     if (record === undefined) return undefined;
     const type = record.problem_type ?? '';
@@ -186,9 +179,9 @@ function compareAnswer(
   );
 }
 
-/** The part of a path that tells the subset: `/MMVU/videos/Chemistry/0.mp4` gives Chemistry. */
-function folderAfter(path: string, marker: RegExp): string {
-  return marker.exec(path)?.[1] ?? 'unknown';
+/** The folder of a path that tells the subset: what the first marker that fits has in its group. */
+function folderOf(path: string, ...markers: readonly RegExp[]): string {
+  return markers.map((marker) => marker.exec(path)?.[1]).find((name) => name !== undefined) ?? 'unknown';
 }
 
 const textFields = (record: AuthorsRow, names: readonly string[]): Record<string, string> =>
@@ -199,10 +192,12 @@ const textFields = (record: AuthorsRow, names: readonly string[]): Record<string
 export const AUTHORS_VARIANTS = {
   /** Training files of the authors, and Video-R1's. */
   authors: {},
-  mmvu: { dims: (_, path) => ({ discipline: folderAfter(path, /\/?videos\/([^/]+)\//) }) },
+  /** `/MMVU/videos/Chemistry/0.mp4` */
+  mmvu: { dims: (_, path) => ({ discipline: folderOf(path, /(?:^|\/)videos\/([^/]+)\//) }) },
+  /** `/MVBench/clevrer/video_validation/video_12176.mp4`, or from the folder of the subset on */
   mvbench: {
     checkAnswer: true,
-    dims: (_, path) => ({ task: folderAfter(path, /^\/?(?:[^/]+\/)?([^/]+)\//) }),
+    dims: (_, path) => ({ task: folderOf(path, /(?:^|\/)MVBench\/([^/]+)\//, /^\/?([^/.]+)\//) }),
   },
   videomme: {
     idField: 'question_id',

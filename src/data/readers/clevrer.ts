@@ -41,8 +41,12 @@ export const DESCRIPTIVE_ANSWERS: readonly (readonly string[])[] = [
   ['metal', 'rubber'],
 ];
 
-/** `video_10000-11000/video_10009.mp4`, where the official archives put it. */
+/**
+ * `video_10000-11000/video_10009.mp4`, where the official archives put it. A name with folders, as other makers of this form
+ * write it, is a path already.
+ */
 export function clevrerPath(sceneIndex: number, filename: string): string {
+  if (filename.includes('/')) return filename;
   const first = Math.floor(sceneIndex / 1000) * 1000;
   const name = (index: number): string => String(index).padStart(5, '0');
   return `video_${name(first)}-${name(first + 1000)}/${filename}`;
@@ -60,6 +64,10 @@ export function clevrerQuestions(
   types: readonly string[] = CLEVRER_QUESTION_TYPES,
 ): ClevrerQuestion[] {
   const scene = sink.parse(sceneSchema, row.value, row.line);
+  if (scene?.questions.length === 0)
+    sink.warn(row.line, 'no_questions', `scene ${scene.scene_index} has no questions`, {
+      field: 'questions',
+    });
   return (scene?.questions ?? []).flatMap((value) => {
     const question = sink.parse(questionSchema, value, row.line, `scene ${scene!.scene_index}`);
     if (question === undefined || !types.includes(question.question_type)) return [];

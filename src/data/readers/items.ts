@@ -3,15 +3,8 @@ import { itemSchema } from '../item.ts';
 import type { RowReader } from './reader.ts';
 
 export const readItemRow: RowReader = (row, sink) => {
-  const value = row.value;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return sink.reject(
-      row.line,
-      'bad_record',
-      `expected one JSON object a record, got ${JSON.stringify(value)?.slice(0, 60)}`,
-    );
-  }
-  const item = sink.parse(itemSchema, value, row.line, 'id' in value ? String(value.id) : undefined);
+  const { id } = Object(row.value) as { readonly id?: unknown };
+  const item = sink.parse(itemSchema, row.value, row.line, typeof id === 'string' ? id : undefined);
   if (item === undefined) return undefined;
   // Counted again by add: parse counts only failures.
   return sink.add(row.line, item);

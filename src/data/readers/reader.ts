@@ -63,13 +63,15 @@ export class ReadSink {
     const { id, options } = checked.data;
     const earlier = this.#known.get(id);
     if (earlier !== undefined) {
+      // A file of one line tells nothing by its line.
+      const place = earlier.line === line ? '' : ` (line ${earlier.line})`;
       const isSame = JSON.stringify(earlier.item) === JSON.stringify(checked.data);
       this.issues.push({
         severity: 'error',
         code: isSame ? 'duplicate_row' : 'duplicate_id',
         message: isSame
-          ? `the question of line ${earlier.line} is repeated`
-          : `the id is also that of another question, on line ${earlier.line}`,
+          ? `the same question stands earlier in the file${place}`
+          : `another question earlier in the file${place} has this id too`,
         file: this.file,
         line,
         item: id,
@@ -86,13 +88,18 @@ export class ReadSink {
     }
   }
 
-  /** Parses a record's fields; on failure notes one error for the first wrong field and returns undefined. */
+  /** Parses a record's fields; on failure notes one error, naming the first wrong field, and returns undefined. */
   parse<Schema extends z.ZodType>(
     schema: Schema,
     value: unknown,
     line: number,
     item?: string,
   ): z.output<Schema> | undefined {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      const got = JSON.stringify(value)?.slice(0, 60);
+      this.reject(line, 'bad_record', `expected one JSON object a record, got ${got}`, item ? { item } : {});
+      return undefined;
+    }
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
     this.#numQuestions++;
@@ -110,7 +117,7 @@ export class ReadSink {
       file: this.file,
       line,
       item: typeof item === 'string' ? item.slice(0, 100) : undefined,
-      field: first.path.join('.') || undefined,
+      field: [...first.path, ...(first.code === 'unrecognized_keys' ? first.keys.slice(0, 1) : [])].join('.'),
     });
   }
 

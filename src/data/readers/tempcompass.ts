@@ -27,6 +27,8 @@ export const readTempCompassRow: RowReader = (row, sink) => {
     );
   }
   const dims = sink.parse(videoSchema, row.value, row.line, videoId);
+  if (dims !== undefined && Object.values(dims).every((questions) => questions.length === 0))
+    sink.warn(row.line, 'no_questions', `video ${videoId} has no questions`, { field: videoId });
   for (const [dim, questions] of Object.entries(dims ?? {})) {
     for (const [index, value] of questions.entries()) {
       const item = `${videoId}/${dim}/${index}`;
