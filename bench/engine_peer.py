@@ -38,7 +38,9 @@ def answer(request):
             square[n] = torch.randn(n, n, generator=torch.Generator().manual_seed(n))
         x = square[n]
         x @ x  # wakes the threads
-        return {"seconds": timed(lambda: x @ x, request["count"])}
+        start = time.process_time()
+        wall = timed(lambda: x @ x, request["count"])
+        return {"seconds": wall, "processor_seconds": (time.process_time() - start) / request["count"]}
     return {"seconds": timed(work[request["do"]], request["count"])}
 
 
