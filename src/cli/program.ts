@@ -22,6 +22,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./train.ts')).train,
   },
   {
+    name: 'sft',
+    summary: 'teach a model answers with their reasoning: supervised training, the cold start before train',
+    load: async () => (await import('./sft.ts')).sft,
+  },
+  {
     name: 'generate',
     summary: 'ask a model about a video; the answer appears as it is written',
     load: async () => (await import('./generate.ts')).generate,

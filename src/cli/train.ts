@@ -23,7 +23,7 @@ interface TrainOptions extends ConfigOptions {
 const SHOW_AFTER_MS = 2000;
 
 /** The configuration of the run that `--resume` means, for a command line without `--config`. */
-function resumedLayer(resume: string, sets: ConfigLayer): ConfigLayer {
+export function resumedLayer(resume: string, sets: ConfigLayer): ConfigLayer {
   if (resume !== 'auto') return runConfigLayer(runFolderOf(resume));
   const folder = sets.values['output_dir'];
   if (typeof folder !== 'string')
@@ -80,6 +80,19 @@ export function stepFacts({ metrics }: StepReport): Record<string, number | stri
     ...show('grad', 'grad_norm'),
     ...show('s', 'step_time'),
   };
+}
+
+/** Every key with its value and where it came from: what `--dry-run` shows. */
+export function printResolved(
+  out: Output,
+  resolved: { readonly config: object; readonly sources: Readonly<Record<string, string>> },
+): void {
+  const width = Math.max(...Object.keys(resolved.config).map((key) => key.length));
+  for (const [key, value] of Object.entries(resolved.config))
+    out.print(
+      `${key.padEnd(width)}  ${JSON.stringify(value)}  ${out.dim(resolved.sources[key] ?? 'default')}`,
+    );
+  out.json(resolved);
 }
 
 export interface StopSignals {
@@ -146,12 +159,7 @@ export const train: CommandDefinition = {
     else if (resume !== undefined) layers.unshift(resumedLayer(resume, sets));
     const resolved = resolveGrpoConfig(layers);
     if (given.dryRun) {
-      const width = Math.max(...Object.keys(resolved.config).map((key) => key.length));
-      for (const [key, value] of Object.entries(resolved.config))
-        out.print(
-          `${key.padEnd(width)}  ${JSON.stringify(value)}  ${out.dim(resolved.sources[key] ?? 'default')}`,
-        );
-      out.json(resolved);
+      printResolved(out, resolved);
       return EXIT_CODES.done;
     }
     const logger = createLogger({

@@ -39,6 +39,8 @@ export const itemSchema = z
     answer: z.array(letter).min(1).max(26),
     /** Question and options in one text exactly as the source wrote them, when it did. */
     problem: text().optional(),
+    /** Written-out reasoning that leads to the answer, `<think>...</think>`: what supervised training teaches before it. */
+    process: text().optional(),
     /** What the source calls the kind of question. */
     type: z.string().max(200).default('multiple choice'),
     /** Dimensions to report accuracy by, for example `{ "duration": "short" }`. */

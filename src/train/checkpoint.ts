@@ -24,7 +24,7 @@ import {
 import { type Qwen2_5VL, writeLoraFiles, writeModelFiles } from '../models/index.ts';
 import { CheckpointError } from '../run/index.ts';
 import { scope } from '../tensor/index.ts';
-import type { AdamW } from './optimizer.ts';
+import type { Optimizer } from './optimizer.ts';
 
 const trainerStateSchema = z.strictObject({
   format: z.literal(1),
@@ -38,12 +38,18 @@ const trainerStateSchema = z.strictObject({
 
 export type TrainerState = z.infer<typeof trainerStateSchema>;
 
+/** What every kind of run saves of itself. */
+export interface SavedRun {
+  readonly step: number;
+  readonly num_threads: number;
+}
+
 export interface SaveOptions {
   readonly model: Qwen2_5VL;
   /** Folder the run started from: its tokenizer and templates are copied. */
   readonly from: string;
   /** Absent with `save_only_model`: then nobody can resume from it. */
-  readonly training?: { readonly optimizer: AdamW; readonly state: TrainerState } | undefined;
+  readonly training?: { readonly optimizer: Optimizer; readonly state: SavedRun } | undefined;
   /** Keep only so many newest checkpoints. */
   readonly save_total_limit?: number | undefined;
 }
@@ -135,12 +141,17 @@ function isResumable(dir: string): boolean {
 }
 
 export function readTrainerState(dir: string): TrainerState {
+  return readState(dir, trainerStateSchema);
+}
+
+/** `trainer.json` of a checkpoint as its schema has it. @throws CheckpointError naming file and key */
+export function readState<Schema extends z.ZodType>(dir: string, schema: Schema): z.output<Schema> {
   const file = join(dir, 'training_state', 'trainer.json');
-  return checkJson(trainerStateSchema, readJsonFile(file), file, []);
+  return checkJson(schema, readJsonFile(file), file, []);
 }
 
 /** Restores the optimizer from a checkpoint. */
-export function loadOptimizer(dir: string, optimizer: AdamW): void {
+export function loadOptimizer(dir: string, optimizer: Optimizer): void {
   const files = openSafetensors(join(dir, 'training_state', 'optimizer.safetensors'));
   try {
     scope('loadOptimizer', () => {

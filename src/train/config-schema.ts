@@ -177,6 +177,12 @@ const optimizationShape = {
     .default('linear')
     .describe("transformers' schedules of that name"),
   warmup_ratio: share.default(0).describe('share of max_steps in which the learning rate rises from 0'),
+  lr_decay_ratio: share
+    .default(0.4)
+    .describe('warmup_stable_decay: share of the run in which the learning rate falls'),
+  lr_min_ratio: share
+    .default(0)
+    .describe('warmup_stable_decay: where the learning rate ends, as a share of its top'),
   weight_decay: nonNegative.default(0).describe('of matrices; biases and norms never decay'),
   adam_beta1: share.default(0.9).describe('decay of the first moment'),
   adam_beta2: share.default(0.999).describe('decay of the second moment'),

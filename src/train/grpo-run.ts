@@ -2,46 +2,23 @@
  * A GRPO run from its configuration to its last checkpoint: loads model and data, drives the trainer, writes the run
  * directory, saves, resumes and stops cleanly.
  */
-import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { drawSubset, EpochSampler, isOfType, readItems } from '../data/index.ts';
-import {
-  createLora,
-  type GenerationConfig,
-  loadLora,
-  Processor,
-  Qwen2_5VL,
-  readGenerationConfig,
-} from '../models/index.ts';
-import { bannedTokenIds, promptLoader, stopTokenIds, toQuestion } from '../rollout/index.ts';
-import {
-  CheckpointError,
-  ConfigError,
-  DataError,
-  EventWriter,
-  type JsonObject,
-  type Logger,
-  RunDirectory,
-  TwgrpoError,
-} from '../run/index.ts';
-import { getNumThreads, keep, setNumThreads } from '../tensor/index.ts';
+import { EpochSampler } from '../data/index.ts';
+import { type GenerationConfig, Processor, readGenerationConfig } from '../models/index.ts';
+import { bannedTokenIds, promptLoader, stopTokenIds } from '../rollout/index.ts';
+import { EventWriter, type Logger, TwgrpoError } from '../run/index.ts';
+import { getNumThreads, setNumThreads } from '../tensor/index.ts';
 import { Alarms } from './alarms.ts';
 import { checkPrompts } from './check-prompts.ts';
-import {
-  findCheckpoint,
-  loadOptimizer,
-  readTrainerState,
-  saveTrainingCheckpoint,
-  setAsideAfter,
-} from './checkpoint.ts';
+import { loadOptimizer, readTrainerState, saveTrainingCheckpoint } from './checkpoint.ts';
 import type { GrpoConfig, ResolvedConfig } from './config.ts';
 import { GrpoTrainer, type StepReport } from './grpo-trainer.ts';
 import { ItemFeed } from './item-feed.ts';
+import { loadQuestions } from './load-questions.ts';
+import { loadPolicy, loadReference } from './policy-model.ts';
 import { logProbe } from './probe.ts';
+import { findResumed, openRun } from './resume.ts';
 import { loadRewards } from './rewards.ts';
-import { changedKeys, runConfigLayer } from './run-config.ts';
 import { recordStep } from './run-records.ts';
-import { deriveSeed } from './seeds.ts';
 
 export interface GrpoRunOptions {
   readonly resolved: ResolvedConfig;
@@ -80,7 +57,7 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   const { questions, fingerprint } = loadQuestions(config);
   const perStep = config.per_device_train_batch_size * config.gradient_accumulation_steps;
   const maxSteps = config.max_steps ?? Math.ceil((questions.length * config.num_train_epochs) / perStep);
-  const resumed = findResumed(config, options.resume, logger);
+  const resumed = findResumed(config, options.resume, readTrainerState, logger);
   const { checkpointDir, saved } = resumed;
   if (config.save_only_model)
     logger.warn('save_only_model: checkpoints hold no optimizer, so nobody can resume this run from them');
@@ -216,61 +193,6 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   };
 }
 
-interface Resumed {
-  /** Absent for a new run, and for one that is begun again because it never saved. */
-  readonly checkpointDir?: string | undefined;
-  readonly saved?: ReturnType<typeof readTrainerState> | undefined;
-  /** Whether `output_dir` holds a run to go on with. */
-  readonly isOldRun: boolean;
-}
-
-/** What `--resume` means here. */
-function findResumed(config: GrpoConfig, resume: string | undefined, logger: Logger): Resumed {
-  if (resume === undefined) return { isOldRun: false };
-  const isOldRun = existsSync(join(config.output_dir, 'run.json'));
-  const checkpointDir = findCheckpoint(config.output_dir, resume);
-  if (checkpointDir === undefined) {
-    if (isOldRun) logger.warn('no checkpoint to resume from: the run begins again at its first step');
-    return { isOldRun };
-  }
-  if (dirname(resolve(checkpointDir)) !== resolve(config.output_dir))
-    throw new ConfigError(
-      `${checkpointDir} lies in another run than output_dir ${config.output_dir}; a run is resumed in its own folder`,
-      { hint: 'leave output_dir as it was, or start a new run with the checkpoint as model_name_or_path' },
-    );
-  if (!isOldRun)
-    throw new CheckpointError(`${config.output_dir}: a checkpoint without its run: run.json is missing`, {
-      hint: 'start a new run with the checkpoint as model_name_or_path',
-    });
-  const saved = readTrainerState(checkpointDir);
-  if (saved.num_threads !== getNumThreads())
-    logger.warn(
-      { saved: saved.num_threads, now: getNumThreads() },
-      'the number of threads differs from the saved run: results will differ in the last bits',
-    );
-  return { checkpointDir, saved, isOldRun };
-}
-
-/** A new run folder, or the old one cut at the step that was restored. */
-function openRun(
-  { config, sources }: ResolvedConfig,
-  { saved, isOldRun }: Resumed,
-  logger: Logger,
-): RunDirectory {
-  const create = { config: config as unknown as JsonObject, sources };
-  if (!isOldRun) return RunDirectory.create(config.output_dir, create);
-  const step = saved?.step ?? 0;
-  const changed = changedKeys(runConfigLayer(config.output_dir).values, config);
-  if (changed.length > 0)
-    logger.warn(`the configuration differs from that of the run so far: ${changed.join('; ')}`);
-  const aside = setAsideAfter(config.output_dir, step);
-  if (aside.length > 0)
-    logger.warn(
-      `checkpoints after step ${step} belong to another course of the run now: ${aside.join(', ')}`,
-    );
-  return RunDirectory.resume(config.output_dir, step, create);
-}
-
 /** Training samples as the configuration says; what the model's folder would have it do must not be lost silently. */
 function tellUnusedSampling(generation: GenerationConfig, config: GrpoConfig, logger: Logger): void {
   const unused = (['temperature', 'top_k', 'top_p', 'repetition_penalty'] as const).flatMap((key) =>
@@ -282,70 +204,4 @@ function tellUnusedSampling(generation: GenerationConfig, config: GrpoConfig, lo
     logger.info(
       `sampling follows the configuration, not the model's generation_config.json: ${unused.join(', ')}`,
     );
-}
-
-/** Items of the configured type, or the drawn part of them. */
-function loadQuestions(config: GrpoConfig) {
-  const file = readItems(config.jsonl_path);
-  const wanted = file.items.filter((item) => isOfType(item, config.question_type));
-  if (wanted.length === 0)
-    throw new DataError(
-      `${config.jsonl_path}: none of its ${file.items.length} items is of question_type ${config.question_type}`,
-      {
-        hint: 'use question_type: mixed, or another file',
-      },
-    );
-  const seed = config.data_seed ?? config.seed;
-  const { max_samples = wanted.length } = config;
-  const drawn = drawSubset(wanted.length, max_samples, seed).map((index) => wanted[index]!);
-  return { questions: drawn.map((item) => toQuestion(item, config)), fingerprint: file.fingerprint };
-}
-
-/** How the folder is loaded. The authors' transformers placed text after a video by its largest position. */
-function modelOptions({ device, dtype, video }: GrpoConfig) {
-  return {
-    device,
-    ...(dtype === 'auto' ? {} : { dtype }),
-    text_after_vision: video === 'correct' ? ('spatial' as const) : ('largest' as const),
-  };
-}
-
-/** The model that trains: with its adapter or its thawed weights, from the start or from a checkpoint. */
-function loadPolicy(config: GrpoConfig, checkpointDir: string | undefined): Qwen2_5VL {
-  const isLora = config.lora_r !== undefined;
-  const dir = checkpointDir !== undefined && !isLora ? checkpointDir : config.model_name_or_path;
-  const model = Qwen2_5VL.fromPretrained(dir, modelOptions(config));
-  if (config.lora_r !== undefined) {
-    model.adapter =
-      checkpointDir === undefined
-        ? createLora(
-            model.weights,
-            {
-              r: config.lora_r,
-              lora_alpha: config.lora_alpha,
-              use_rslora: false,
-              target_modules: config.lora_target_modules,
-              exclude_modules: frozenVision(config),
-            },
-            { seed: Number(deriveSeed(config.seed, 'lora') % 2n ** 53n) },
-          )
-        : loadLora(checkpointDir, model.weights);
-    keep(model.adapter.weights);
-  }
-  model.freeze({ vision: config.freeze_vision, merger: config.freeze_merger });
-  return model;
-}
-
-/** Pattern of the vision modules that get no adapter, by transformers' names. */
-function frozenVision({ freeze_vision, freeze_merger }: GrpoConfig): string | undefined {
-  if (freeze_vision && freeze_merger) return '.*visual.*';
-  if (freeze_vision) return '.*visual\\.(?!merger).*';
-  return freeze_merger ? '.*visual\\.merger.*' : undefined;
-}
-
-/** A frozen copy of the start. */
-function loadReference(config: GrpoConfig): Qwen2_5VL {
-  const reference = Qwen2_5VL.fromPretrained(config.model_name_or_path, modelOptions(config));
-  reference.freeze({ vision: true, merger: true, text: true });
-  return reference;
 }

@@ -3,34 +3,38 @@
  * decodes the next step's videos in its own processes.
  */
 import type { EpochSampler } from '../data/index.ts';
-import type { Question, ReadyPrompt } from '../rollout/index.ts';
 import { type Logger, TwgrpoError, VideoError } from '../run/index.ts';
 
-export interface ItemFeedOptions {
-  readonly questions: readonly Question[];
+/** What an item became; lives until `dispose`. */
+export interface Ready {
+  dispose(): void;
+}
+
+export interface ItemFeedOptions<Item, Loaded extends Ready> {
+  readonly questions: readonly Item[];
   readonly sampler: EpochSampler;
   /** Decodes and prepares one item. */
-  readonly load: (question: Question) => Promise<ReadyPrompt>;
+  readonly load: (question: Item) => Promise<Loaded>;
   /** What to do with a video that can't be read: stop the run, or count it and take the next item. */
   readonly on_bad_video: 'error' | 'skip';
   readonly logger: Logger;
 }
 
-interface Pending {
+interface Pending<Item, Loaded> {
   /** Position after this item; what a checkpoint stores once the item was handed out. */
   readonly stateAfter: Record<string, unknown>;
   readonly epochAfter: number;
-  readonly result: Promise<{ ready: ReadyPrompt } | { error: unknown; question: Question }>;
+  readonly result: Promise<{ ready: Loaded } | { error: unknown; question: Item }>;
 }
 
-export class ItemFeed {
-  readonly #options: ItemFeedOptions;
-  readonly #pending: Pending[] = [];
+export class ItemFeed<Item extends { readonly id: string }, Loaded extends Ready> {
+  readonly #options: ItemFeedOptions<Item, Loaded>;
+  readonly #pending: Pending<Item, Loaded>[] = [];
   #state: Record<string, unknown>;
   #epoch: number;
   #skipped = 0;
 
-  constructor(options: ItemFeedOptions) {
+  constructor(options: ItemFeedOptions<Item, Loaded>) {
     this.#options = options;
     this.#state = options.sampler.state();
     this.#epoch = options.sampler.epoch;
@@ -55,12 +59,12 @@ export class ItemFeed {
     for (let i = this.#pending.length; i < count; i++) this.#start();
   }
 
-  async next(count: number): Promise<ReadyPrompt[]> {
-    const ready: ReadyPrompt[] = [];
+  async next(count: number): Promise<Loaded[]> {
+    const ready: Loaded[] = [];
     let failures = 0;
     while (ready.length < count) {
       this.prefetch(count - ready.length);
-      const { result, stateAfter, epochAfter } = this.#pending.shift() as Pending;
+      const { result, stateAfter, epochAfter } = this.#pending.shift() as Pending<Item, Loaded>;
       const loaded = await result;
       this.#state = stateAfter;
       this.#epoch = epochAfter;
@@ -89,7 +93,7 @@ export class ItemFeed {
 
   #start(): void {
     const { questions, sampler, load } = this.#options;
-    const question = questions[sampler.next()] as Question;
+    const question = questions[sampler.next()] as Item;
     const result = load(question).then(
       (ready) => ({ ready }),
       (error: unknown) => ({ error, question }),

@@ -4,8 +4,10 @@
  *
  * Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), and its reference code: Nesterov
  * momentum, five Newton-Schulz steps of the quintic (3.4445, -4.7750, 2.0315), scaled by sqrt(max(1, rows / columns)).
+ * `torch.optim.Muon` is the same but for one thing: it runs the Newton-Schulz steps in bfloat16, we in float32.
  */
 import { keep, noGrad, scope, type Tensor, zeros_like } from '../tensor/index.ts';
+import { copyState, type Optimizer } from './optimizer.ts';
 
 const [A, B, C] = [3.4445, -4.775, 2.0315];
 const STEPS = 5;
@@ -17,7 +19,7 @@ export interface MuonOptions {
   readonly weight_decay?: number;
 }
 
-export class Muon {
+export class Muon implements Optimizer {
   readonly #slots: readonly { readonly name: string; readonly param: Tensor; readonly momentum: Tensor }[];
   readonly #options: Required<MuonOptions>;
 
@@ -52,9 +54,23 @@ export class Muon {
     );
   }
 
+  /** Fills the gradients with 0 where there are any. */
+  zeroGrad(): void {
+    scope(() =>
+      noGrad(() => {
+        for (const { param } of this.#slots) param.grad?.zero_();
+      }),
+    );
+  }
+
   /** `momentum.<name>` */
   state(): Map<string, Tensor> {
     return new Map(this.#slots.map(({ name, momentum }) => [`momentum.${name}`, momentum]));
+  }
+
+  /** Restores what `state` gave. @throws CheckpointError when tensors are missing, surplus or of another shape */
+  loadState(saved: ReadonlyMap<string, Tensor>): void {
+    copyState(saved, this.state());
   }
 
   dispose(): void {
@@ -69,7 +85,7 @@ export class Muon {
 export function orthogonal(matrix: Tensor): Tensor {
   return scope('orthogonal', () => {
     const isTall = matrix.shape[0]! > matrix.shape[1]!;
-    let x = matrix.div(matrix.norm().add(1e-7));
+    let x = matrix.div(matrix.norm().clamp(1e-7));
     if (isTall) x = x.t();
     for (let step = 0; step < STEPS; step++) {
       const gram = x.mm(x.t());

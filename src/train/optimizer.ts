@@ -30,6 +30,14 @@ export interface AdamWOptions {
   readonly weight_decay: number;
 }
 
+/** What a checkpoint needs of an optimizer. */
+export interface Optimizer {
+  /** Every tensor it remembers between steps, by name. */
+  state(): Map<string, Tensor>;
+  /** Restores what `state` gave. */
+  loadState(saved: ReadonlyMap<string, Tensor>): void;
+}
+
 interface Slot {
   readonly name: string;
   readonly param: Tensor;
@@ -40,7 +48,7 @@ interface Slot {
   readonly stepCount: Tensor;
 }
 
-export class AdamW {
+export class AdamW implements Optimizer {
   readonly #slots: readonly Slot[];
   readonly #options: AdamWOptions;
 
@@ -146,33 +154,35 @@ export class AdamW {
 
   /** Restores what `state` gave. @throws CheckpointError when tensors are missing, surplus or of another shape */
   loadState(saved: ReadonlyMap<string, Tensor>): void {
-    const own = this.state();
-    const problems = [
-      ...[...own.keys()].filter((key) => !saved.has(key)).map((key) => `missing ${key}`),
-      ...[...saved.keys()].filter((key) => !own.has(key)).map((key) => `surplus ${key}`),
-      ...[...own].flatMap(([key, tensor]) => {
-        const other = saved.get(key);
-        return other === undefined || String(other.shape) === String(tensor.shape)
-          ? []
-          : [`${key}: expected shape [${tensor.shape.join(', ')}], found [${other.shape.join(', ')}]`];
-      }),
-    ];
-    if (problems.length > 0)
-      throw new CheckpointError(
-        `the optimizer state does not fit the model: ${problems.slice(0, 8).join('; ')}`,
-        {
-          hint: 'resume with the model and the freeze settings that the checkpoint was made with',
-        },
-      );
-    noGrad(() => {
-      for (const [key, tensor] of own) tensor.copy_(saved.get(key) as Tensor);
-    });
+    copyState(saved, this.state());
   }
 
   dispose(): void {
     for (const { param, master, expAvg, expAvgSq, stepCount } of this.#slots)
       dispose([expAvg, expAvgSq, stepCount, master === param ? undefined : master]);
   }
+}
+
+/** Copies a saved state into an optimizer's own. @throws CheckpointError when tensors are missing, surplus or of another shape */
+export function copyState(saved: ReadonlyMap<string, Tensor>, own: ReadonlyMap<string, Tensor>): void {
+  const problems = [
+    ...[...own.keys()].filter((key) => !saved.has(key)).map((key) => `missing ${key}`),
+    ...[...saved.keys()].filter((key) => !own.has(key)).map((key) => `surplus ${key}`),
+    ...[...own].flatMap(([key, tensor]) => {
+      const other = saved.get(key);
+      return other === undefined || String(other.shape) === String(tensor.shape)
+        ? []
+        : [`${key}: expected shape [${tensor.shape.join(', ')}], found [${other.shape.join(', ')}]`];
+    }),
+  ];
+  if (problems.length > 0)
+    throw new CheckpointError(
+      `the optimizer state does not fit the model: ${problems.slice(0, 8).join('; ')}`,
+      { hint: 'resume with the model and the freeze settings that the checkpoint was made with' },
+    );
+  noGrad(() => {
+    for (const [key, tensor] of own) tensor.copy_(saved.get(key) as Tensor);
+  });
 }
 
 /** Euclidean norm over all gradients together; 0 when there are none. Computed in float32 or wider. */

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { isMap, isNode, isScalar, parseDocument } from 'yaml';
 import { CheckpointError, ConfigError, type JsonObject } from '../run/index.ts';
-import type { ConfigLayer, GrpoConfig } from './config.ts';
+import type { ConfigLayer } from './config-layers.ts';
 
 /**
  * The run folder that a `--resume` path means: itself, or the one its checkpoint lies in.
@@ -55,7 +55,7 @@ export function runConfigLayer(folder: string): ConfigLayer {
 }
 
 /** `key: old -> new` for every key in which a resumed run differs from what it was. */
-export function changedKeys(before: JsonObject, now: GrpoConfig): string[] {
+export function changedKeys(before: JsonObject, now: object): string[] {
   const after = JSON.parse(JSON.stringify(now)) as JsonObject;
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
   keys.delete('output_dir');

@@ -1,17 +1,19 @@
 /**
- * Learning-rate schedules with warm-up, with the names and values of transformers' `get_scheduler`.
+ * Learning-rate schedules with warm-up, with the names and values of transformers' `get_scheduler`. The decay of
+ * `warmup_stable_decay` is the linear one (`decay_type: linear` there).
  *
  * Source: huggingface/transformers `src/transformers/optimization.py`.
  */
 import { ConfigError } from '../run/index.ts';
 
-export type SchedulerType = 'linear' | 'cosine' | 'constant' | 'constant_with_warmup';
+export type SchedulerType = 'linear' | 'cosine' | 'constant' | 'constant_with_warmup' | 'warmup_stable_decay';
 
 export const SCHEDULER_TYPES = [
   'linear',
   'cosine',
   'constant',
   'constant_with_warmup',
+  'warmup_stable_decay',
 ] as const satisfies readonly SchedulerType[];
 
 export interface ScheduleOptions {
@@ -21,9 +23,13 @@ export interface ScheduleOptions {
   readonly warmup_steps: number;
   /** Steps of the whole run: linear and cosine reach 0 there. */
   readonly max_steps: number;
+  /** `warmup_stable_decay`: share of the run that falls linearly. Default 0. */
+  readonly lr_decay_ratio?: number | undefined;
+  /** `warmup_stable_decay`: the end, as a share of `learning_rate`. Default 0. */
+  readonly lr_min_ratio?: number | undefined;
 }
 
-/** The learning rate that step `step` (0 for the first) uses. */
+/** The learning rate that step `step` (0 for the first) uses. Steps may be any unit of progress, such as milliseconds. */
 export function learningRateAt(step: number, options: ScheduleOptions): number {
   const { lr_scheduler_type, learning_rate, warmup_steps, max_steps } = options;
   if (lr_scheduler_type === 'constant') return learning_rate;
@@ -36,6 +42,12 @@ export function learningRateAt(step: number, options: ScheduleOptions): number {
       return learning_rate * 0.5 * (1 + Math.cos(Math.PI * progress));
     case 'constant_with_warmup':
       return learning_rate;
+    case 'warmup_stable_decay': {
+      const { lr_decay_ratio = 0, lr_min_ratio = 0 } = options;
+      const decaySteps = lr_decay_ratio * max_steps;
+      const done = Math.min(1, Math.max(0, (step - (max_steps - decaySteps)) / Math.max(1, decaySteps)));
+      return learning_rate * (1 - done * (1 - lr_min_ratio));
+    }
     default:
       throw new ConfigError(`unknown lr_scheduler_type '${lr_scheduler_type satisfies never}'`);
   }

@@ -6,8 +6,8 @@
  *
  * Legend: G rows of one beginning, C positions, D hidden, M tokens that count in the loss, V vocabulary.
  */
-import type { EncodedPrompt, PromptInputs, Qwen2_5VL } from '../models/index.ts';
-import { cross_entropy_loss, scope, type Tensor, tensor } from '../tensor/index.ts';
+import { type EncodedPrompt, indexTensor, type PromptInputs, type Qwen2_5VL } from '../models/index.ts';
+import { cross_entropy_loss, noGrad, scope, type Tensor } from '../tensor/index.ts';
 
 /** torch's number for a summed reduction. */
 const SUM = 2;
@@ -59,36 +59,61 @@ export function accumulateSftGradient(
     const completions = group.rows.map(({ ids }) => ids);
     const { gradient_checkpointing } = options;
     const forward = model.completionHidden(prompt, completions, { gradient_checkpointing });
-    const { hidden_GCD } = forward;
-    const longest = hidden_GCD.shape[1]!;
-    const places = group.rows.flatMap(({ ids, lossFrom }, g) =>
-      Array.from({ length: ids.length - lossFrom }, (_, i) => g * longest + lossFrom + i),
-    );
-    const targets = group.rows.flatMap(({ ids, lossFrom }) => ids.slice(lossFrom));
-    const leaf = hidden_GCD.detach().requires_grad_(true);
-    const rowsAtOnce = Math.max(
-      1,
-      Math.floor((options.logits_chunk_mib * 2 ** 20) / (4 * model.lmHead().shape[0]!)),
-    );
-    let loss = 0;
-    let numRight = 0;
-    for (let from = 0; from < targets.length; from += rowsAtOnce) {
-      scope(() => {
-        const chunk = <T>(all: readonly T[]) => all.slice(from, from + rowsAtOnce);
-        const hidden_MD = leaf.flatten(0, 1).index_select(0, indexOf(chunk(places), model));
-        const target_M = indexOf(chunk(targets), model);
-        const logits_MV = model.logits(hidden_MD);
-        const summed = cross_entropy_loss(logits_MV, target_M, undefined, SUM);
-        loss += summed.item() as number;
-        numRight += logits_MV.detach().argmax(-1).eq(target_M).sum().item() as number;
-        summed.mul(scale).backward();
-      });
-    }
+    const leaf = forward.hidden_GCD.detach().requires_grad_(true);
+    const update = crossEntropy(model, leaf, group, options, (summed) => summed.mul(scale).backward());
     forward.backward(leaf.grad!);
-    return { loss, numTokens: targets.length, numRight };
+    return update;
   });
 }
 
-function indexOf(values: readonly number[], model: Qwen2_5VL): Tensor {
-  return tensor([...values], { dtype: 'int64', device: model.device });
+/** The loss of a group without its gradient. */
+export function sftLoss(
+  model: Qwen2_5VL,
+  group: SftGroup,
+  options: Pick<SftUpdateOptions, 'logits_chunk_mib'>,
+): SftUpdate {
+  return scope('sftLoss', () =>
+    noGrad(() => {
+      const prompt = model.encodePrompt(group.inputs);
+      const { hidden_GCD } = model.completionHidden(
+        prompt,
+        group.rows.map(({ ids }) => ids),
+      );
+      return crossEntropy(model, hidden_GCD, group, options);
+    }),
+  );
+}
+
+/**
+ * Summed cross-entropy over the counted tokens, a chunk of logits at a time.
+ * @param onChunk is given the summed loss (a scalar) of each chunk while its graph lives
+ */
+function crossEntropy(
+  model: Qwen2_5VL,
+  hidden_GCD: Tensor,
+  { rows }: SftGroup,
+  { logits_chunk_mib }: Pick<SftUpdateOptions, 'logits_chunk_mib'>,
+  onChunk?: (summed: Tensor) => void,
+): SftUpdate {
+  const longest = hidden_GCD.shape[1]!;
+  const places = rows.flatMap(({ ids, lossFrom }, g) =>
+    Array.from({ length: ids.length - lossFrom }, (_, i) => g * longest + lossFrom + i),
+  );
+  const targets = rows.flatMap(({ ids, lossFrom }) => ids.slice(lossFrom));
+  const rowsAtOnce = Math.max(1, Math.floor((logits_chunk_mib * 2 ** 20) / (4 * model.lmHead().shape[0]!)));
+  let loss = 0;
+  let numRight = 0;
+  for (let from = 0; from < targets.length; from += rowsAtOnce) {
+    scope(() => {
+      const chunk = <T>(all: readonly T[]) => all.slice(from, from + rowsAtOnce);
+      const hidden_MD = hidden_GCD.flatten(0, 1).index_select(0, indexTensor(chunk(places), model.device));
+      const target_M = indexTensor(chunk(targets), model.device);
+      const logits_MV = model.logits(hidden_MD);
+      const summed = cross_entropy_loss(logits_MV, target_M, undefined, SUM);
+      loss += summed.item() as number;
+      numRight += logits_MV.detach().argmax(-1).eq(target_M).sum().item() as number;
+      onChunk?.(summed);
+    });
+  }
+  return { loss, numTokens: targets.length, numRight };
 }

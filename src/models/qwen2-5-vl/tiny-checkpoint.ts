@@ -24,6 +24,8 @@ export interface TinyCheckpointOptions {
   readonly num_attention_heads?: number;
   readonly num_key_value_heads?: number;
   readonly tie_word_embeddings?: boolean;
+  /** Base of the rotary frequencies: a small one for short prompts and narrow heads. Default 1,000,000, as published. */
+  readonly rope_theta?: number;
   /** The tower: depth 4, width 64, 4 heads, windows of 56 pixels unless given. */
   readonly vision?: {
     readonly depth?: number;
@@ -124,7 +126,7 @@ function tinyConfig(
     num_key_value_heads: options.num_key_value_heads ?? Math.max(1, Math.floor(heads / 2)),
     max_position_embeddings: 32768,
     rms_norm_eps: 1e-6,
-    rope_theta: 1_000_000,
+    rope_theta: options.rope_theta ?? 1_000_000,
     rope_scaling: { type: 'mrope', mrope_section: [time, height, pairs - time - height] },
     tie_word_embeddings: options.tie_word_embeddings ?? true,
     torch_dtype: dtype,
