@@ -19,7 +19,8 @@ const rowSchema = z.looseObject({
   options: z.array(text(20_000)).optional(),
   solution: text(10_000),
   answer: z.unknown().optional(),
-  process: text().optional(),
+  // Files for evaluation carry the field empty.
+  process: z.union([z.literal(''), text()]).nullish(),
   video: text(4096).optional(),
   path: text(4096).optional(),
   image: text(4096).optional(),
@@ -73,7 +74,7 @@ export function authorsReader(variant: AuthorsVariant = {}): RowReader {
       ...(record.fps === undefined || media.media !== 'frames' ? {} : { fps: record.fps }),
       ...choices,
       answer,
-      ...(record.process === undefined ? {} : { process: record.process }),
+      ...(record.process ? { process: record.process } : {}),
       type: type === '' ? 'multiple choice' : type,
       dims: { ...record.dims, ...variant.dims?.(record, media.path) },
       provenance: { ...record.provenance, ...textFields(record, ['data_source']) },
