@@ -10,7 +10,7 @@
  * Source: transformers 5.18 `modeling_qwen2_5_vl.py` `Qwen2_5_VLRotaryEmbedding`, `Qwen2_5_VLVisionRotaryEmbedding`.
  * Angles are float32 products of float32 positions and frequencies: the same rounding as there, far from the origin too.
  */
-import { arange, cat, type DType, fromTypedArray, full, type Tensor } from '../../tensor/index.ts';
+import { arange, cat, type DType, fromTypedArray, full, scope, type Tensor } from '../../tensor/index.ts';
 import type { TextConfig, VisionConfig } from './config.ts';
 
 /** cos and signed sin, (N, 1, D), ready to meet (N, H, D). */
@@ -38,6 +38,8 @@ export function textRotary(
   options: TableOptions,
 ): Rotary {
   const frequencies = inverseFrequencies(config.rope_theta, config.head_dim, options.device);
+  // Text alone stands at the same place on all axes: one product instead of three, and the same numbers.
+  if (axes.every((axis) => axis === axes[0])) return tables(angles(axes[0]!, frequencies), options);
   let from = 0;
   const parts = config.mrope_section.map((pairs, axis) => {
     const part = angles(axes[axis]!, frequencies.narrow(0, from, pairs));
@@ -73,10 +75,22 @@ export function narrowRotary(rotary: Rotary, start: number, length: number): Rot
   return { cos: rotary.cos.narrow(0, start, length), sin: rotary.sin.narrow(0, start, length) };
 }
 
+/** Frequencies by theta, dim and device. Numbers, not tensors: decoding asks for them at every step. */
+const knownFrequencies = new Map<string, Float32Array>();
+
 /** theta^(-2j / dim) for j < dim / 2, rounded exactly as torch rounds it. */
 function inverseFrequencies(theta: number, dim: number, device: string): Tensor {
-  const exponents = arange(0, dim, 2, { dtype: 'float32', device }).div(dim);
-  return full([exponents.shape[0]!], theta, { dtype: 'float32', device }).pow(exponents).reciprocal();
+  const key = `${theta} ${dim} ${device}`;
+  let values = knownFrequencies.get(key);
+  if (values === undefined) {
+    values = scope(() => {
+      const exponents = arange(0, dim, 2, { dtype: 'float32', device }).div(dim);
+      const powers = full([dim / 2], theta, { dtype: 'float32', device }).pow(exponents);
+      return powers.reciprocal().toTypedArray() as Float32Array;
+    });
+    knownFrequencies.set(key, values);
+  }
+  return fromTypedArray(values, [values.length], { device });
 }
 
 function angles(positions: ArrayLike<number>, frequencies: Tensor): Tensor {
@@ -86,9 +100,9 @@ function angles(positions: ArrayLike<number>, frequencies: Tensor): Tensor {
 
 /** (N, D/2) angles to tables; both halves of the head turn by the same angles. */
 function tables(angles_NF: Tensor, { dtype }: TableOptions): Rotary {
-  const sin = angles_NF.sin();
+  const [cos, sin] = [angles_NF.cos(), angles_NF.sin()];
   return {
-    cos: cat([angles_NF.cos(), angles_NF.cos()], -1).unsqueeze(1).to({ dtype }),
+    cos: cat([cos, cos], -1).unsqueeze(1).to({ dtype }),
     sin: cat([sin.neg(), sin], -1).unsqueeze(1).to({ dtype }),
   };
 }
