@@ -1,7 +1,7 @@
 /**
- * The question sets the field reports, by name: what their files look like, how many questions they have, how their answers are
- * given and what their accuracy is broken down by. Videos are never guessed: the user names a root, and the beginning of the
- * paths in the published files that it stands for is known here.
+ * The question sets the field reports, by name: what their files look like, how many questions they have, how their answers
+ * are given. Videos are never guessed: the user names a root, and the beginning of the paths in the published files that it
+ * stands for is known here.
  */
 import {
   type DataFormat,
@@ -19,8 +19,6 @@ export interface Benchmark {
   /** Forms its files come in. */
   readonly formats: readonly DataFormat[];
   readonly answers: Answers;
-  /** What accuracy is reported by, where the file's form has it; answers single/multiple come on top. */
-  readonly dims: readonly string[];
   readonly protocol: ProtocolName;
   /** Beginnings of the paths in the published files; the video root stands for the one that fits. */
   readonly video_prefixes: readonly string[];
@@ -41,7 +39,6 @@ export const BENCHMARKS = {
     title: 'CLEVRER, counterfactual questions of the validation split',
     formats: ['clevrer', 'authors', 'items'],
     answers: 'mixed',
-    dims: ['question_type'],
     protocol: 'tw-grpo',
     video_prefixes: [],
     counts: { validation: 9238 },
@@ -53,7 +50,6 @@ export const BENCHMARKS = {
     title: 'NExT-GQA, multiple choice',
     formats: ['nextgqa', 'nextgqa-csv', 'authors', 'items'],
     answers: 'single',
-    dims: ['type'],
     protocol: 'tw-grpo',
     video_prefixes: ['/NExTQA/videos'],
     counts: { test: 5553, validation: 3358 },
@@ -64,7 +60,6 @@ export const BENCHMARKS = {
     title: 'MMVU, multiple choice of the validation split',
     formats: ['mmvu', 'authors', 'items'],
     answers: 'single',
-    dims: ['discipline'],
     protocol: 'tw-grpo',
     video_prefixes: ['/MMVU'],
     counts: { validation: 625 },
@@ -75,7 +70,6 @@ export const BENCHMARKS = {
     title: 'MVBench',
     formats: ['mvbench', 'authors', 'items'],
     answers: 'single',
-    dims: ['task'],
     protocol: 'tw-grpo',
     video_prefixes: ['/MVBench'],
     counts: { all: 4000 },
@@ -86,7 +80,6 @@ export const BENCHMARKS = {
     title: 'TempCompass, all four tasks; captioning by letter, not by the official judge',
     formats: ['tempcompass', 'authors', 'items'],
     answers: 'single',
-    dims: ['task', 'dim'],
     protocol: 'tw-grpo',
     video_prefixes: ['/TempCompass'],
     counts: {
@@ -103,7 +96,6 @@ export const BENCHMARKS = {
     title: 'Video-MME without subtitles',
     formats: ['videomme', 'authors', 'items'],
     answers: 'single',
-    dims: ['duration', 'domain', 'sub_category', 'task_type'],
     protocol: 'tw-grpo',
     video_prefixes: ['/videoMME'],
     counts: { all: 2700 },
@@ -114,7 +106,6 @@ export const BENCHMARKS = {
     title: 'STAR, validation split',
     formats: ['star', 'authors', 'items'],
     answers: 'single',
-    dims: ['type', 'template'],
     protocol: 'tw-grpo',
     video_prefixes: ['/STAR', '/NExTQA/videos'],
     counts: { validation: 7098 },
@@ -125,7 +116,6 @@ export const BENCHMARKS = {
     title: 'the synthetic world of this project',
     formats: ['authors', 'clevrer', 'items'],
     answers: 'mixed',
-    dims: ['kind', 'num_right'],
     protocol: 'tw-grpo',
     video_prefixes: [],
     counts: {},
@@ -188,7 +178,7 @@ export function readQuestionSet(files: readonly string[], options: QuestionSetOp
     if (benchmark !== undefined && !benchmark.formats.some((format) => format === set.format))
       throw new DataError(
         `${file}: reads as ${set.format}, but ${benchmark.title} comes as ${benchmark.formats.join(', ')}`,
-        { hint: 'check the file, or leave out --benchmark' },
+        { hint: `check the file (${benchmark.source}), or leave out --benchmark` },
       );
     return set;
   });

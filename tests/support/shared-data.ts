@@ -5,6 +5,12 @@ import { fileURLToPath } from 'node:url';
 
 const SHARED = process.env['TWGRPO_SHARED'] ?? fileURLToPath(new URL('../../../shared', import.meta.url));
 
+/** Folder of all of them; undefined where there is none. */
+export function sharedData(): string | undefined {
+  const folder = join(SHARED, 'data');
+  return existsSync(folder) ? folder : undefined;
+}
+
 /** Folder of the real clips; undefined where there is none. */
 export function realClips(): string | undefined {
   const folder = join(SHARED, 'data', 'videos');
