@@ -1,287 +1,278 @@
 /**
- * `twgrpo demo`: the whole way on a laptop, offline. Draws short videos, makes a small model with random weights, trains
- * it with TW-GRPO on real decoded frames, and answers held-out questions before and after.
+ * `twgrpo demo`: TW-GRPO at work on a laptop, offline. Draws clips, asks the small model that comes with the project about
+ * some it has never seen, trains it for some minutes while you watch, asks again, and writes it all down in report.html.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import { Option } from 'commander';
 import { readItems } from '../data/index.ts';
-import { type AccuracyTable, accuracyTable, evaluate } from '../eval/index.ts';
-import { createTinyCheckpoint, Processor, Qwen2_5VL, readGenerationConfig } from '../models/index.ts';
-import { bannedTokenIds, promptLoader, stopTokenIds, toQuestion } from '../rollout/index.ts';
-import { ConfigError, createLogger, createProgress, formatSeconds, packageRoot } from '../run/index.ts';
-import { type GrpoConfig, resolveGrpoConfig, runGrpo } from '../train/index.ts';
-import { generateWorld, type WorldFiles } from '../world/index.ts';
+import {
+  type BeforeAfter,
+  beforeAfter,
+  type EvaluationRow,
+  readTrainingRun,
+  sampleAnswers,
+  type TrainingPage,
+  trainingPage,
+} from '../eval/index.ts';
+import { Tokenizer, writeFileAtomic } from '../io/index.ts';
+import { toQuestion, videoSettings } from '../rollout/index.ts';
+import { createLogger, createProgress, formatSeconds, packageVersion } from '../run/index.ts';
+import { type GrpoRunResult, type ResolvedConfig, runGrpo } from '../train/index.ts';
+import { rememberVideos } from '../video/index.ts';
+import { generateWorld, type WorldFiles, type WorldOptions } from '../world/index.ts';
 import type { CommandDefinition, Output } from './command.ts';
-import { stepFacts, stopSignals } from './train.ts';
+import { evaluateDemo, WAY_WORDS, WAYS, type Way } from './demo-evaluation.ts';
+import { heaviestWords, printResult, printSamples, verdict } from './demo-output.ts';
+import {
+  chooseFolder,
+  chooseModel,
+  DEFAULT_FOLDER,
+  DEMO_FILE,
+  DEMO_MODES,
+  type DemoMode,
+  type DemoModeName,
+  demoConfig,
+  demoWorlds,
+  trainMinutes,
+  VIDEO_CACHE_MIB,
+  VIDEO_KEYS,
+} from './demo-plan.ts';
+import { positiveNumber, wholeNumber } from './numbers.ts';
+import { stopSignals } from './train.ts';
+import { createTrainProgress, type TrainProgress } from './train-progress.ts';
 
 interface DemoOptions {
-  readonly outputDir: string;
-  readonly steps: string;
-  readonly seed: string;
+  readonly outputDir?: string;
+  readonly model?: string;
+  readonly seed: number;
+  readonly quick?: boolean;
+  readonly full?: boolean;
   readonly replace?: boolean;
+  readonly minutes?: number;
+  readonly questions?: number;
 }
-
-const NUM_TRAIN = 32;
-const NUM_HELD_OUT = 32;
 
 export const demo: CommandDefinition = {
-  examples: ['twgrpo demo', 'twgrpo demo --steps 80 --output-dir runs/longer-demo'],
+  examples: [
+    'twgrpo demo',
+    'twgrpo demo --quick',
+    'twgrpo demo --seed 2 --minutes 4 --output-dir runs/second-demo',
+    'twgrpo demo --full --model runs/demo/run/checkpoint-400',
+  ],
   configure: (command) =>
     void command
-      .option('--output-dir <folder>', 'where everything is written', 'runs/demo')
-      .option('--steps <number>', 'training steps', '60')
-      .option('--seed <number>', 'of the videos, the weights and the sampling', '7')
+      .option(
+        '--output-dir <folder>',
+        `where everything is written (default: ${DEFAULT_FOLDER}, or the next free ${DEFAULT_FOLDER}-2, …)`,
+      )
+      .option('--model <folder>', 'the model to start from (default: assets/cold-start)')
+      .option('--seed <number>', 'of the clips and the sampling', wholeNumber(0), 1)
+      .addOption(new Option('--quick', 'two minutes in all, 150 held-out questions').conflicts('full'))
+      .option('--full', 'twenty minutes of training, 1000 held-out questions')
+      .option('--minutes <number>', 'wall time of training at most', positiveNumber)
+      .option('--questions <number>', 'held-out questions, one a clip', wholeNumber(1))
       .option('--replace', 'remove an earlier demo in that folder first'),
-  run: async ({ options, out }) => {
-    const given = options<DemoOptions>();
-    const [steps, seed] = [wholeNumber('--steps', given.steps), wholeNumber('--seed', given.seed)];
-    const dir = given.outputDir;
-    if (existsSync(join(dir, 'run', 'run.json'))) {
-      if (!given.replace && given.outputDir !== 'runs/demo')
-        throw new ConfigError(`${dir} holds an earlier demo`, {
-          hint: 'add --replace, or choose another --output-dir',
-        });
-      rmSync(dir, { recursive: true });
-    }
-    const began = performance.now();
-    const stop = stopSignals(out);
-    const logger = createLogger({ quiet: true, fd: 2 });
-    try {
-      out.status(out.bold('1/4  drawing videos'));
-      const trainFiles = await draw(
-        out,
-        { output_dir: join(dir, 'world'), num_videos: NUM_TRAIN, seed, split: 'train' },
-        stop.signal,
-      );
-      const heldOut = await draw(
-        out,
-        { output_dir: join(dir, 'world'), num_videos: NUM_HELD_OUT, seed: seed + 1, split: 'held-out' },
-        stop.signal,
-      );
-
-      out.status(out.bold('2/4  a small model with random weights'));
-      const modelDir = join(dir, 'model');
-      createTinyCheckpoint(modelDir, { seed, replace: true, corpus: corpus(trainFiles) });
-
-      const { config, sources } = demoConfig(dir, trainFiles, modelDir, steps, seed);
-      out.status(out.bold('3/4  held-out questions before training, then TW-GRPO'));
-      const before = await measure(
-        out,
-        'before',
-        modelDir,
-        heldOut,
-        config,
-        join(dir, 'eval-before'),
-        stop.signal,
-      );
-      const progress = createProgress({ total: steps, label: 'train', quiet: out.isQuiet, plainEveryS: 5 });
-      const rewards: number[] = [];
-      const result = await runGrpo({
-        resolved: { config, sources },
-        logger,
-        signal: stop.signal,
-        onStep: (report) => {
-          rewards.push(Number(report.metrics['reward']));
-          progress.update(report.step, stepFacts(report));
-        },
-      }).finally(() => progress.stop());
-      if (result.stopped) return stop.exitCode();
-
-      out.status(out.bold('4/4  the same questions after training'));
-      const after = await measure(
-        out,
-        'after',
-        result.checkpoint,
-        heldOut,
-        config,
-        join(dir, 'eval-after'),
-        stop.signal,
-      );
-      const seconds = (performance.now() - began) / 1000;
-      show(out, { before, after, rewards, seconds, dir, checkpoint: result.checkpoint });
-      return stop.exitCode();
-    } finally {
-      stop.off();
-    }
-  },
+  run: ({ options, out }) => runDemo(options<DemoOptions>(), out),
 };
 
-function wholeNumber(flag: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new ConfigError(`${flag} ${text}: expected a whole number of at least 1`);
-  return value;
+async function runDemo(given: DemoOptions, out: Output): Promise<number> {
+  const modeName: DemoModeName = given.quick ? 'quick' : given.full ? 'full' : 'normal';
+  const { seed, minutes: maxMinutes, questions: numQuestions } = given;
+  const mode: DemoMode = {
+    ...DEMO_MODES[modeName],
+    ...(maxMinutes === undefined ? {} : { minutes: maxMinutes }),
+    ...(numQuestions === undefined ? {} : { questions: numQuestions }),
+  };
+  const model = chooseModel(given.model);
+  const folder = chooseFolder(given.outputDir, given.replace === true);
+  mkdirSync(folder, { recursive: true });
+  const about = { made_by: 'twgrpo demo', version: packageVersion(), mode: modeName, seed, model };
+  writeFileAtomic(join(folder, DEMO_FILE), `${JSON.stringify(about, null, 2)}\n`);
+
+  const began = performance.now();
+  const secondsSince = (start: number) => (performance.now() - start) / 1000;
+  const stop = stopSignals(out);
+  const stopped = (): number => {
+    out.print(`stopped; what there is so far lies in ${here(folder)}`);
+    out.json({ stopped: true, output_dir: folder });
+    return stop.exitCode();
+  };
+  try {
+    out.status(out.bold('1/5  drawing clips that nobody has seen'));
+    const worlds = demoWorlds(mode, folder, seed);
+    const heldOut = await draw(worlds.heldOut, stop.signal, out);
+    const trained = heldOut && (await draw(worlds.train, stop.signal, out));
+    if (heldOut === undefined || trained === undefined) return stopped();
+
+    out.status(out.bold('2/5  what the model says about them'));
+    const questions = readItems(heldOut.jsonl_path).items.map((item) => toQuestion(item, heldOut));
+    const ask = { questions, folder, readVideo: rememberVideos(VIDEO_CACHE_MIB), seed, signal: stop.signal };
+    const beforeBegan = performance.now();
+    const before = await evaluateDemo({ ...ask, when: 'before', model }, out);
+    if (before === undefined) return stopped();
+    printSamples(before.greedy, out);
+
+    const minutes = trainMinutes(mode, secondsSince(began), secondsSince(beforeBegan));
+    out.status(out.bold(`3/5  TW-GRPO, ${formatSeconds(60 * minutes)}`));
+    const resolved = demoConfig({ folder, model, files: trained, seed, minutes });
+    const trainBegan = performance.now();
+    const run = await train(resolved, stop.signal, out);
+    const trainS = secondsSince(trainBegan);
+    if (run.stopped) return stopped();
+
+    out.status(out.bold('4/5  the same questions again'));
+    const after = await evaluateDemo({ ...ask, when: 'after', model: run.checkpoint }, out);
+    if (after === undefined) return stopped();
+
+    out.status(out.bold('5/5  the report'));
+    const results = Object.fromEntries(
+      WAYS.map((way) => [way, beforeAfter(WAY_WORDS[way], before[way], after[way], 'kind')]),
+    ) as Record<Way, BeforeAfter>;
+    const summary = [
+      `${here(model)} was trained for ${formatSeconds(trainS)} (${run.step} steps of ${resolved.config.per_device_train_batch_size} questions with ${resolved.config.num_generations} answers each) with TW-GRPO on ${trained.num_questions} questions about ${trained.num_videos} clips, and asked ${questions.length} questions about ${heldOut.num_videos} other clips before and after.`,
+      ...WAYS.map((way) => verdict(results[way])),
+    ];
+    const next = nextCommands(folder, run.checkpoint, modeName);
+    const report = join(folder, 'report.html');
+    const page = await demoPage({ resolved, summary, results, before, after, next, seed });
+    writeFileAtomic(report, trainingPage(page));
+
+    out.print();
+    for (const way of WAYS) printResult(results[way], out);
+    for (const note of page.notes) out.print(`  ${note}`);
+    out.print();
+    out.print(
+      `  took ${formatSeconds(secondsSince(began))}, of which training ${formatSeconds(trainS)} (${run.step} steps)`,
+    );
+    out.print(`  report   ${here(report)}`);
+    out.print(`  model    ${here(run.checkpoint)}`);
+    out.print(`  all else ${here(folder)}`);
+    out.print();
+    for (const { command, what } of next) out.print(`  ${what}:\n    ${command}`);
+    const record = {
+      ...about,
+      steps: run.step,
+      seconds: { all: secondsSince(began), training: trainS },
+      results,
+      output_dir: folder,
+      report,
+      checkpoint: run.checkpoint,
+    };
+    writeFileAtomic(join(folder, 'report.json'), `${JSON.stringify(record, null, 2)}\n`);
+    out.json(record);
+    return stop.exitCode();
+  } finally {
+    stop.off();
+  }
 }
 
+/** As short as possible: relative inside of the working directory. */
+function here(path: string): string {
+  const inside = relative(process.cwd(), resolve(path));
+  return inside.startsWith('..') ? resolve(path) : inside || '.';
+}
+
+/** @returns undefined when stopped */
 async function draw(
-  out: Output,
-  options: {
-    readonly output_dir: string;
-    readonly num_videos: number;
-    readonly seed: number;
-    readonly split: string;
-  },
+  options: WorldOptions,
   signal: AbortSignal,
-): Promise<WorldFiles> {
-  const progress = createProgress({ total: options.num_videos, label: options.split, quiet: out.isQuiet });
+  out: Output,
+): Promise<WorldFiles | undefined> {
+  const progress = createProgress({
+    total: options.num_videos,
+    label: options.split ?? '',
+    quiet: out.isQuiet,
+  });
   try {
     return await generateWorld({ ...options, signal, onProgress: (done) => progress.update(done) });
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
   } finally {
     progress.stop();
   }
 }
 
-/** What the tokenizer learns its words from: the questions themselves. */
-function corpus({ jsonl_path }: WorldFiles): string[] {
-  return readFileSync(jsonl_path, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => (JSON.parse(line) as { problem: string }).problem);
-}
-
-function demoConfig(dir: string, files: WorldFiles, modelDir: string, steps: number, seed: number) {
-  return resolveGrpoConfig([
-    {
-      source: 'demo',
-      values: {
-        model_name_or_path: modelDir,
-        jsonl_path: files.jsonl_path,
-        video_root: files.video_root,
-        output_dir: join(dir, 'run'),
-        loss_type: 'tw_grpo',
-        reward_funcs: [join(packageRoot(), 'recipes', 'rewards', 'letters.mjs')],
-        num_generations: 8,
-        max_completion_length: 8,
-        max_frames: 8,
-        max_pixels: 112 * 112,
-        per_device_train_batch_size: 4,
-        learning_rate: 3e-3,
-        lr_scheduler_type: 'constant_with_warmup',
-        warmup_ratio: 0.1,
-        gradient_checkpointing: false,
-        max_steps: steps,
-        save_steps: steps,
-        seed,
-      },
-    },
-  ]);
-}
-
-interface Measured {
-  readonly table: AccuracyTable;
-  /** Mean reward of the greedy answers. */
-  readonly reward: number;
-}
-
-async function measure(
-  out: Output,
-  label: string,
-  modelDir: string,
-  files: WorldFiles,
-  config: GrpoConfig,
-  output_dir: string,
-  signal: AbortSignal,
-): Promise<Measured> {
-  const processor = Processor.fromPretrained(modelDir);
-  const model = Qwen2_5VL.fromPretrained(modelDir);
-  const generation = readGenerationConfig(modelDir, model.config);
-  const questions = readItems(files.jsonl_path).items.map((item) => toQuestion(item, files));
-  const progress = createProgress({ total: questions.length, label, quiet: out.isQuiet });
+async function train(resolved: ResolvedConfig, signal: AbortSignal, out: Output): Promise<GrpoRunResult> {
+  const { max_minutes, model_name_or_path } = resolved.config;
+  const tokenizer = Tokenizer.fromPretrained(model_name_or_path);
+  let progress: TrainProgress | undefined;
   try {
-    const { rows } = await evaluate({
-      model,
-      processor,
-      questions,
-      load: promptLoader(processor, config),
-      output_dir,
-      settings: {
-        model: modelDir,
-        data: files.jsonl_path,
-        max_completion_length: config.max_completion_length,
-      },
-      max_completion_length: config.max_completion_length,
-      sampling: { greedy: true },
-      answer_parser: 'tolerant',
-      stop_token_ids: stopTokenIds(generation, model.config),
-      banned_token_ids: bannedTokenIds(processor, generation),
-      batch_size: 16,
+    return await runGrpo({
+      resolved,
       logger: createLogger({ quiet: true, fd: 2 }),
-      onProgress: (done, facts) => progress.update(done, facts),
       signal,
+      onStart: ({ step, maxSteps, usedS }) => {
+        progress = createTrainProgress({
+          maxSteps,
+          max_minutes,
+          step,
+          usedS,
+          quiet: out.isQuiet,
+          plainEveryS: 5,
+        });
+      },
+      onStep: (report) => progress?.update(report, { weighs: heaviestWords(report, tokenizer) }),
     });
-    const { reward } = (await import(`file://${config.reward_funcs[0]}`)) as {
-      reward(
-        inputs: readonly { completion: string; solution: string; options: readonly string[] }[],
-      ): number[];
-    };
-    const byId = new Map(questions.map((question) => [question.id, question]));
-    const values = reward(
-      rows.map(({ id, completion }) => ({
-        completion,
-        solution: byId.get(id)!.solution,
-        options: byId.get(id)!.options,
-      })),
-    );
-    return {
-      table: accuracyTable(rows),
-      reward: values.reduce((sum, value) => sum + value, 0) / values.length,
-    };
   } finally {
-    progress.stop();
-    model.dispose();
+    progress?.stop();
   }
 }
 
-interface DemoResult {
-  readonly before: Measured;
-  readonly after: Measured;
-  readonly rewards: readonly number[];
-  readonly seconds: number;
-  readonly dir: string;
-  readonly checkpoint: string;
+interface PageParts {
+  readonly resolved: ResolvedConfig;
+  readonly summary: readonly string[];
+  readonly results: Readonly<Record<Way, BeforeAfter>>;
+  readonly before: Readonly<Record<Way, readonly EvaluationRow[]>>;
+  readonly after: Readonly<Record<Way, readonly EvaluationRow[]>>;
+  readonly next: TrainingPage['next'];
+  readonly seed: number;
 }
 
-function show(out: Output, { before, after, rewards, seconds, dir, checkpoint }: DemoResult): void {
-  const mean = (values: readonly number[]) =>
-    values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1);
-  const tenth = Math.max(1, Math.round(rewards.length / 10));
-  const start = mean(rewards.slice(0, tenth));
-  const end = mean(rewards.slice(-tenth));
-  const row = (label: string, a: string, b: string) =>
-    out.print(`  ${label.padEnd(34)}${a.padStart(10)}${b.padStart(10)}`);
-  const percent = ({ table: { overall } }: Measured) => `${(100 * overall.strict).toFixed(1)} %`;
-  out.print();
-  row('', 'before', 'after');
-  row('reward while training', start.toFixed(2), end.toFixed(2));
-  row(
-    `reward on ${after.table.overall.n} held-out questions`,
-    before.reward.toFixed(2),
-    after.reward.toFixed(2),
-  );
-  row('all options right (strict)', percent(before), percent(after));
-  out.print();
-  out.print(
-    '  The reward of this demo is a first lesson: answer with option letters, and with right ones (recipes/rewards/letters.mjs).',
-  );
-  out.print(
-    '  A model of random weights learns letters in a minute, not to read a video: its accuracy means nothing yet.',
-  );
-  out.print();
-  const here = (path: string) => relative(process.cwd(), resolve(path));
-  out.print(`  took ${formatSeconds(seconds)}`);
-  out.print(`  videos and questions   ${here(join(dir, 'world'))}`);
-  out.print(`  metrics of every step  ${here(join(dir, 'run', 'metrics.jsonl'))}`);
-  out.print(`  every completion       ${here(join(dir, 'run', 'completions'))}`);
-  out.print(`  trained model          ${here(checkpoint)}`);
-  out.print(`  answers                ${here(join(dir, 'eval-before'))}, ${here(join(dir, 'eval-after'))}`);
-  out.json({
-    reward: { first_steps: start, last_steps: end },
-    held_out: {
-      before: { reward: before.reward, ...before.table.overall },
-      after: { reward: after.reward, ...after.table.overall },
+async function demoPage(parts: PageParts): Promise<TrainingPage> {
+  const { resolved, summary, results, before, after, next, seed } = parts;
+  const { config, sources } = resolved;
+  const chosen = Object.entries(config).filter(([key]) => key in sources);
+  return {
+    title: `TW-GRPO demo, seed ${seed}`,
+    summary,
+    results: WAYS.map((way) => results[way]),
+    notes: [
+      'Strict: the chosen set of options is the right set. Soft: |S| / |G| where the chosen set S is part of the right set G, else 0; it is the reward that training raises. Intervals are of 95 % (Wilson; soft: bootstrap). p: McNemar, exact, two-sided.',
+      'Temperature 1 is the policy as it samples and as training rewards it; greedy takes the likeliest token and shows less of the change.',
+    ],
+    run: readTrainingRun(config.output_dir),
+    token_weight_max: config.token_weight_max,
+    answers: await sampleAnswers(before.greedy, after.greedy, videoSettings(VIDEO_KEYS)),
+    settings: chosen.map(([key, value]) => [key, JSON.stringify(value)]),
+    next,
+  };
+}
+
+function nextCommands(folder: string, checkpoint: string, mode: DemoModeName): TrainingPage['next'] {
+  const config = here(join(folder, 'run', 'config.yaml'));
+  const output = (name: string) => here(join(folder, name));
+  return [
+    ...(mode === 'full'
+      ? []
+      : [{ command: 'twgrpo demo --full', what: 'Train for longer, measure on more questions' }]),
+    {
+      command: `twgrpo train --config ${config} --set loss_type=grpo --set output_dir=${output('run-grpo')}`,
+      what: 'The same run with plain GRPO, without token weights',
     },
-    seconds,
-    checkpoint,
-    output_dir: dir,
-  });
+    {
+      command: `twgrpo train --config ${config} --set accuracy=exact --set output_dir=${output('run-exact')}`,
+      what: 'The same run with a reward for exactly right answers only',
+    },
+    {
+      command: `twgrpo demo --model ${here(checkpoint)} --seed 2`,
+      what: 'Go on from the trained model, on other clips',
+    },
+    {
+      command:
+        'twgrpo train --config recipes/tw-grpo.yaml --set model_name_or_path=... --set jsonl_path=... --set video_root=...',
+      what: 'Your own model and videos',
+    },
+  ];
 }

@@ -3,16 +3,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { parseDocument } from 'yaml';
-import { ConfigError, createLogger, createProgress, EXIT_CODES, type JsonObject } from '../run/index.ts';
 import {
-  type ConfigLayer,
-  resolveGrpoConfig,
-  runConfigLayer,
-  runFolderOf,
-  runGrpo,
-  type StepReport,
-} from '../train/index.ts';
+  ConfigError,
+  createLogger,
+  createProgress,
+  EXIT_CODES,
+  type JsonObject,
+  type Progress,
+} from '../run/index.ts';
+import { type ConfigLayer, resolveGrpoConfig, runConfigLayer, runFolderOf, runGrpo } from '../train/index.ts';
 import { type CommandDefinition, type ConfigOptions, configOptions, type Output } from './command.ts';
+import { createTrainProgress, type TrainProgress } from './train-progress.ts';
 
 interface TrainOptions extends ConfigOptions {
   readonly resume?: string | boolean;
@@ -66,20 +67,12 @@ export function readSets(sets: readonly string[]): ConfigLayer {
   return { source: '--set', values: values as JsonObject };
 }
 
-/** The numbers of a step that people watch. */
-export function stepFacts({ metrics }: StepReport): Record<string, number | string> {
-  const show = (label: string, key: string) => {
-    const value = metrics[key];
-    return typeof value === 'number' ? { [label]: value } : {};
-  };
-  return {
-    ...show('reward', 'reward'),
-    ...show('acc', 'rewards/accuracy/mean'),
-    ...show('len', 'completions/mean_length'),
-    ...show('loss', 'loss'),
-    ...show('grad', 'grad_norm'),
-    ...show('s', 'step_time'),
-  };
+/** `300 steps`, `8 minutes`, `300 steps or 8 minutes` */
+function lengthText(maxSteps: number | undefined, max_minutes: number | undefined): string {
+  return [
+    ...(maxSteps === undefined ? [] : [`${maxSteps} steps`]),
+    ...(max_minutes === undefined ? [] : [`${max_minutes} minutes`]),
+  ].join(' or ');
 }
 
 /** Every key with its value and where it came from: what `--dry-run` shows. */
@@ -170,7 +163,9 @@ export const train: CommandDefinition = {
     });
     const began = performance.now();
     const stop = stopSignals(out);
-    let progress: ReturnType<typeof createProgress> | undefined;
+    const { max_minutes } = resolved.config;
+    let checking: Progress | undefined;
+    let progress: TrainProgress | undefined;
     try {
       const result = await runGrpo({
         resolved,
@@ -179,25 +174,27 @@ export const train: CommandDefinition = {
         resume,
         onCheck: (done, total) => {
           if (performance.now() - began < SHOW_AFTER_MS) return;
-          progress ??= createProgress({ total, label: 'measuring prompts', quiet: out.isQuiet });
-          progress.update(done);
+          checking ??= createProgress({ total, label: 'measuring prompts', quiet: out.isQuiet });
+          checking.update(done);
         },
-        onStart: ({ step, maxSteps, numItems }) => {
-          progress?.stop();
+        onStart: ({ step, maxSteps, usedS, numItems }) => {
+          checking?.stop();
           out.status(
-            `${numItems} questions, ${maxSteps} steps${step > 0 ? `, resuming after step ${step}` : ''}; output in ${resolved.config.output_dir}`,
+            `${numItems} questions, ${lengthText(maxSteps, max_minutes)}${step > 0 ? `, resuming after step ${step}` : ''}; output in ${resolved.config.output_dir}`,
           );
-          progress = createProgress({ total: maxSteps, label: 'train', start: step, quiet: out.isQuiet });
+          progress = createTrainProgress({ maxSteps, max_minutes, step, usedS, quiet: out.isQuiet });
         },
-        onStep: (report) => progress?.update(report.step, stepFacts(report)),
+        onStep: (report) => progress?.update(report),
       });
       progress?.stop();
-      out.print(`${result.stopped ? 'stopped after' : 'done:'} ${result.step} of ${result.max_steps} steps`);
+      const ofAll = result.max_steps === undefined ? '' : ` of ${result.max_steps}`;
+      out.print(`${result.stopped ? 'stopped after' : 'done:'} ${result.step}${ofAll} steps`);
       out.print(`model    ${result.checkpoint}`);
       out.print(`metrics  ${result.output_dir}/metrics.jsonl`);
       out.json(result);
       return stop.exitCode();
     } finally {
+      checking?.stop();
       progress?.stop();
       stop.off();
     }

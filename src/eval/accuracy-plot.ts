@@ -4,6 +4,7 @@
  * chart library for Node brings a browser's document or a canvas with it.
  */
 import type { Accuracy, AccuracyTable } from './accuracy.ts';
+import { escapeXml } from './xml.ts';
 
 const WIDTH = 880;
 const LABELS = 270;
@@ -169,13 +170,4 @@ function shorten(label: string, length = 34): string {
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-/** Text of an XML document: marks escaped, characters XML forbids left out. */
-function escapeXml(content: string): string {
-  return content
-    .replace(/[&<>"]/g, (char) => ENTITIES[char]!)
-    .replace(/\p{Surrogate}|\p{Cc}|[\ufffe\uffff]/gu, ' ');
 }

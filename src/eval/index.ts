@@ -1,6 +1,7 @@
 /** Scores, their statistics, and the reports made of them. */
 export { type Accuracy, type AccuracyTable, accuracy, accuracyTable, type ScoredRow } from './accuracy.ts';
 export { accuracyPlot } from './accuracy-plot.ts';
+export { type BeforeAfter, beforeAfter, type Change } from './before-after.ts';
 export {
   BENCHMARK_NAMES,
   BENCHMARKS,
@@ -26,6 +27,7 @@ export {
 } from './protocols.ts';
 export { renderReport, writeReport } from './report.ts';
 export { type AnswerFigures, evaluationReport, logReport, type ReportContent } from './report-content.ts';
+export { type SampleAnswers, sampleAnswers, splitAnswer } from './sample-answers.ts';
 export {
   type Agreement,
   type Duplicate,
@@ -47,3 +49,5 @@ export {
   mcnemar,
   wilsonInterval,
 } from './statistics.ts';
+export { pText, type TrainingPage, trainingPage } from './training-page.ts';
+export { readTrainingRun, type TrainingRun, wordsOf } from './training-run.ts';

@@ -10,7 +10,14 @@ import {
 } from '../data/index.ts';
 import type { PreparedPrompt, Processor } from '../models/index.ts';
 import { dispose } from '../tensor/index.ts';
-import { loadImage, loadVideo, type VideoPreset, type VideoSettings, videoPreset } from '../video/index.ts';
+import {
+  loadImage,
+  loadVideo,
+  type VideoLoader,
+  type VideoPreset,
+  type VideoSettings,
+  videoPreset,
+} from '../video/index.ts';
 
 /** Where frames come from and how large they are: a preset, and keys that override it one by one. */
 export interface VideoKeys {
@@ -76,8 +83,15 @@ export function toQuestion(item: DataItem, root: MediaRoot): Question {
   };
 }
 
-/** A function that decodes and prepares one item. @throws VideoError, DataError (prompt too long) */
-export function promptLoader(processor: Processor, options: PromptLoaderOptions) {
+/**
+ * A function that decodes and prepares one item. @throws VideoError, DataError (prompt too long)
+ * @param readVideo how a file becomes frames; `rememberVideos` decodes each but once
+ */
+export function promptLoader(
+  processor: Processor,
+  options: PromptLoaderOptions,
+  readVideo: VideoLoader = loadVideo,
+) {
   const settings = videoSettings(options);
   const { prompt_template: template, question_type, max_prompt_length } = options;
   return async (question: Question): Promise<ReadyPrompt> => {
@@ -90,7 +104,7 @@ export function promptLoader(processor: Processor, options: PromptLoaderOptions)
     };
     const inputs = await processor.prepare(
       { messages, ...(data.media === 'image' ? { images: [path] } : { videos: [path] }) },
-      { loadVideo: (file) => loadVideo(file, settings, clip), loadImage: (file) => loadImage(file) },
+      { loadVideo: (file) => readVideo(file, settings, clip), loadImage: (file) => loadImage(file) },
       { max_prompt_length },
     );
     return { question, inputs, dispose: () => dispose([inputs.pixel_values, inputs.pixel_values_videos]) };

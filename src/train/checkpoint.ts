@@ -31,6 +31,8 @@ const trainerStateSchema = z.strictObject({
   step: z.int().min(0),
   numTokens: z.int().min(0),
   badStepsInARow: z.int().min(0),
+  /** With `max_minutes`: milliseconds of training so far. */
+  used_ms: z.number().min(0).optional(),
   /** Position in the data, with a fingerprint of it: resuming on other data is refused. */
   sampler: z.record(z.string(), z.unknown()),
   num_threads: z.int(),

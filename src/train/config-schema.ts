@@ -67,6 +67,9 @@ const dataShape = {
   min_pixels: count.optional().describe('least pixels a frame; absent: as the video preset'),
   max_pixels: count.optional().describe('most pixels a frame; absent: as the video preset'),
   total_pixels: count.optional().describe('most pixels of all frames together; absent: as the video preset'),
+  video_cache_mib: nonNegative
+    .default(0)
+    .describe('memory for decoded frames, so that later epochs need not decode again; 0: none'),
   on_bad_video: z
     .enum(['error', 'skip'])
     .default('error')
@@ -176,7 +179,7 @@ const optimizationShape = {
     .enum(SCHEDULER_TYPES)
     .default('linear')
     .describe("transformers' schedules of that name"),
-  warmup_ratio: share.default(0).describe('share of max_steps in which the learning rate rises from 0'),
+  warmup_ratio: share.default(0).describe('share of the run in which the learning rate rises from 0'),
   lr_decay_ratio: share
     .default(0.4)
     .describe('warmup_stable_decay: share of the run in which the learning rate falls'),
@@ -198,6 +201,13 @@ const optimizationShape = {
   gradient_accumulation_steps: count.default(1).describe('micro-batches a step'),
   num_train_epochs: z.number().positive().default(1).describe('passes over the data'),
   max_steps: z.int().min(1).optional().describe('steps; overrides num_train_epochs'),
+  max_minutes: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'wall time of training, that of earlier attempts included; overrides num_train_epochs, and the schedule follows the share that has passed',
+    ),
   gradient_checkpointing: z
     .boolean()
     .default(true)

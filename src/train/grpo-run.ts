@@ -7,6 +7,7 @@ import { type GenerationConfig, Processor, readGenerationConfig } from '../model
 import { bannedTokenIds, promptLoader, stopTokenIds } from '../rollout/index.ts';
 import { EventWriter, type Logger, TwgrpoError } from '../run/index.ts';
 import { getNumThreads, setNumThreads } from '../tensor/index.ts';
+import { rememberVideos } from '../video/index.ts';
 import { Alarms } from './alarms.ts';
 import { checkPrompts } from './check-prompts.ts';
 import { loadOptimizer, readTrainerState, saveTrainingCheckpoint } from './checkpoint.ts';
@@ -18,6 +19,7 @@ import { loadPolicy, loadReference } from './policy-model.ts';
 import { logProbe } from './probe.ts';
 import { findResumed, openRun } from './resume.ts';
 import { loadRewards } from './rewards.ts';
+import { RunLength } from './run-length.ts';
 import { recordStep } from './run-records.ts';
 
 export interface GrpoRunOptions {
@@ -30,7 +32,14 @@ export interface GrpoRunOptions {
   /** Videos are being looked at before training. */
   readonly onCheck?: ((done: number, total: number) => void) | undefined;
   readonly onStart?:
-    | ((start: { readonly step: number; readonly maxSteps: number; readonly numItems: number }) => void)
+    | ((start: {
+        readonly step: number;
+        /** Undefined where `max_minutes` alone ends the run. */
+        readonly maxSteps: number | undefined;
+        /** Seconds of training that earlier attempts used. */
+        readonly usedS: number;
+        readonly numItems: number;
+      }) => void)
     | undefined;
   readonly onStep?: ((report: StepReport) => void) | undefined;
 }
@@ -39,7 +48,8 @@ export interface GrpoRunResult {
   readonly output_dir: string;
   /** Steps done, those before a resume included. */
   readonly step: number;
-  readonly max_steps: number;
+  /** Undefined where `max_minutes` alone ended the run. */
+  readonly max_steps: number | undefined;
   /** The last checkpoint written; the model of the run. */
   readonly checkpoint: string;
   readonly stopped: boolean;
@@ -56,7 +66,6 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
 
   const { questions, fingerprint } = loadQuestions(config);
   const perStep = config.per_device_train_batch_size * config.gradient_accumulation_steps;
-  const maxSteps = config.max_steps ?? Math.ceil((questions.length * config.num_train_epochs) / perStep);
   const resumed = findResumed(config, options.resume, readTrainerState, logger);
   const { checkpointDir, saved } = resumed;
   if (config.save_only_model)
@@ -87,11 +96,17 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   const feed = new ItemFeed({
     questions,
     sampler,
-    load: promptLoader(processor, config),
+    load: promptLoader(processor, config, rememberVideos(config.video_cache_mib)),
     on_bad_video: config.on_bad_video,
     logger,
   });
 
+  const length = new RunLength({
+    ...config,
+    steps_of_data: Math.ceil((questions.length * config.num_train_epochs) / perStep),
+    used_ms: saved?.used_ms ?? 0,
+  });
+  const { maxSteps } = length;
   const generation = readGenerationConfig(base, model.config);
   tellUnusedSampling(generation, config, logger);
   let isProbeDue = config.probe;
@@ -104,7 +119,7 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
     stop_token_ids: stopTokenIds(generation, model.config),
     banned_token_ids: bannedTokenIds(processor, generation),
     decode: (ids) => processor.tokenizer.decode(ids, { skip_special_tokens: true }),
-    maxSteps,
+    length,
     logger,
     onExperience: ([first]) => {
       if (isProbeDue && first !== undefined) logProbe(first, rewardNames, config, logger);
@@ -121,7 +136,12 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   const events = config.report_to.includes('tensorboard')
     ? new EventWriter(config.output_dir, saved === undefined ? {} : { resumeStep: saved.step })
     : undefined;
-  options.onStart?.({ step: trainer.step, maxSteps, numItems: questions.length });
+  options.onStart?.({
+    step: trainer.step,
+    maxSteps,
+    usedS: length.usedMs() / 1000,
+    numItems: questions.length,
+  });
 
   let checkpoint = checkpointDir ?? '';
   let savedStep = saved?.step ?? -1;
@@ -132,6 +152,7 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
     const state = {
       format: 1 as const,
       ...trainer.state(),
+      ...(config.max_minutes === undefined ? {} : { used_ms: length.usedMs() }),
       sampler: position,
       num_threads: getNumThreads(),
     };
@@ -146,7 +167,7 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   };
 
   try {
-    while (trainer.step < maxSteps && signal?.aborted !== true) {
+    while (!length.isOver(trainer.step) && signal?.aborted !== true) {
       const report = await trainer.trainStep();
       position = feed.state();
       recordStep({ run, events, config, report, rewardNames, tokenizer: processor.tokenizer });

@@ -24,6 +24,7 @@ import {
   scoreGroup,
   trainsVision,
 } from './policy-update.ts';
+import type { RunLength } from './run-length.ts';
 import { learningRateAt } from './schedule.ts';
 
 /** Gives prompts in the order of training; waits for decoding where it must. */
@@ -46,7 +47,7 @@ export interface GrpoTrainerParts {
   readonly stop_token_ids: readonly number[];
   readonly banned_token_ids: readonly number[];
   readonly decode: (ids: readonly number[]) => string;
-  readonly maxSteps: number;
+  readonly length: RunLength;
   readonly logger: Logger;
   /** Called with the scored groups of every step, before the update. */
   readonly onExperience?: ((groups: readonly ExperienceGroup[]) => void) | undefined;
@@ -133,10 +134,11 @@ export class GrpoTrainer {
       const names = rewards.map(({ name }) => name);
       addExperienceMetrics(metrics, experience, names, config);
       this.#parts.onExperience?.(experience);
-      const learningRate = learningRateAt(this.#step, {
+      const { done, total } = this.#parts.length.position(this.#step);
+      const learningRate = learningRateAt(done, {
         ...config,
-        max_steps: this.#parts.maxSteps,
-        warmup_steps: Math.ceil(config.warmup_ratio * this.#parts.maxSteps),
+        max_steps: total,
+        warmup_steps: Math.ceil(config.warmup_ratio * total),
       });
       const tokens = this.#update(experience, learningRate, metrics);
       this.#step += 1;
@@ -183,7 +185,7 @@ export class GrpoTrainer {
         this.#clock.enter('data');
         const ready = await prompts.next(wanted - experience.length);
         // Decoded by other processes while this step generates, which yields after every token.
-        if (this.#step + 1 < this.#parts.maxSteps) prompts.prefetch(wanted);
+        if (!this.#parts.length.isOver(this.#step + 1)) prompts.prefetch(wanted);
         this.#clock.enter('encode');
         const entries = ready.map((prompt): PromptEntry => {
           const encoded = keep(scope('encode', () => noGrad(() => model.encodePrompt(prompt.inputs))));

@@ -14,6 +14,7 @@ export type { HeldOutResult } from './held-out.ts';
 export { Muon, type MuonOptions } from './muon.ts';
 export { AdamW, type AdamWOptions, clipGradNorm, gradNorm } from './optimizer.ts';
 export { runConfigLayer, runFolderOf } from './run-config.ts';
+export { textEnds } from './run-records.ts';
 export { learningRateAt, SCHEDULER_TYPES, type SchedulerType } from './schedule.ts';
 export {
   type CurriculumStage,

@@ -22,6 +22,7 @@ export {
 } from './pixel-budget.ts';
 export { VIDEO_PRESETS, type VideoPreset, type VideoSettings, videoPreset } from './presets.ts';
 export { type ProbeOptions, probeVideo, type VideoInfo } from './probe.ts';
+export { rememberVideos, type VideoLoader } from './remember-videos.ts';
 export { type ResizeKernel, type RgbFrames, resizeFrames } from './resize.ts';
 export {
   FRAME_FACTOR,

@@ -1,0 +1,126 @@
+/**
+ * @file `twgrpo demo` as a user runs it, very short: a random model, a few questions, some seconds of training. What is tested is
+ * that every figure of the report is the one in the files, that the page stands alone, and that no earlier demo gets lost.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readEvaluationRows } from '../src/eval/index.ts';
+import { createTinyCheckpoint } from '../src/models/index.ts';
+import { readJsonLines } from '../src/run/index.ts';
+import { liveTensors } from '../src/tensor/index.ts';
+import { runCommand } from './support/run-command.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-demo-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+const model = join(scratch, 'model');
+const folder = join(scratch, 'demo');
+const SHORT = ['--model', model, '--questions', '8', '--minutes', '0.03', '--seed', '3', '--quiet'];
+
+/** Names of elements in the order they open; throws where they do not close in the reverse order. */
+function checkWellFormed(html: string): string[] {
+  const open: string[] = [];
+  const names: string[] = [];
+  const body = html.replace(/<style>[\s\S]*?<\/style>/, '').replace('<!DOCTYPE html>', '');
+  for (const [tag, slash, name, , selfClosed] of body.matchAll(
+    /<(\/?)([a-zA-Z0-9]+)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>|<|&(?!amp;|lt;|gt;|quot;)/g,
+  )) {
+    if (name === undefined) throw new Error(`stray mark: ${tag}`);
+    if (slash === '/') {
+      if (open.pop() !== name) throw new Error(`</${name}> closes nothing that is open`);
+    } else {
+      names.push(name);
+      if (selfClosed !== '/') open.push(name);
+    }
+  }
+  expect(open).toEqual([]);
+  return names;
+}
+
+describe('a short demo', () => {
+  let live: number;
+  let result: Awaited<ReturnType<typeof runCommand>>;
+  beforeAll(async () => {
+    createTinyCheckpoint(model, { vocab_size: 320 });
+    live = liveTensors();
+    result = await runCommand('demo', ...SHORT, '--output-dir', folder, '--json');
+  });
+
+  it('ends well and frees what it made', () => {
+    expect(result.stderr).toBe('');
+    expect(result.code).toBe(0);
+    expect(liveTensors()).toBe(live);
+  });
+
+  it('reports the figures that are in its files', () => {
+    const report = JSON.parse(result.stdout);
+    expect(JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8'))).toEqual(report);
+    for (const way of ['sampled', 'greedy']) {
+      for (const when of ['before', 'after']) {
+        const rows = readEvaluationRows(join(folder, 'eval', `${when}-${way}`));
+        const right = rows.filter(({ score }) => score === 1).length;
+        expect(rows).toHaveLength(8);
+        expect(report.results[way].all[when]).toMatchObject({ n: 8, correct: right, strict: right / 8 });
+      }
+      expect(report.results[way].groups.map((group: { name: string }) => group.name).sort()).toEqual(
+        ['direction', 'enter', 'leave', 'move', 'region'].sort(),
+      );
+    }
+    expect(readJsonLines(join(folder, 'run', 'metrics.jsonl'))).toHaveLength(report.steps);
+    expect(report.steps).toBeGreaterThan(0);
+    expect(existsSync(join(report.checkpoint, 'model.safetensors'))).toBe(true);
+  });
+
+  it('asks held-out questions about clips that training never sees', () => {
+    const videos = (split: string) =>
+      new Set(
+        readJsonLines(join(folder, 'world', `${split}.jsonl`)).map((row) =>
+          String(row['video']).split('/').at(-1),
+        ),
+      );
+    const trained = videos('train');
+    expect(trained.size).toBe(16);
+    expect([...videos('held-out')].filter((video) => trained.has(video))).toEqual([]);
+  });
+
+  it('writes a page that is well-formed and needs nothing else', () => {
+    const html = readFileSync(join(folder, 'report.html'), 'utf8');
+    const names = checkWellFormed(html);
+    const count = (name: string) => names.filter((one) => one === name).length;
+    expect(count('svg')).toBe(6);
+    expect(count('img')).toBeGreaterThan(0);
+    for (const [, source = ''] of html.matchAll(/\b(?:src|href)="([^"]*)"/g))
+      expect(source).toMatch(/^data:image\/png;base64,/);
+    expect(html).not.toMatch(/url\(|@import|<script|<link/);
+    expect(html.match(/title="weight [\d.]+ · entropy [\d.]+ · log-prob -?[\d.]+"/g)!.length).toBeGreaterThan(
+      8,
+    );
+  });
+
+  it('never removes an earlier demo unasked, and nothing else even when asked', async () => {
+    const again = await runCommand('demo', ...SHORT, '--output-dir', folder);
+    expect(again.code).toBe(2);
+    expect(again.stderr).toContain('holds an earlier demo');
+    expect(again.stderr).toContain('--replace');
+    expect(existsSync(join(folder, 'report.html'))).toBe(true);
+    writeFileSync(join(scratch, 'notes.txt'), 'mine');
+    const foreign = await runCommand('demo', ...SHORT, '--output-dir', scratch, '--replace');
+    expect(foreign.code).toBe(2);
+    expect(foreign.stderr).toContain('not the folder of an earlier demo');
+    expect(readFileSync(join(scratch, 'notes.txt'), 'utf8')).toBe('mine');
+  });
+
+  it('says how to make a model that is missing', async () => {
+    const { code, stderr } = await runCommand(
+      'demo',
+      '--model',
+      join(scratch, 'nothing'),
+      '--output-dir',
+      join(scratch, 'x'),
+    );
+    expect(code).toBe(3);
+    expect(stderr).toContain('no config.json');
+    expect(existsSync(join(scratch, 'x'))).toBe(false);
+  });
+});
