@@ -154,6 +154,7 @@ describe('invertItems', () => {
   it('keeps every wrong option without drop, and turns several right ones round', () => {
     const one = item('1', 'Which of these will happen?', ['run', 'jump', 'sit', 'eat'], ['A', 'C'], {
       problem: 'as written',
+      process: '<think>He runs.</think>',
     });
     const [made] = invertItems([one], { seed: 1, share: 1, drop: false }).items;
     expect(made).toMatchObject({
@@ -162,7 +163,11 @@ describe('invertItems', () => {
       answer: ['B', 'D'],
     });
     expect(made).not.toHaveProperty('problem');
-    expect(invertItems([one], { seed: 1, share: 0 }).items[0]).toMatchObject({ problem: 'as written' });
+    expect(made).not.toHaveProperty('process');
+    expect(invertItems([one], { seed: 1, share: 0 }).items[0]).toMatchObject({
+      problem: 'as written',
+      process: '<think>He runs.</think>',
+    });
   });
 
   it('with balance, the number of options tells nothing', () => {

@@ -143,7 +143,8 @@ function invert(
   { item, question, rule }: Extract<Plan, { rule: string }>,
   { seed, drop, random }: Making,
 ): DataItem {
-  const { problem: _asWritten, ...rest } = item;
+  // Both speak of the question and the letters as they were.
+  const { problem: _asWritten, process: _reasoning, ...rest } = item;
   const right = rightIndices(item);
   const shown = dropWrong(item, drop, random);
   return {
@@ -175,11 +176,12 @@ function keep(one: Plan, { seed, drop, random }: Making): DataItem {
   const right = rightIndices(item);
   const shown =
     drop && refused === null ? dropWrong(item, true, random) : item.options.map((_, index) => index);
-  const { problem, ...rest } = item;
+  const { problem, process, ...rest } = item;
   const isWhole = shown.length === item.options.length;
   return {
     ...rest,
     ...(isWhole && problem !== undefined ? { problem } : {}),
+    ...(isWhole && process !== undefined ? { process } : {}),
     options: shown.map((index) => item.options[index]!),
     answer: lettersOf(shown.flatMap((index, place) => (right.has(index) ? [place] : []))),
     dims: { ...item.dims, qai: 'original' },
