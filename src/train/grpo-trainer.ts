@@ -91,6 +91,8 @@ export class GrpoTrainer {
     this.#parts = parts;
     this.#trainable = new Map([...parts.model.parameters()].filter(([, weight]) => weight.requires_grad));
     this.#optimizer = new AdamW(this.#trainable, parts.config);
+    // Gradients exist from the start: what does not fit shows before the first rollout, and a resumed run counts alike.
+    this.#optimizer.zeroGrad();
   }
 
   /** Steps done so far. */
@@ -151,7 +153,6 @@ export class GrpoTrainer {
       metrics.add('learning_rate', last(learningRate));
       metrics.add('epoch', last(prompts.epoch));
       metrics.add('step_time', sum(seconds));
-      metrics.add('live_tensors', last(liveTensors()));
       return {
         step: this.#step,
         metrics: { step: this.#step, ...metrics.reduce() },
@@ -184,6 +185,8 @@ export class GrpoTrainer {
       for (let attempt = 0; experience.length < wanted && attempt <= tries; attempt++) {
         this.#clock.enter('data');
         const ready = await prompts.next(wanted - experience.length);
+        // Here no prompt is half loaded, so the count depends on nothing but the step.
+        if (attempt === 0) metrics.add('live_tensors', last(liveTensors()));
         // Decoded by other processes while this step generates, which yields after every token.
         if (!this.#parts.length.isOver(this.#step + 1)) prompts.prefetch(wanted);
         this.#clock.enter('encode');
