@@ -1,7 +1,9 @@
 /**
  * @file One GRPO training step, ours against PyTorch + transformers doing what the authors' trainer does.
  *
- *   npm run bench -- grpo [--clip FILE] [--repeat 3] [--threads 2] [--curve] [--json] [--out FILE]
+ *   npm run bench -- grpo [--clip FILE] [--repeat 3] [--threads 2] [--json] [--out FILE]
+ *   npm run bench -- grpo --repeat 0 --curve 'peer;ours' --out FILE     time and memory over G and the prompt length
+ *   npm run bench -- grpo --publish docs/results --from FILE,FILE       page and figure out of such files
  *
  * Same weights, same clip, same G, prompt and number of tokens (no early stop), same loss. Each side and setting runs in a
  * process of its own, so that the kernel's peak of resident memory belongs to it; repetitions take turns, so that a change
@@ -19,12 +21,13 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { prepareInputs } from './grpo_inputs.mjs';
+import { MODEL, prepareInputs } from './grpo_inputs.mjs';
+import { publish } from './grpo_results.mjs';
+import { describeMachine, machine } from './harness.mjs';
 import { peerPython } from './peer_python.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -45,13 +48,20 @@ const OPTIONS = {
   threads: { type: 'string', default: '2' },
   repeat: { type: 'string', default: '3' },
   sides: { type: 'string', default: Object.keys(SIDES).join(';') },
-  curve: { type: 'boolean', default: false },
+  curve: { type: 'string' },
   json: { type: 'boolean', default: false },
   out: { type: 'string' },
+  publish: { type: 'string' },
+  from: { type: 'string' },
 };
 
 export async function main(args) {
   const { values } = parseArgs({ args, options: OPTIONS });
+  if (values.publish !== undefined) {
+    const results = (values.from ?? '').split(',').map((file) => JSON.parse(readFileSync(file, 'utf8')));
+    publish(values.publish, Object.assign({}, ...results));
+    return;
+  }
   const settings = {
     num_generations: Number(values.generations),
     completion_length: Number(values.completion),
@@ -59,22 +69,25 @@ export async function main(args) {
     repeat: Number(values.repeat),
   };
   const clip = values.clip ?? findClip();
-  const sides = values.sides.split(';').map((side) => side.trim());
-  for (const side of sides) {
-    if (!(side in SIDES)) throw new Error(`no side '${side}'; there are: ${Object.keys(SIDES).join('; ')}`);
-  }
   const inputs = await prepareInputs(clip);
-  const result = {
-    bench: 'grpo',
-    date: new Date().toISOString(),
-    machine: machine(),
-    clip,
-    prepare_s: inputs.prepareS,
-    ...(await compare(sides, inputs, settings)),
-  };
-  if (values.curve) result.curve = await curve(clip, settings);
+  const about = { bench: 'grpo', date: new Date().toISOString(), machine: machine(), seed: MODEL.seed };
+  const result =
+    settings.repeat > 0 ? { compare: await compareAll(values.sides, inputs, settings, about) } : {};
+  if (values.curve !== undefined)
+    result.curve = { ...about, points: await curve(clip, sidesOf(values.curve), settings) };
   if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);
   process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${report(result)}\n`);
+}
+
+function sidesOf(list) {
+  const sides = list.split(';').map((side) => side.trim());
+  for (const side of sides)
+    if (!(side in SIDES)) throw new Error(`no side '${side}'; there are: ${Object.keys(SIDES).join('; ')}`);
+  return sides;
+}
+
+async function compareAll(list, inputs, settings, about) {
+  return { ...about, prepare_s: inputs.prepareS, ...(await compare(sidesOf(list), inputs, settings)) };
 }
 
 /** The clip of the shared data folder beside the checkout, where it is. */
@@ -84,17 +97,6 @@ function findClip() {
   const found = names.map((name) => join(shared, 'data', 'videos', name)).find((file) => existsSync(file));
   if (found === undefined) throw new Error('which video? give one of about five seconds: --clip FILE');
   return found;
-}
-
-function machine() {
-  const memory = /MemTotal:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
-  const load = readFileSync('/proc/loadavg', 'utf8').split(' ')[0];
-  return {
-    cpu: cpus()[0]?.model,
-    cores: cpus().length,
-    memory_gib: Number(memory) / 2 ** 20,
-    load_at_start: Number(load),
-  };
 }
 
 // ------------------------------------------------------------------------------------------------- processes
@@ -222,16 +224,15 @@ function summary(runs) {
 // ----------------------------------------------------------------------------------------------------- curve
 
 /** Time and memory over the size of the group and over the length of the prompt; one step a point after one warm-up. */
-async function curve(clip, settings) {
+async function curve(clip, sides, settings) {
   const points = [];
-  const sides = ['peer', 'ours'];
   const add = async (inputs, changed) => {
     const used = { ...settings, ...changed, repeat: 1 };
     const point = { num_generations: used.num_generations, prompt_length: inputs.promptLength };
     for (const side of sides) {
       // What the peer keeps grows with the tokens; it must not drive the machine out of memory.
       const tokens = used.num_generations * (inputs.promptLength + used.completion_length);
-      const need = side === 'peer' ? tokens * 4e5 : 0;
+      const need = SIDES[side].isPeer ? tokens * 4e5 : 0;
       if (need > availableBytes() * 0.9) {
         point[side] = { skipped: `needs about ${gib(need)} GiB, ${gib(availableBytes())} are free` };
         continue;
@@ -257,17 +258,24 @@ function availableBytes() {
 
 const gib = (bytes) => (bytes / 2 ** 30).toFixed(2);
 
-function report({ settings, facts, measured, machine, prepare_s, agreement, curve: points }) {
-  const { num_generations, prompt_length, vision_tokens, completion_length, threads, repeat } = settings;
-  const someFacts = Object.values(facts);
-  const peerFacts = someFacts.find(({ transformers }) => transformers !== undefined);
+function report({ compare: result, curve: measured }) {
+  const lines = [];
+  if (result !== undefined) lines.push(...compareLines(result));
+  if (measured !== undefined)
+    lines.push(describeMachine(measured.machine), '', ...curveLines(measured.points));
+  return lines.join('\n');
+}
+
+function compareLines({ settings, facts, measured, machine: where, prepare_s, agreement, seed }) {
+  const { num_generations, completion_length, prompt_length, vision_tokens, threads, repeat } = settings;
+  const [someFacts] = Object.values(facts);
+  const peerFacts = Object.values(facts).find(({ transformers }) => transformers !== undefined);
   const phases = ['encode', 'generate', 'forward', 'loss', 'backward', 'optimizer'];
   const lines = [
     `GRPO step: G = ${num_generations}, ${completion_length} tokens each, prompt ${prompt_length} tokens (${vision_tokens} of video), ` +
-      `${(someFacts[0].parameters / 1e6).toFixed(1)} M parameters, float32, ${threads} threads`,
-    `${machine.cpu}, ${machine.cores} cores, load ${machine.load_at_start} at start; ` +
-      (peerFacts === undefined ? '' : `torch ${peerFacts.torch}, transformers ${peerFacts.transformers}; `) +
-      `median of ${repeat}`,
+      `${(someFacts.parameters / 1e6).toFixed(1)} M parameters, float32, ${threads} threads, seed ${seed}`,
+    describeMachine(where),
+    `${peerFacts === undefined ? '' : `torch ${peerFacts.torch}, transformers ${peerFacts.transformers}; `}median of ${repeat}`,
     '',
     `${'side'.padEnd(12)}${'step s'.padStart(9)}${phases.map((p) => p.padStart(11)).join('')}${'peak GiB'.padStart(11)}`,
   ];
@@ -288,8 +296,9 @@ function report({ settings, facts, measured, machine, prepare_s, agreement, curv
     }
   }
   const coverage = Math.min(...Object.values(measured).map(({ phase_coverage }) => phase_coverage));
-  lines.push('', `phases account for at least ${(coverage * 100).toFixed(1)} % of every step`);
   lines.push(
+    '',
+    `phases account for at least ${(coverage * 100).toFixed(1)} % of every step`,
     `once, in no step: decoding ${prepare_s.decode.toFixed(2)} s, patches ${prepare_s.processor.toFixed(2)} s`,
   );
   if (agreement !== undefined) {
@@ -300,30 +309,21 @@ function report({ settings, facts, measured, machine, prepare_s, agreement, curv
       );
     }
   }
-  if (points !== undefined) {
-    lines.push('', '   G   prompt   peer s   ours s   ratio   peer GiB   ours GiB   ratio');
-    for (const { num_generations: G, prompt_length: P, peer, ours } of points) {
-      const cells =
-        peer.skipped === undefined
-          ? [
-              peer.step_s.toFixed(2).padStart(9),
-              ours.step_s.toFixed(2).padStart(9),
-              (peer.step_s / ours.step_s).toFixed(1).padStart(8),
-              gib(peer.peak_bytes).padStart(11),
-              gib(ours.peak_bytes).padStart(11),
-              (peer.peak_bytes / ours.peak_bytes).toFixed(1).padStart(8),
-            ]
-          : [
-              '-'.padStart(9),
-              ours.step_s.toFixed(2).padStart(9),
-              ''.padStart(19),
-              gib(ours.peak_bytes).padStart(11),
-              `  (peer ${peer.skipped})`,
-            ];
-      lines.push(`${String(G).padStart(4)}${String(P).padStart(9)}${cells.join('')}`);
-    }
-  }
-  return lines.join('\n');
+  return lines;
+}
+
+function curveLines(points) {
+  const lines = [`   G   prompt  ${'side'.padEnd(12)}   step s   peak GiB`];
+  for (const { num_generations: G, prompt_length: P, ...sides } of points)
+    for (const [side, { skipped, step_s, peak_bytes }] of Object.entries(sides))
+      lines.push(
+        `${String(G).padStart(4)}${String(P).padStart(9)}  ${side.padEnd(12)}${
+          skipped === undefined
+            ? `${step_s.toFixed(2).padStart(9)}${gib(peak_bytes).padStart(11)}`
+            : `  ${skipped}`
+        }`,
+      );
+  return lines;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));

@@ -94,7 +94,9 @@ describe('a signal', () => {
       '--json',
     );
     expect(resumed.stderr).toContain(`resuming after step ${numRows}`);
-    expect(resumed.stderr).toContain(`max_steps: 400 -> ${numRows + 1}`);
+    expect(readFileSync(join(outputDir, 'logs', 'rank-0.jsonl'), 'utf8')).toContain(
+      `max_steps: 400 -> ${numRows + 1}`,
+    );
     expect(resumed.code).toBe(0);
     expect(JSON.parse(resumed.stdout)).toMatchObject({ step: numRows + 1, stopped: false });
   });

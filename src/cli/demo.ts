@@ -119,7 +119,7 @@ async function runDemo(given: DemoOptions, out: Output): Promise<number> {
     const trainBegan = performance.now();
     const run = await train(resolved, stop.signal, out);
     const trainS = secondsSince(trainBegan);
-    if (run.stopped) return stopped();
+    if (run.stopped || run.checkpoint === undefined) return stopped();
 
     out.status(out.bold('4/5  the same questions again'));
     const after = await evaluateDemo({ ...ask, when: 'after', model: run.checkpoint }, out);

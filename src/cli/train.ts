@@ -189,7 +189,7 @@ export const train: CommandDefinition = {
       progress?.stop();
       const ofAll = result.max_steps === undefined ? '' : ` of ${result.max_steps}`;
       out.print(`${result.stopped ? 'stopped after' : 'done:'} ${result.step}${ofAll} steps`);
-      out.print(`model    ${result.checkpoint}`);
+      if (result.checkpoint !== undefined) out.print(`model    ${result.checkpoint}`);
       out.print(`metrics  ${result.output_dir}/metrics.jsonl`);
       out.json(result);
       return stop.exitCode();

@@ -41,6 +41,7 @@ export interface CheckPromptsOptions {
     | 'total_pixels'
   >;
   readonly logger: Logger;
+  /** When aborted, what was not looked at yet is left out. */
   readonly signal?: AbortSignal | undefined;
   /** Called as files are opened. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -81,8 +82,8 @@ export async function checkPrompts(
   let [next, done] = [0, 0];
   const work = async (): Promise<void> => {
     while (next < unsure.length) {
+      if (signal?.aborted) return;
       const question = unsure[next++]!;
-      signal?.throwIfAborted();
       let facts = known.get(question.video);
       if (facts === undefined) {
         facts = factsOf(question);
@@ -100,6 +101,7 @@ export async function checkPrompts(
     }
   };
   await Promise.all(Array.from({ length: Math.min(availableParallelism(), 8) }, work));
+  if (signal?.aborted) return { longest, numProbed: known.size, numBad: bad.size };
 
   if (tooLong.length > 0) {
     const examples = tooLong

@@ -50,8 +50,8 @@ export interface GrpoRunResult {
   readonly step: number;
   /** Undefined where `max_minutes` alone ended the run. */
   readonly max_steps: number | undefined;
-  /** The last checkpoint written; the model of the run. */
-  readonly checkpoint: string;
+  /** The last checkpoint written, the model of the run; undefined when it was stopped before its first step. */
+  readonly checkpoint: string | undefined;
   readonly stopped: boolean;
 }
 
@@ -85,6 +85,19 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
     });
     logger.debug({ longest }, 'prompts measured');
   }
+  const lengthKeys = {
+    ...config,
+    steps_of_data: Math.ceil((questions.length * config.num_train_epochs) / perStep),
+    used_ms: saved?.used_ms ?? 0,
+  };
+  if (signal?.aborted)
+    return {
+      output_dir: config.output_dir,
+      step: saved?.step ?? 0,
+      max_steps: new RunLength(lengthKeys).maxSteps,
+      checkpoint: checkpointDir,
+      stopped: true,
+    };
   const model = loadPolicy(config, checkpointDir);
   const reference = config.beta > 0 && model.adapter === undefined ? loadReference(config) : undefined;
   const sampler = new EpochSampler({
@@ -101,11 +114,7 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
     logger,
   });
 
-  const length = new RunLength({
-    ...config,
-    steps_of_data: Math.ceil((questions.length * config.num_train_epochs) / perStep),
-    used_ms: saved?.used_ms ?? 0,
-  });
+  const length = new RunLength(lengthKeys);
   const { maxSteps } = length;
   const generation = readGenerationConfig(base, model.config);
   tellUnusedSampling(generation, config, logger);
@@ -143,8 +152,8 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
     numItems: questions.length,
   });
 
-  let checkpoint = checkpointDir ?? '';
-  let savedStep = saved?.step ?? -1;
+  let checkpoint = checkpointDir;
+  let savedStep = saved?.step ?? 0;
   // Of the last whole step: the feed itself runs ahead while a step is under way.
   let position = feed.state();
   const save = () => {
@@ -190,7 +199,7 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
     save();
   } catch (error) {
     // Nothing is lost: what was learned up to the last whole step is saved before the error is shown.
-    if (trainer.step > Math.max(savedStep, 0) && !trainer.isTorn) {
+    if (!trainer.isTorn) {
       try {
         save();
       } catch (cause) {
