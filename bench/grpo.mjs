@@ -205,9 +205,7 @@ const median = (values) => {
 function summary(runs) {
   const times = runs.map(({ step_s }) => step_s);
   const names = Object.keys(runs[0].phases_s);
-  const phases_s = Object.fromEntries(
-    names.map((name) => [name, median(runs.map(({ phases_s }) => phases_s[name]))]),
-  );
+  const medians = (key) => Object.fromEntries(names.map((name) => [name, median(runs.map((run) => run[key][name]))]));
   const covered = runs.map(
     ({ phases_s, step_s }) => Object.values(phases_s).reduce((a, b) => a + b) / step_s,
   );
@@ -215,7 +213,9 @@ function summary(runs) {
     step_s: median(times),
     fastest_s: Math.min(...times),
     slowest_s: Math.max(...times),
-    phases_s,
+    phases_s: medians('phases_s'),
+    /** Of all threads; on a busy machine steadier than the wall clock. */
+    phases_cpu_s: medians('phases_cpu_s'),
     phase_coverage: Math.min(...covered),
     peak_bytes: Math.max(...runs.map(({ peak_bytes }) => peak_bytes)),
   };
@@ -277,12 +277,13 @@ function compareLines({ settings, facts, measured, machine: where, prepare_s, ag
     describeMachine(where),
     `${peerFacts === undefined ? '' : `torch ${peerFacts.torch}, transformers ${peerFacts.transformers}; `}median of ${repeat}`,
     '',
-    `${'side'.padEnd(12)}${'step s'.padStart(9)}${phases.map((p) => p.padStart(11)).join('')}${'peak GiB'.padStart(11)}`,
+    `${'side'.padEnd(12)}${'step s'.padStart(9)}${phases.map((p) => p.padStart(11)).join('')}${'cpu s'.padStart(9)}${'peak GiB'.padStart(11)}`,
   ];
-  for (const [name, { step_s, phases_s, peak_bytes }] of Object.entries(measured)) {
+  for (const [name, { step_s, phases_s, phases_cpu_s, peak_bytes }] of Object.entries(measured)) {
+    const cpu = Object.values(phases_cpu_s).reduce((a, b) => a + b);
     const cells = phases.map((p) => (phases_s[p] === undefined ? '' : phases_s[p].toFixed(2)).padStart(11));
     lines.push(
-      `${name.padEnd(12)}${step_s.toFixed(2).padStart(9)}${cells.join('')}${gib(peak_bytes).padStart(11)}`,
+      `${name.padEnd(12)}${step_s.toFixed(2).padStart(9)}${cells.join('')}${cpu.toFixed(2).padStart(9)}${gib(peak_bytes).padStart(11)}`,
     );
   }
   lines.push('', 'ratios (peer / ours)            step     memory');

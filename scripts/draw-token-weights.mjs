@@ -73,21 +73,21 @@ const svg = lineChart({
       from: 0.95,
       band: [DECISION[0], DECISION[1], 'they part'],
       lines: [
-        { name: "authors' code (reference)", color: COLORS[1], points: points(lines.reference) },
+        { name: "authors' code", color: COLORS[1], points: points(lines.reference) },
         {
-          name: 'true KL, finished rollouts as uniform',
+          name: 'true KL, ended rollouts as uniform',
           color: COLORS[2],
           dash: '5 3',
           points: points(lines.paper),
         },
-        { name: 'ours (js): only rollouts that still speak', color: COLORS[0], points: points(lines.js) },
+        { name: 'ours (js)', color: COLORS[0], points: points(lines.js) },
       ],
     },
     {
       title: 'rollouts that still speak',
       x: 'position in the completion',
       y: 'rollouts',
-      lines: [{ name: 'alive', color: COLORS[4], points: points(numAlive) }],
+      lines: [{ name: 'rollouts alive', color: COLORS[4], points: points(numAlive) }],
     },
   ],
 });

@@ -91,7 +91,7 @@ function drawPanel({ title, x, y, logX = false, logY = false, from, band, lines 
     const [low, high, label] = band;
     parts.push(
       `<rect x="${toX(low)}" y="${y1}" width="${round(toX(high) - toX(low))}" height="${y0 - y1}" fill="#f0f0f0"/>`,
-      text((toX(low) + toX(high)) / 2, y1 + 12, label, 'text-anchor="middle" fill="#767676" font-size="11"'),
+      text((toX(low) + toX(high)) / 2, y0 - 6, label, 'text-anchor="middle" fill="#767676" font-size="11"'),
     );
   }
   for (const mark of marksOf(ys, logY))

@@ -103,7 +103,7 @@ describe('checkpoints', () => {
     expect(checkpoints(keys.output_dir)).toEqual(['checkpoint-3', 'checkpoint-4']);
     expect(checkpoint).toBe(join(keys.output_dir, 'checkpoint-4'));
     expect(readdirSync(keys.output_dir).filter((name) => name.includes('tmp'))).toEqual([]);
-    const model = Qwen2_5VL.fromPretrained(checkpoint);
+    const model = Qwen2_5VL.fromPretrained(checkpoint!);
     expect(model.weights.size).toBeGreaterThan(0);
     model.dispose();
     // A finished run has nothing to go on with, and says so by its result.
@@ -115,8 +115,8 @@ describe('checkpoints', () => {
   it('save_only_model leaves out the optimizer, and such a folder can not be resumed from', async () => {
     const keys = keysFor('only-model', { save_only_model: true, max_steps: 1 });
     const { checkpoint } = await train(keys);
-    expect(existsSync(join(checkpoint, 'model.safetensors'))).toBe(true);
-    expect(existsSync(join(checkpoint, 'training_state'))).toBe(false);
+    expect(existsSync(join(checkpoint!, 'model.safetensors'))).toBe(true);
+    expect(existsSync(join(checkpoint!, 'training_state'))).toBe(false);
     const resumed = train(keys, { resume: checkpoint });
     await expect(resumed).rejects.toThrow(CheckpointError);
     await expect(resumed).rejects.toThrow(/no training_state/);
@@ -149,6 +149,14 @@ describe('checkpoints', () => {
     const changed = { ...keys, output_dir: elsewhere, jsonl_path: join(folder, 'fewer.jsonl') };
     await expect(train(changed, { resume: 'auto' })).rejects.toThrow(/position is of other data/);
   });
+});
+
+it('stopped before its first step, a run leaves no checkpoint and is begun again', async () => {
+  const keys = keysFor('too-early', { check_prompts: true, max_steps: 1 });
+  const stopped = await train(keys, { signal: AbortSignal.abort() });
+  expect(stopped).toMatchObject({ step: 0, stopped: true, checkpoint: undefined });
+  expect(existsSync(keys.output_dir)).toBe(false);
+  expect(await train(keys, { resume: 'auto' })).toMatchObject({ step: 1, stopped: false });
 });
 
 describe('errors on the way', () => {
