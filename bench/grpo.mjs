@@ -205,7 +205,8 @@ const median = (values) => {
 function summary(runs) {
   const times = runs.map(({ step_s }) => step_s);
   const names = Object.keys(runs[0].phases_s);
-  const medians = (key) => Object.fromEntries(names.map((name) => [name, median(runs.map((run) => run[key][name]))]));
+  const medians = (key) =>
+    Object.fromEntries(names.map((name) => [name, median(runs.map((run) => run[key][name]))]));
   const covered = runs.map(
     ({ phases_s, step_s }) => Object.values(phases_s).reduce((a, b) => a + b) / step_s,
   );

@@ -6,6 +6,7 @@ import {
   FRAME_FACTOR,
   IMAGE_PIXELS,
   sampleFrames,
+  smartResize,
   type VideoSettings,
   videoFrameSize,
 } from '../video/index.ts';
@@ -29,11 +30,19 @@ export function promptCounter(
     const text = processor.tokenizer.encode(processor.render({ messages, ...kind })).length;
     const pixels =
       item.media === 'image'
-        ? IMAGE_PIXELS.max_pixels
+        ? imagePixels(video)
         : ((video && videoPixels(settings, item, video)) ?? mostPixels(settings));
     // The placeholder itself is replaced.
     return text - 1 + Math.floor(pixels / area);
   };
+}
+
+/** Pixels of an image as the model sees it. @throws VideoError when one side is more than 200 times the other */
+function imagePixels(image: VideoFacts | undefined): number {
+  const { min_pixels: minPixels, max_pixels: maxPixels } = IMAGE_PIXELS;
+  if (image === undefined) return maxPixels;
+  const { height, width } = smartResize(image.height, image.width, { minPixels, maxPixels });
+  return height * width;
 }
 
 /** Pixels of all temporal patches; undefined when the video is too short to sample. */
