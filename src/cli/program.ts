@@ -57,6 +57,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./data.ts')).data,
   },
   {
+    name: 'world',
+    summary: 'draw a small physical world: videos, annotations and questions with known answers',
+    load: async () => (await import('./world.ts')).world,
+  },
+  {
     name: 'doctor',
     summary: 'show engine, versions, threads, CUDA and FFmpeg, and what is missing',
     load: async () => (await import('./doctor.ts')).doctor,

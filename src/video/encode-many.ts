@@ -19,17 +19,16 @@ export interface EncodeManyOptions extends Omit<EncodeOptions, 'crf'> {
 
 /**
  * Encodes videos of one size and length to MP4 files (yuv420p). The files appear under their names when all are complete.
- * @param paths where to write them; undefined for one that is not kept
  * @param frames the frames of all videos in order, each height x width x 3 bytes RGB
  * @throws VideoError when sizes are odd or wrong, the number of frames is not that of the videos, or FFmpeg fails
  */
 export async function encodeMany(
-  paths: readonly (string | undefined)[],
+  paths: readonly string[],
   frames: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   options: EncodeManyOptions,
 ): Promise<void> {
   const { width, height, fps, numFrames, qp = 20 } = options;
-  const first = paths.find((path) => path !== undefined);
+  const first = paths[0];
   if (first === undefined) return;
   const isEven = (size: number): boolean => Number.isInteger(size) && size > 0 && size % 2 === 0;
   if (!isEven(width) || !isEven(height))
@@ -80,7 +79,6 @@ export async function encodeMany(
     if (made !== paths.length)
       throw new VideoError(`${first}: expected ${paths.length} videos from FFmpeg, got ${made}`);
     for (const [at, path] of paths.entries()) {
-      if (path === undefined) continue;
       mkdirSync(dirname(resolve(path)), { recursive: true });
       renameSync(join(folder, `${String(at).padStart(6, '0')}.mp4`), resolve(path));
     }

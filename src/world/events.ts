@@ -200,9 +200,13 @@ export function moves(observation: Observation, index: number): Verdict {
   return isFar ? true : undefined;
 }
 
-/** Whether it moves at first and rests in view at the end, for a seventh of the video; undefined for what never moves. */
+/**
+ * Whether it moves at first and rests at the end, for a seventh of the video; undefined for what never moves, and for what is not in
+ * view at the end, which one frame would give away.
+ */
 export function stops(observation: Observation, index: number): Verdict {
-  if (moves(observation, index) !== true) return undefined;
+  const { motion, views } = observation;
+  if (moves(observation, index) !== true || views[index]!.at(-1) !== true) return undefined;
   const atEnd = isMoving(speeds(observation, index).at(-1)!);
   if (atEnd === undefined) return undefined;
   // One that rests for a while and is hit again comes to rest and does not stay there.
@@ -212,14 +216,16 @@ export function stops(observation: Observation, index: number): Verdict {
       .some((speed) => speed <= REST_SPEED)
       ? undefined
       : false;
-  const { motion, views } = observation;
   const since = motion.paths[index]!.at(-1)!.time;
-  const isLong = motion.durationS - since > motion.durationS * CLEAR_VISIT;
-  return isLong && views[index]!.at(-1) === true ? true : undefined;
+  return motion.durationS - since > motion.durationS * CLEAR_VISIT ? true : undefined;
 }
 
-/** Whether it rests in view at first and is hit, so that it moves. */
+/**
+ * Whether it rests in view at first and is hit, so that it moves; undefined for what is not in view at first, which one frame would give
+ * away.
+ */
 export function isSetMoving(observation: Observation, index: number): Verdict {
+  if (observation.views[index]![0] !== true) return undefined;
   const moved = moves(observation, index);
   if (moved !== true) return moved;
   const first = isMoving(speeds(observation, index)[0]!);

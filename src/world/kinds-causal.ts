@@ -77,7 +77,7 @@ export const CAUSAL_KINDS = {
     type: 'counterfactual',
     numOptions: [2, 3, 4],
     maxTrue: 2,
-    style: 'busy',
+    style: 'cascade',
     variants: [['']],
     balanced: 'all',
     anchors: (story) =>

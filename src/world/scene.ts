@@ -60,7 +60,7 @@ export interface SceneOptions {
   readonly uniqueColors?: boolean;
   /** @default [2, 4] */
   readonly numObjects?: readonly [least: number, most: number];
-  /** @default 0.1 */
+  /** @default a tenth of the picture's smaller side */
   readonly radius?: number;
   /** Widths a second. @default [0.15, 0.35] */
   readonly speed?: readonly [least: number, most: number];
@@ -132,7 +132,7 @@ interface Place {
 type MotionStart = Pick<SceneObject, 'radius' | 'x' | 'y' | 'vx' | 'vy'>;
 
 function drawMotion(random: Random, options: SceneOptions): MotionStart {
-  const radius = options.radius ?? 0.1;
+  const radius = options.radius ?? 0.1 * Math.min(1, options.height);
   const [slowest, fastest] = options.speed ?? [0.15, 0.35];
   const speed = random.between(slowest, fastest);
   const inside = {

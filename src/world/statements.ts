@@ -39,14 +39,15 @@ export const NO_ANCHOR: Anchor = { text: '', objects: [] };
 /** Kinds of scene, by what is likely to happen in them. */
 export const STYLES = {
   calm: { numObjects: [3, 5] },
-  traffic: { numObjects: [3, 5], outsideChance: 0.5, restChance: 0.15 },
+  traffic: { numObjects: [4, 5], outsideChance: 0.45, restChance: 0.15, speed: [0.2, 0.4] },
   arrivals: { numObjects: [4, 5], outsideChance: 0.9, restChance: 0.1 },
   departures: { numObjects: [4, 5], outsideChance: 0.3, restChance: 0.05, speed: [0.25, 0.45] },
   roaming: { numObjects: [5, 6], restChance: 0.1 },
   resting: { numObjects: [4, 5], outsideChance: 0.2, restChance: 0.6 },
-  headOn: { numObjects: [4, 5], outsideChance: 0.3, restChance: 0.5, headOnChance: 0.8 },
+  headOn: { numObjects: [5, 6], outsideChance: 0.1, restChance: 0.45, headOnChance: 0.9, speed: [0.1, 0.2] },
   later: { numObjects: [4, 5], outsideChance: 0.5, restChance: 0.3, aimChance: 0.8, speed: [0.12, 0.28] },
   busy: { numObjects: [4, 5], outsideChance: 0.35, restChance: 0.25, aimChance: 0.8 },
+  cascade: { numObjects: [5, 5], outsideChance: 0.5, restChance: 0.5, aimChance: 1 },
 } as const satisfies Record<string, Omit<SceneOptions, 'height' | 'durationS'>>;
 export type Style = keyof typeof STYLES;
 
