@@ -29,6 +29,10 @@ describe('prompts', () => {
     );
   });
 
+  it('can be the question alone', () => {
+    expect(promptText(item, { template: 'plain' })).toBe('What moves?\nA. The cube\nB. The ball');
+  });
+
   it('place the video before the text, and a system turn only where the authors have one', () => {
     for (const template of PROMPT_TEMPLATES) {
       const messages = promptMessages(item, { template });

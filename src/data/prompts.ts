@@ -15,6 +15,7 @@ export const PROMPT_TEMPLATES = [
   'zero-shot',
   'zero-shot-letter',
   'video-r1',
+  'plain',
 ] as const;
 export type PromptTemplate = (typeof PROMPT_TEMPLATES)[number];
 
@@ -42,7 +43,8 @@ export interface PromptOptions {
    * - `tw-grpo-eval`: their CLEVRER evaluation, with a system prompt the training does not have;
    * - `zero-shot`: answer at once, several letters allowed;
    * - `zero-shot-letter`: answer at once with one letter, as in their runs on general benchmarks;
-   * - `video-r1`: Video-R1's long prompt, one letter.
+   * - `video-r1`: Video-R1's long prompt, one letter;
+   * - `plain`: question and options, nothing else, for models trained to answer in a form of their own.
    */
   readonly template: string;
   /** Which wording of `tw-grpo` to use. @default 'mixed' */
@@ -76,6 +78,8 @@ export function promptText(item: PromptItem, options: PromptOptions): string {
       return `${gluedOptions(item)} Answer with the option's letter from the given choices directly.${ONE_LETTER}`;
     case 'video-r1':
       return `${gluedOptions(item)} ${PONDER}${ONE_LETTER}`;
+    case 'plain':
+      return problemText(item);
     default:
       return template satisfies never;
   }

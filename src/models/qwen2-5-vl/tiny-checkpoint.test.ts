@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DataError } from '../../run/index.ts';
 import { readModelConfig } from './config.ts';
+import { Processor } from './processor.ts';
 import { createTinyCheckpoint } from './tiny-checkpoint.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'twgrpo-tiny-'));
@@ -32,5 +33,25 @@ describe('createTinyCheckpoint', () => {
       createTinyCheckpoint(join(root, 'e'), { replace: true, model_type: 'qwen2_vl' }),
     ).not.toThrow();
     expect(readModelConfig(join(root, 'e')).model_type).toBe('qwen2_vl');
+  });
+
+  it('takes its own rotary sections, pixel statistics and chat form, as the processor then reads them', () => {
+    const dir = join(root, 'f');
+    createTinyCheckpoint(dir, {
+      rope_theta: 1000,
+      mrope_section: [1, 2, 5],
+      pixels: { mean: 0.6, std: 0.2 },
+      chat_template: 'short',
+    });
+    const { config, settings, ...processor } = Processor.fromPretrained(dir);
+    expect(config.text_config.mrope_section).toEqual([1, 2, 5]);
+    expect(settings.video).toMatchObject({ image_mean: [0.6, 0.6, 0.6], image_std: [0.2, 0.2, 0.2] });
+    const messages = [{ role: 'user', content: 'Hello' }] as const;
+    expect(processor.template.render(messages, { add_generation_prompt: true })).toBe(
+      '<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n',
+    );
+    expect(() => createTinyCheckpoint(join(root, 'g'), { mrope_section: [1, 2, 3] })).toThrow(
+      /mrope_section/,
+    );
   });
 });

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { type TensorSource, writeFileAtomic, writeFolderAtomic, writeWeightFiles } from '../../io/index.ts';
 import { ConfigError } from '../../run/index.ts';
 import { configToJson, type ModelConfig, type ModelType, parseModelConfig } from './config.ts';
-import { CHAT_TEMPLATE, trainTinyTokenizer } from './tiny-tokenizer.ts';
+import { CHAT_TEMPLATE, SHORT_CHAT_TEMPLATE, trainTinyTokenizer } from './tiny-tokenizer.ts';
 import { weightShapes } from './weight-names.ts';
 
 export interface TinyCheckpointOptions {
@@ -26,6 +26,12 @@ export interface TinyCheckpointOptions {
   readonly tie_word_embeddings?: boolean;
   /** Base of the rotary frequencies: a small one for short prompts and narrow heads. Default 1,000,000, as published. */
   readonly rope_theta?: number;
+  /** Frequency pairs that turn with time, height and width; they add up to half the head size. Default: a quarter, the rest halved. */
+  readonly mrope_section?: readonly [time: number, height: number, width: number];
+  /** Mean and deviation of the pixels, in [0, 1], the same for all channels. Default: CLIP's, as in the published models. */
+  readonly pixels?: { readonly mean: number; readonly std: number };
+  /** `default`: the published one, which opens with "You are a helpful assistant."; `short`: without that turn. */
+  readonly chat_template?: 'default' | 'short';
   /** The tower: depth 4, width 64, 4 heads, windows of 56 pixels unless given. */
   readonly vision?: {
     readonly depth?: number;
@@ -52,6 +58,7 @@ export interface TinyCheckpointOptions {
  */
 export function createTinyCheckpoint(dir: string, options: TinyCheckpointOptions = {}): ModelConfig {
   const dtype = options.dtype ?? 'float32';
+  const chat_template = options.chat_template === 'short' ? SHORT_CHAT_TEMPLATE : CHAT_TEMPLATE;
   const vocab_size = options.vocab_size ?? 512;
   const words = trainTinyTokenizer({ vocab_size, ...(options.corpus ? { corpus: options.corpus } : {}) });
   if (words.size > vocab_size) {
@@ -75,10 +82,10 @@ export function createTinyCheckpoint(dir: string, options: TinyCheckpointOptions
           pad_token_id: words.special['<|endoftext|>'],
         }),
       );
-      write('preprocessor_config.json', json(preprocessorJson(config)));
-      write('chat_template.json', json({ chat_template: CHAT_TEMPLATE }));
+      write('preprocessor_config.json', json(preprocessorJson(config, options.pixels)));
+      write('chat_template.json', json({ chat_template }));
       write('tokenizer.json', json(words.tokenizer));
-      write('tokenizer_config.json', json({ ...words.tokenizer_config, chat_template: CHAT_TEMPLATE }));
+      write('tokenizer_config.json', json({ ...words.tokenizer_config, chat_template }));
       const sources = randomWeights(config, options.seed ?? 0, dtype);
       const { max_shard_size } = options;
       writeWeightFiles(folder, sources, max_shard_size === undefined ? {} : { max_shard_size });
@@ -127,7 +134,10 @@ function tinyConfig(
     max_position_embeddings: 32768,
     rms_norm_eps: 1e-6,
     rope_theta: options.rope_theta ?? 1_000_000,
-    rope_scaling: { type: 'mrope', mrope_section: [time, height, pairs - time - height] },
+    rope_scaling: {
+      type: 'mrope',
+      mrope_section: options.mrope_section ?? [time, height, pairs - time - height],
+    },
     tie_word_embeddings: options.tie_word_embeddings ?? true,
     torch_dtype: dtype,
     bos_token_id: special['<|endoftext|>'],
@@ -141,7 +151,10 @@ function tinyConfig(
   return parseModelConfig(raw, 'createTinyCheckpoint');
 }
 
-function preprocessorJson({ vision_config: vision, model_type }: ModelConfig): Record<string, unknown> {
+function preprocessorJson(
+  { vision_config: vision, model_type }: ModelConfig,
+  pixels: TinyCheckpointOptions['pixels'],
+): Record<string, unknown> {
   const unit = vision.patch_size * vision.spatial_merge_size;
   return {
     min_pixels: 4 * unit * unit,
@@ -149,8 +162,8 @@ function preprocessorJson({ vision_config: vision, model_type }: ModelConfig): R
     patch_size: vision.patch_size,
     temporal_patch_size: vision.temporal_patch_size,
     merge_size: vision.spatial_merge_size,
-    image_mean: [0.48145466, 0.4578275, 0.40821073],
-    image_std: [0.26862954, 0.26130258, 0.27577711],
+    image_mean: pixels ? Array(3).fill(pixels.mean) : [0.48145466, 0.4578275, 0.40821073],
+    image_std: pixels ? Array(3).fill(pixels.std) : [0.26862954, 0.26130258, 0.27577711],
     image_processor_type: 'Qwen2VLImageProcessor',
     processor_class: model_type === 'qwen2_5_vl' ? 'Qwen2_5_VLProcessor' : 'Qwen2VLProcessor',
   };
