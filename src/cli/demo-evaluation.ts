@@ -6,7 +6,7 @@ import { bannedTokenIds, promptLoader, type Question, stopTokenIds } from '../ro
 import { createLogger, createProgress } from '../run/index.ts';
 import type { VideoLoader } from '../video/index.ts';
 import type { Output } from './command.ts';
-import { MAX_COMPLETION_LENGTH, VIDEO_KEYS } from './demo-plan.ts';
+import { MAX_COMPLETION_LENGTH, VIDEO_KEYS, PROMPT_TEMPLATE } from './demo-plan.ts';
 
 /** Ways of answering: drawn at temperature 1, which is the policy that training rewards, and the likeliest token each time. */
 export const WAYS = ['sampled', 'greedy'] as const;
@@ -38,7 +38,7 @@ export async function evaluateDemo(
   const generation = readGenerationConfig(path, model.config);
   const keys = {
     ...VIDEO_KEYS,
-    prompt_template: 'tw-grpo',
+    prompt_template: PROMPT_TEMPLATE,
     question_type: 'mixed',
     max_prompt_length: model.config.text_config.max_position_embeddings,
   } as const;

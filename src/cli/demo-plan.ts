@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CheckpointError, ConfigError, packageRoot } from '../run/index.ts';
 import { type ResolvedConfig, resolveGrpoConfig } from '../train/index.ts';
-import type { QuestionKind, WorldFiles, WorldOptions } from '../world/index.ts';
+import { LESSON, type WorldFiles, type WorldOptions } from '../world/index.ts';
 
 export interface DemoMode {
   /** Held-out questions, one a clip. */
@@ -22,9 +22,6 @@ export const DEMO_MODES = {
 
 export type DemoModeName = keyof typeof DEMO_MODES;
 
-/** Kinds of question that the cold start can answer at least in part. */
-export const DEMO_KINDS: readonly QuestionKind[] = ['region', 'enter', 'leave', 'direction', 'move'];
-
 /** Where the demo's episodes begin, so that none of them is one the cold start was trained on. */
 const FIRST_HELD_OUT = 10_000_000;
 const FIRST_TRAINED = 20_000_000;
@@ -35,25 +32,26 @@ const QUESTIONS_PER_VIDEO = 4;
 const TRAIN_VIDEOS_PER_MINUTE = 75;
 const LEAST_TRAIN_VIDEOS = 16;
 
-/** Longest answer in tokens: four options with their tracks take about forty. */
+/** Longest answer in tokens: three options with their tracks take about forty. */
 export const MAX_COMPLETION_LENGTH = 64;
 /** Frames of a clip take 300 KB. */
 export const VIDEO_CACHE_MIB = 512;
 /** The frames as the cold start knows them. */
 export const VIDEO_KEYS = { video: 'correct', max_frames: 8, max_pixels: 112 * 112 } as const;
 
-/** The clips to draw: short ones, one object of each colour at most, four options at most. */
+/** Question and options only, as the cold start was trained. */
+export const PROMPT_TEMPLATE = 'plain';
+
+/** The clips to draw: of the make the cold start knows, none of those it was trained on. */
 export function demoWorlds(
   mode: DemoMode,
   folder: string,
   seed: number,
 ): Readonly<Record<'heldOut' | 'train', WorldOptions>> {
   const common = {
+    ...LESSON,
     output_dir: join(folder, 'world'),
     seed,
-    kinds: DEMO_KINDS,
-    max_options: 4,
-    scene: { uniqueColors: true },
   };
   return {
     heldOut: { ...common, split: 'held-out', first_index: FIRST_HELD_OUT, num_videos: mode.questions },
@@ -86,6 +84,7 @@ export function demoConfig({ folder, model, files, seed, minutes }: DemoTraining
         jsonl_path: files.jsonl_path,
         video_root: files.video_root,
         ...VIDEO_KEYS,
+        prompt_template: PROMPT_TEMPLATE,
         video_cache_mib: VIDEO_CACHE_MIB,
         output_dir: join(folder, 'run'),
         loss_type: 'tw_grpo',

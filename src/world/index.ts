@@ -3,6 +3,7 @@ export { drawEpisode, type Episode, type EpisodeOptions } from './episode.ts';
 export { Observation, type Place, type Verdict } from './events.ts';
 export { generateWorld, type WorldFiles, type WorldOptions } from './generate.ts';
 export { KINDS, QUESTION_KINDS, type QuestionKind } from './kinds.ts';
+export { LESSON } from './lesson.ts';
 export { type Body, type Collision, type Motion, type Segment, simulate, stateAt } from './physics.ts';
 export { drawPlan, makeQuestion, type Question, type QuestionPlan } from './questions.ts';
 export { drawFloor, type RenderOptions, renderFrame, renderFrames } from './render.ts';
