@@ -105,6 +105,8 @@ class Peer:
             top_p=1.0,
             use_cache=True,
             pad_token_id=self.pad,
+            # A model of random weights says these now and then; as part of a prompt they would ask for more video.
+            suppress_tokens=[self.model.config.video_token_id, self.model.config.image_token_id],
         )
         return full[:, self.prompt["input_ids"].shape[1] :]
 
