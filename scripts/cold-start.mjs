@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 /**
  * @file Makes the small model of the demo from nothing, in one command: draws videos, makes a model with random weights whose
- * tokenizer knows the words of their questions, trains it (`twgrpo sft --config recipes/cold-start.yaml`), asks it about
- * videos nobody has seen, and writes it as bfloat16 with a model card. Run again, it goes on where it stopped.
+ * tokenizer knows the words of their questions, trains it by recipes/cold-start.yaml, asks it about videos nobody has seen, and
+ * writes it as bfloat16 with a model card. Run again, it goes on where it stopped.
+ *
+ * For speed the frames of training videos are drawn, not decoded: a decoder's start takes longer than a training step. They differ
+ * from the decoded ones by the few grey levels that H.264 loses. Held-out videos are decoded like any other.
  *
  *   node scripts/cold-start.mjs [--minutes 60] [--videos 6000] [--seed 1] [--work runs/cold-start] [--output assets/cold-start]
  */
@@ -12,6 +15,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { parse } from 'yaml';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({
@@ -44,8 +48,12 @@ const twgrpo = (...args) => run(process.execPath, ['build/js/cli/main.js', ...ar
 
 run(process.execPath, ['scripts/bootstrap.mjs', '--quiet']);
 const load = (room) => import(new URL(`../build/js/${room}/index.js`, import.meta.url).href);
-const { generateWorld, LESSON } = await load('world');
+const { drawEpisode, drawFloor, generateWorld, LESSON, renderFrame } = await load('world');
 const { createTinyCheckpoint, Qwen2_5VL } = await load('models');
+const { frameDecoder, resolveSftConfig, runSft } = await load('train');
+const { createLogger } = await load('run');
+const { fromTypedArray, keep } = await load('tensor');
+const { sampleFrames, videoPreset } = await load('video');
 
 const world = join(work, 'world');
 const lines = (file) =>
@@ -101,20 +109,33 @@ if (!existsSync(start)) {
 }
 
 const runFolder = join(work, 'run');
-const settings = Object.entries({
-  model_name_or_path: start,
-  jsonl_path: train,
-  eval_jsonl_path: heldOut,
-  video_root: world,
-  output_dir: runFolder,
-  max_minutes: minutes,
-  seed,
+const layers = [
+  {
+    source: 'recipes/cold-start.yaml',
+    values: parse(readFileSync(join(root, 'recipes', 'cold-start.yaml'), 'utf8')),
+  },
+  {
+    source: 'scripts/cold-start.mjs',
+    values: {
+      ...{ model_name_or_path: start, jsonl_path: train, eval_jsonl_path: heldOut, video_root: world },
+      ...{ output_dir: runFolder, max_minutes: minutes, seed },
+    },
+  },
+];
+const resolved = resolveSftConfig(layers);
+await runSft({
+  resolved,
+  logger: createLogger({ fd: 2 }),
+  resume: 'auto',
+  decode: drawnFrames(resolved.config),
+  onStep: ({ step, usedS, metrics }) => {
+    if (step % 20 === 0)
+      say(
+        `step ${step}, ${(usedS / 60).toFixed(1)} min: loss ${metrics.loss.toFixed(3)}, token accuracy ${metrics.mean_token_accuracy.toFixed(3)}, ${metrics.videos_per_second.toFixed(1)} videos/s`,
+      );
+  },
+  onEvaluation: (step, _, { strict }) => say(`step ${step}: held out ${(100 * strict).toFixed(1)} % strict`),
 });
-twgrpo(
-  'sft',
-  ...['--config', 'recipes/cold-start.yaml', '--resume', 'auto'],
-  ...settings.flatMap(([key, value]) => ['--set', `${key}=${value}`]),
-);
 
 const checkpoint = join(runFolder, newestCheckpoint());
 const model = Qwen2_5VL.fromPretrained(checkpoint, { dtype: 'bfloat16' });
@@ -138,6 +159,37 @@ for (const [name, options] of [
 }
 writeFileSync(join(output, 'README.md'), card());
 say(`${output} is ready`);
+
+/** Frames of a training video as the video room would sample them, drawn anew from its episode. */
+function drawnFrames(config) {
+  const { width, height, fps, num_frames, kinds, max_options, scene } = LESSON;
+  const decode = frameDecoder(config);
+  const sampled = sampleFrames(videoPreset('correct'), { totalFrames: num_frames, fps });
+  const floor = drawFloor({ width, height });
+  return async (question) => {
+    const index = Number(question.id.split('-')[0]);
+    if (index >= FIRST_HELD_OUT) return decode(question);
+    const { story } = drawEpisode(seed, index, {
+      ...{
+        ...scene,
+        height: height / width,
+        durationS: (num_frames - 1) / fps,
+        kinds,
+        maxOptions: max_options,
+      },
+      questionsPerVideo: 3,
+    });
+    const planes = new Uint8Array(sampled.indices.length * 3 * width * height);
+    let at = 0;
+    for (const frame of sampled.indices) {
+      const rgb = renderFrame(story.scene, story.motion, frame / fps, { width, height }, floor);
+      for (let channel = 0; channel < 3; channel++)
+        for (let i = channel; i < rgb.length; i += 3) planes[at++] = rgb[i];
+    }
+    const frames = keep(fromTypedArray(planes, [sampled.indices.length, 3, height, width]));
+    return { frames, secondPerGridS: sampled.secondPerGridS };
+  };
+}
 
 function newestCheckpoint() {
   const { step } = lines(join(runFolder, 'metrics.jsonl')).at(-1);
@@ -167,7 +219,7 @@ A Qwen2.5-VL-shaped model of ${(numWeights / 1e6).toFixed(2)} million weights th
 \`twgrpo demo\` starts from, and good for nothing else: it knows ${kinds.length} kinds of question about three coloured objects.
 
 - **Made by** \`node scripts/cold-start.mjs --minutes ${minutes} --videos ${videos} --seed ${seed}\` (torch ${torchVersion()}, ${cpus()[0].model}, ${cpus().length} cores, other work beside it)
-- **Data** ${videos} videos with up to three questions each, drawn by \`generateWorld\` (\`src/world/lesson.ts\`), written as MP4 and decoded again; seed ${seed}, indices 0 to ${videos - 1}
+- **Data** ${videos} videos with up to three questions each (\`src/world/lesson.ts\`), frames drawn and not decoded while training; seed ${seed}, indices 0 to ${videos - 1}
 - **Training** ${trainingFacts()}
 - **Answers** are tracks, one an option: colour, its cell in each second (\`aa\` upper left to \`dd\` lower right; \`out\`, \`none\`), then the option's letter or \`no\`
 

@@ -2,6 +2,7 @@
  * @file `twgrpo demo` as a user runs it, very short: a random model, a few questions, some seconds of training. What is tested is
  * that every figure of the report is the one in the files, that the page stands alone, and that no earlier demo gets lost.
  */
+
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { readEvaluationRows } from '../src/eval/index.ts';
 import { createTinyCheckpoint } from '../src/models/index.ts';
 import { readJsonLines } from '../src/run/index.ts';
 import { liveTensors } from '../src/tensor/index.ts';
+import { LESSON } from '../src/world/index.ts';
 import { runCommand } from './support/run-command.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-demo-'));
@@ -64,7 +66,7 @@ describe('a short demo', () => {
         expect(report.results[way].all[when]).toMatchObject({ n: 8, correct: right, strict: right / 8 });
       }
       expect(report.results[way].groups.map((group: { name: string }) => group.name).sort()).toEqual(
-        ['direction', 'enter', 'leave', 'move', 'region'].sort(),
+        [...LESSON.kinds].sort(),
       );
     }
     expect(readJsonLines(join(folder, 'run', 'metrics.jsonl'))).toHaveLength(report.steps);

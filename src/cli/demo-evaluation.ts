@@ -6,7 +6,7 @@ import { bannedTokenIds, promptLoader, type Question, stopTokenIds } from '../ro
 import { createLogger, createProgress } from '../run/index.ts';
 import type { VideoLoader } from '../video/index.ts';
 import type { Output } from './command.ts';
-import { MAX_COMPLETION_LENGTH, VIDEO_KEYS, PROMPT_TEMPLATE } from './demo-plan.ts';
+import { MAX_COMPLETION_LENGTH, PROMPT_TEMPLATE, VIDEO_KEYS } from './demo-plan.ts';
 
 /** Ways of answering: drawn at temperature 1, which is the policy that training rewards, and the likeliest token each time. */
 export const WAYS = ['sampled', 'greedy'] as const;

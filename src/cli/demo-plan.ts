@@ -165,7 +165,7 @@ export function chooseModel(wish: string | undefined): string {
   if (existsSync(join(folder, 'config.json'))) return folder;
   throw wish === undefined
     ? new CheckpointError(`the cold-start model is missing: no config.json in ${folder}`, {
-        hint: 'make it with `twgrpo sft --config recipes/cold-start.yaml`, or name another model with --model',
+        hint: 'make it with `node scripts/cold-start.mjs`, or name another model with --model',
       })
     : new CheckpointError(`--model ${folder}: no config.json in it`, {
         hint: 'name a Hugging Face folder of a Qwen2.5-VL model, for example the checkpoint of a run',

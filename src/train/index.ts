@@ -8,6 +8,7 @@ export {
   type ResolvedConfig,
   resolveGrpoConfig,
 } from './config.ts';
+export { frameDecoder } from './frame-cache.ts';
 export { type GrpoRunOptions, type GrpoRunResult, runGrpo } from './grpo-run.ts';
 export type { StepReport } from './grpo-trainer.ts';
 export type { HeldOutResult } from './held-out.ts';

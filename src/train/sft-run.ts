@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { drawSubset, EpochSampler } from '../data/index.ts';
 import { writeFileAtomic } from '../io/index.ts';
-import { Processor, readGenerationConfig } from '../models/index.ts';
+import { Processor, readGenerationConfig, type VisionFrames } from '../models/index.ts';
 import { bannedTokenIds, type Question, stopTokenIds } from '../rollout/index.ts';
 import {
   DataError,
@@ -56,6 +56,8 @@ export interface SftRunOptions {
   readonly resume?: string | undefined;
   /** When aborted, the run finishes its step, saves and returns. */
   readonly signal?: AbortSignal | undefined;
+  /** Frames of a question, owned by the caller. @default its video, decoded with the settings of the run */
+  readonly decode?: ((question: Question) => Promise<VisionFrames>) | undefined;
   /** Videos are being looked at before training. */
   readonly onCheck?: ((done: number, total: number) => void) | undefined;
   readonly onStart?:
@@ -123,7 +125,7 @@ export async function runSft(options: SftRunOptions): Promise<SftRunResult> {
   checkStages(config.curriculum ?? [], questions, heldOut, config);
   const model = loadPolicy(config, checkpointDir);
   const generation = readGenerationConfig(base, model.config);
-  const frames = new FrameCache(config.video_cache_mib, frameDecoder(config));
+  const frames = new FrameCache(config.video_cache_mib, options.decode ?? frameDecoder(config));
   const trainer = new SftTrainer({ config, model, encoder, logger });
   if (saved !== undefined && checkpointDir !== undefined) {
     const { step, numTokens, numQuestions, badStepsInARow } = saved;
