@@ -23,8 +23,8 @@ import { promptCounter } from '../rollout/index.ts';
 import { ConfigError, createProgress, DataError, EXIT_CODES, type Progress } from '../run/index.ts';
 import type { CommandDefinition, Output } from './command.ts';
 import { collect, wholeNumber } from './numbers.ts';
+import { stopSignals } from './stop-signals.ts';
 import { tableLines } from './table.ts';
-import { stopSignals } from './train.ts';
 import { type FrameChoice, frameOptions, type RootChoice, rootOptions, videoKeys } from './video-options.ts';
 
 interface CheckChoice extends FrameChoice, RootChoice {

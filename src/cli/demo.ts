@@ -39,7 +39,7 @@ import {
   VIDEO_KEYS,
 } from './demo-plan.ts';
 import { positiveNumber, wholeNumber } from './numbers.ts';
-import { stopSignals } from './train.ts';
+import { stopSignals } from './stop-signals.ts';
 import { createTrainProgress, type TrainProgress } from './train-progress.ts';
 
 interface DemoOptions {

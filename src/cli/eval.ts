@@ -38,7 +38,7 @@ import { percent, printAccuracy, printComparison } from './accuracy-lines.ts';
 import type { CommandDefinition, Output } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
 import { type OpenModel, withModel } from './model-options.ts';
-import { stopSignals } from './train.ts';
+import { stopSignals } from './stop-signals.ts';
 
 /** The ids asked for. @throws ConfigError naming ids that no question has */
 function chosenIds(file: string, known: ReadonlySet<string>): ReadonlySet<string> {

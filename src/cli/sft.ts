@@ -8,12 +8,9 @@ import {
   type SftProgress,
   type SftStepReport,
 } from '../train/index.ts';
-import { type CommandDefinition, type ConfigOptions, configOptions } from './command.ts';
-import { printResolved, readConfigFile, readSets, resumedLayer, stopSignals } from './train.ts';
-
-interface SftOptions extends ConfigOptions {
-  readonly resume?: string | boolean;
-}
+import type { CommandDefinition } from './command.ts';
+import { printResolved, type RunOptions, readRunOptions, runOptions } from './run-options.ts';
+import { stopSignals } from './stop-signals.ts';
 
 /** Measuring prompts is shown when it takes longer than this. */
 const SHOW_AFTER_MS = 2000;
@@ -57,19 +54,10 @@ export const sft: CommandDefinition = {
     'twgrpo sft --config recipes/cold-start.yaml --dry-run',
     'twgrpo sft --resume runs/cold-start',
   ],
-  configure: (command) =>
-    void configOptions(command).option(
-      '--resume [auto|path]',
-      "continue the run in output_dir from its newest checkpoint (auto), or the run or checkpoint of that path; without --config the configuration is the run's own",
-    ),
+  configure: (command) => void runOptions(command),
   run: async ({ options, out }) => {
-    const given = options<SftOptions>();
-    const asked = given.resume;
-    const resume = asked === true ? 'auto' : asked === false ? undefined : asked;
-    const sets = readSets(given.set);
-    const layers = [sets];
-    if (given.config !== undefined) layers.unshift(readConfigFile(given.config));
-    else if (resume !== undefined) layers.unshift(resumedLayer(resume, sets));
+    const given = options<RunOptions>();
+    const { layers, resume } = readRunOptions(given);
     const resolved = resolveSftConfig(layers);
     if (given.dryRun) {
       printResolved(out, resolved);

@@ -17,8 +17,8 @@ import {
 } from '../world/index.ts';
 import type { CommandDefinition, Output } from './command.ts';
 import { collect, finiteNumber, positiveNumber, wholeNumber } from './numbers.ts';
+import { stopSignals } from './stop-signals.ts';
 import { tableLines } from './table.ts';
-import { stopSignals } from './train.ts';
 
 /** Sizes by name; `clevrer` is that of the original. */
 const PRESETS = {

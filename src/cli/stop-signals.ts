@@ -1,0 +1,43 @@
+/** The first signal ends a command's present part and saves; the second ends the process. */
+import { EXIT_CODES } from '../run/index.ts';
+import type { Output } from './command.ts';
+
+export interface StopSignals {
+  readonly signal: AbortSignal;
+  /** 0 when nothing arrived, else 130 or 143. */
+  readonly exitCode: () => number;
+  /** Stops listening. */
+  readonly off: () => void;
+}
+
+/**
+ * Aborts at the first SIGINT or SIGTERM, so that the run ends its step and saves; a second one ends the process.
+ * @param part what is finished first, in the words shown
+ */
+export function stopSignals(out: Output, part = 'step'): StopSignals {
+  const controller = new AbortController();
+  let received: 'SIGINT' | 'SIGTERM' | undefined;
+  const listen = (name: 'SIGINT' | 'SIGTERM') => () => {
+    if (received !== undefined)
+      process.exit(name === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated);
+    received = name;
+    out.status(`${name}: finishing this ${part} and saving; once more to stop at once`);
+    controller.abort();
+  };
+  const [onInt, onTerm] = [listen('SIGINT'), listen('SIGTERM')];
+  process.on('SIGINT', onInt);
+  process.on('SIGTERM', onTerm);
+  return {
+    signal: controller.signal,
+    exitCode: () =>
+      received === undefined
+        ? EXIT_CODES.done
+        : received === 'SIGINT'
+          ? EXIT_CODES.interrupted
+          : EXIT_CODES.terminated,
+    off: () => {
+      process.off('SIGINT', onInt);
+      process.off('SIGTERM', onTerm);
+    },
+  };
+}
