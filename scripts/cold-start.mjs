@@ -4,13 +4,13 @@
  * tokenizer knows the words of their questions, trains it by recipes/cold-start.yaml, asks it about videos nobody has seen, and
  * writes it as bfloat16 with a model card. Run again, it goes on where it stopped.
  *
- * For speed the frames of training videos are drawn, not decoded: a decoder's start takes longer than a training step. They differ
- * from the decoded ones by the few grey levels that H.264 loses. Held-out videos are decoded like any other.
+ * Every training video is seen once: a model of this size learns a few thousand videos by heart. So they are drawn as frames
+ * and never written; they differ from decoded ones by the few grey levels that H.264 loses. Held-out videos are MP4 files.
  *
- *   node scripts/cold-start.mjs [--minutes 60] [--videos 6000] [--seed 1] [--work runs/cold-start] [--output assets/cold-start]
+ *   node scripts/cold-start.mjs [--minutes 60] [--videos 80000] [--seed 1] [--work runs/cold-start] [--output assets/cold-start]
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '60' },
-    videos: { type: 'string', default: '6000' },
+    videos: { type: 'string', default: '80000' },
     seed: { type: 'string', default: '1' },
     work: { type: 'string', default: 'runs/cold-start' },
     output: { type: 'string', default: 'assets/cold-start' },
@@ -48,7 +48,8 @@ const twgrpo = (...args) => run(process.execPath, ['build/js/cli/main.js', ...ar
 
 run(process.execPath, ['scripts/bootstrap.mjs', '--quiet']);
 const load = (room) => import(new URL(`../build/js/${room}/index.js`, import.meta.url).href);
-const { drawEpisode, drawFloor, generateWorld, LESSON, renderFrame } = await load('world');
+const { drawEpisode, drawFloor, generateWorld, LESSON, renderFrame, traceOf } = await load('world');
+const { labelled, solutionText } = await load('data');
 const { createTinyCheckpoint, Qwen2_5VL } = await load('models');
 const { frameDecoder, resolveSftConfig, runSft } = await load('train');
 const { createLogger } = await load('run');
@@ -61,22 +62,20 @@ const lines = (file) =>
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));
-async function draw(split, first_index, num_videos, questions_per_video) {
-  say(`${num_videos} videos of the split ${split}`);
-  const { jsonl_path } = await generateWorld({
-    ...LESSON,
-    output_dir: world,
-    seed,
-    split,
-    first_index,
-    num_videos,
-    questions_per_video,
-    with_process: true,
-  });
-  return jsonl_path;
-}
-const train = await draw('train', 0, videos, 3);
-const heldOut = await draw('held-out', FIRST_HELD_OUT, NUM_HELD_OUT, 1);
+say(`${NUM_HELD_OUT} held-out videos`);
+const { jsonl_path: heldOut } = await generateWorld({
+  ...LESSON,
+  output_dir: world,
+  seed,
+  split: 'held-out',
+  first_index: FIRST_HELD_OUT,
+  num_videos: NUM_HELD_OUT,
+});
+const { width, height, fps, num_frames } = LESSON;
+const sampled = sampleFrames(videoPreset('correct'), { totalFrames: num_frames, fps });
+const stories = [];
+const train = join(world, 'train.jsonl');
+drawTraining();
 
 const start = join(work, 'start');
 if (!existsSync(start)) {
@@ -160,16 +159,17 @@ for (const [name, options] of [
 writeFileSync(join(output, 'README.md'), card());
 say(`${output} is ready`);
 
-/** Frames of a training video as the video room would sample them, drawn anew from its episode. */
-function drawnFrames(config) {
-  const { width, height, fps, num_frames, kinds, max_options, scene } = LESSON;
-  const decode = frameDecoder(config);
-  const sampled = sampleFrames(videoPreset('correct'), { totalFrames: num_frames, fps });
-  const floor = drawFloor({ width, height });
-  return async (question) => {
-    const index = Number(question.id.split('-')[0]);
-    if (index >= FIRST_HELD_OUT) return decode(question);
-    const { story } = drawEpisode(seed, index, {
+/** Draws the stories of all training videos, and writes their questions with the thinking behind each answer. */
+function drawTraining() {
+  say(`${videos} training videos`);
+  const { kinds, max_options, scene } = LESSON;
+  const times = Array.from(
+    { length: sampled.indices.length / 2 },
+    (_, slice) => (sampled.indices[2 * slice] + sampled.indices[2 * slice + 1]) / 2 / fps,
+  );
+  const records = [];
+  for (let index = 0; index < videos; index++) {
+    const { story, questions } = drawEpisode(seed, index, {
       ...{
         ...scene,
         height: height / width,
@@ -179,6 +179,28 @@ function drawnFrames(config) {
       },
       questionsPerVideo: 3,
     });
+    stories.push({ scene: story.scene, motion: story.motion });
+    for (const [at, question] of questions.entries())
+      records.push({
+        id: `${index}-${at}`,
+        problem: [question.question, ...labelled(question.options)].join('\n'),
+        video: `drawn/${index}`,
+        process: traceOf(question, story, { times }),
+        solution: solutionText(question.answer),
+        dims: { kind: question.kind },
+      });
+  }
+  mkdirSync(world, { recursive: true });
+  writeFileSync(train, `${records.map((record) => JSON.stringify(record)).join('\n')}\n`);
+}
+
+/** Frames of a training video as the video room would sample them; held-out videos are decoded. */
+function drawnFrames(config) {
+  const decode = frameDecoder(config);
+  const floor = drawFloor({ width, height });
+  return async (question) => {
+    const story = stories[Number(question.id.split('-')[0])];
+    if (story === undefined) return decode(question);
     const planes = new Uint8Array(sampled.indices.length * 3 * width * height);
     let at = 0;
     for (const frame of sampled.indices) {
@@ -219,7 +241,7 @@ A Qwen2.5-VL-shaped model of ${(numWeights / 1e6).toFixed(2)} million weights th
 \`twgrpo demo\` starts from, and good for nothing else: it knows ${kinds.length} kinds of question about three coloured objects.
 
 - **Made by** \`node scripts/cold-start.mjs --minutes ${minutes} --videos ${videos} --seed ${seed}\` (torch ${torchVersion()}, ${cpus()[0].model}, ${cpus().length} cores, other work beside it)
-- **Data** ${videos} videos with up to three questions each (\`src/world/lesson.ts\`), frames drawn and not decoded while training; seed ${seed}, indices 0 to ${videos - 1}
+- **Data** videos with up to three questions each (\`src/world/lesson.ts\`), at most ${videos} of them, each seen once, frames drawn and not decoded; seed ${seed}, indices from 0
 - **Training** ${trainingFacts()}
 - **Answers** are tracks, one an option: colour, its cell in each second (\`aa\` upper left to \`dd\` lower right; \`out\`, \`none\`), then the option's letter or \`no\`
 
