@@ -50,8 +50,8 @@ function evaluationLine(step: number, { strict, slices, ...result }: HeldOutResu
 export const sft: CommandDefinition = {
   examples: [
     'twgrpo sft --config recipes/sft-cot.yaml --set model_name_or_path=models/Qwen2.5-VL-7B-Instruct',
-    'twgrpo sft --config recipes/cold-start.yaml --set max_minutes=10',
-    'twgrpo sft --config recipes/cold-start.yaml --dry-run',
+    'twgrpo sft --config recipes/sft-cot.yaml --set max_minutes=60',
+    'twgrpo sft --config recipes/sft-cot.yaml --dry-run',
     'twgrpo sft --resume runs/cold-start',
   ],
   configure: (command) => void runOptions(command),
