@@ -8,9 +8,9 @@
 import {
   type DType,
   embedding,
+  fastLinear,
   fromTypedArray,
   layer_norm,
-  linear as linearOperator,
   rms_norm,
   type Tensor,
 } from '../tensor/index.ts';
@@ -44,10 +44,10 @@ export function weight(params: ModelParams, name: string): Tensor {
 export function linear(params: ModelParams, module: string, x: Tensor): Tensor {
   const biasName = `${module}.bias`;
   const bias = params.weights.has(biasName) ? weight(params, biasName) : undefined;
-  const y = linearOperator(x, weight(params, `${module}.weight`), bias);
+  const y = fastLinear(x, weight(params, `${module}.weight`), bias);
   const adapter = params.adapters?.get(module);
   if (adapter === undefined) return y;
-  const low = linearOperator(linearOperator(x, cast(adapter.A, params.dtype)), cast(adapter.B, params.dtype));
+  const low = fastLinear(fastLinear(x, cast(adapter.A, params.dtype)), cast(adapter.B, params.dtype));
   return y.add(low, { alpha: adapter.scale });
 }
 

@@ -16,7 +16,17 @@
  * Legend: G completions of one prompt, T positions, D hidden size, V vocabulary; R rows and C positions of a chunk.
  */
 
-import { enableGrad, full, grad, noGrad, scope, type Tensor, zeros, zeros_like } from '../tensor/index.ts';
+import {
+  enableGrad,
+  fastLinear,
+  full,
+  grad,
+  noGrad,
+  scope,
+  type Tensor,
+  zeros,
+  zeros_like,
+} from '../tensor/index.ts';
 import {
   accumulationBytes,
   BUFFERS,
@@ -320,7 +330,7 @@ function writeHiddenGradient(
   grad_hidden_GTD: Tensor,
   { temperature = 1 }: ChunkOptions,
 ): void {
-  const grad_RCD = slope_RCV.to({ dtype: lm_head_VD.dtype }).matmul(lm_head_VD);
+  const grad_RCD = fastLinear(slope_RCV.to({ dtype: lm_head_VD.dtype }), lm_head_VD.t());
   if (temperature !== 1) grad_RCD.div_(temperature);
   if (scale_RC !== undefined) grad_RCD.mul_(scale_RC.to({ dtype: grad_RCD.dtype }).unsqueeze(-1));
   grad_hidden_GTD

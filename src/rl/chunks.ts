@@ -9,7 +9,7 @@
  * Legend: G completions of one prompt, T positions, D hidden size, V vocabulary; R rows and C positions of a chunk.
  */
 
-import { noGrad, scope, type Tensor, tensor, zeros } from '../tensor/index.ts';
+import { fastLinear, noGrad, scope, type Tensor, tensor, zeros } from '../tensor/index.ts';
 import { RlError } from './errors.ts';
 
 export interface ScoredTokens {
@@ -105,7 +105,7 @@ export function chunkLogps(
     const hidden_RCD = chunkCells(hidden_GTD, chunk)
       .masked_fill_(chunk.alive_RC.logical_not().unsqueeze(-1), 0)
       .to({ dtype: lm_head_VD.dtype });
-    const logits_RCV = hidden_RCD.matmul(lm_head_VD.t()).to({ dtype: accumulationDtype(lm_head_VD) });
+    const logits_RCV = fastLinear(hidden_RCD, lm_head_VD).to({ dtype: accumulationDtype(lm_head_VD) });
     if (temperature !== 1) logits_RCV.div_(temperature);
     return logits_RCV.log_softmax(-1);
   });

@@ -12,6 +12,7 @@ import { type EncodedPrompt, indexTensor, type Qwen2_5VL } from '../models/index
 import { ConfigError } from '../run/index.ts';
 import {
   cat,
+  dispose,
   fromTypedArray,
   type Generator,
   keep,
@@ -97,7 +98,7 @@ export async function generateGroups(
     Array.from({ length: num_generations }, (__, row) => ({ prompt, row, ids: [], isStopped: false })),
   );
   const record: { logps: Tensor; rows: readonly Row[] }[] = [];
-  const { cache, first } = start(model, prompts, num_generations);
+  const { cache, packed, first } = start(model, prompts, num_generations);
   let logits_RV = first;
   let running: readonly Row[] = all;
   let seen_RV = seenTokens(model, prompts, running, options);
@@ -124,12 +125,13 @@ export async function generateGroups(
       const ids = running.map((row) => row.ids.at(-1)!);
       const positions = running.map((row) => prompts[row.prompt]!.positions.next + index);
       logits_RV = replace(logits_RV, () =>
-        noGrad(() => model.logits(model.decode(ids, positions, (layer) => cache.attendIn(layer)))),
+        noGrad(() => model.logits(model.decode(ids, positions, cache, packed))),
       )!;
     }
     return collect(all, record, prompts.length);
   } finally {
     cache.dispose();
+    dispose(packed);
     logits_RV.dispose();
     seen_RV?.dispose();
     for (const { logps } of record) logps.dispose();
@@ -150,7 +152,7 @@ function start(model: Qwen2_5VL, prompts: readonly EncodedPrompt[], rows: number
           prefills.map(({ layers }) => layers),
           prompts.map(() => rows),
         );
-        return { cache, first };
+        return { cache, packed: model.packDecoder(), first };
       }),
     ),
   );

@@ -6,13 +6,20 @@
  *
  * Shapes: R rows still running, K key/value heads, H query heads, S suffix tokens so far, E head size.
  */
-import { type Attend, indexTensor, type Prefill, sharedPrefixDecode } from '../models/index.ts';
+import {
+  type Attend,
+  type DecodeCaches,
+  indexTensor,
+  type LayerCache,
+  type Prefill,
+  sharedPrefixDecode,
+} from '../models/index.ts';
 import { cat, dispose, empty, keep, scope, type Tensor } from '../tensor/index.ts';
 
 /** Tokens a suffix grows by. */
 const BLOCK = 128;
 
-export class GroupCache {
+export class GroupCache implements DecodeCaches {
   readonly #prefixes: readonly Prefill['layers'][];
   /** Rows still running of each prompt; they lie next to each other. */
   #rowsOfPrompt: number[];
@@ -77,6 +84,15 @@ export class GroupCache {
         row += rows;
       });
       return parts.length === 1 ? parts[0]! : cat(parts, 0);
+    };
+  }
+
+  layer(layer: number): LayerCache {
+    return {
+      prefixes: this.#prefixes.map((layers) => layers[layer]!),
+      rowsOfPrompt: this.#rowsOfPrompt,
+      suffix: this.#suffixes[layer]!,
+      length: this.#length,
     };
   }
 

@@ -11,6 +11,7 @@ export {
 export { type Device, type DType, itemSize, type TypedArray } from './dtype.ts';
 export { benchDirectAdd, engineInfo, getNumThreads, setNumThreads } from './engine.ts';
 export { NativeError } from './errors.ts';
+export { fastLinear } from './fast-linear.ts';
 export { Generator } from './generator.ts';
 export { dispose, keep, liveBytes, liveTensors, scope } from './handle.ts';
 export type { NativeEngineInfo as EngineInfo } from './native.ts';

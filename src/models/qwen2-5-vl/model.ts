@@ -9,8 +9,8 @@ import {
   cat,
   type Device,
   type DType,
+  fastLinear,
   keep,
-  linear,
   noGrad,
   scope,
   type Tensor,
@@ -19,6 +19,7 @@ import { embed, indexTensor, type ModelParams, weight } from '../layers.ts';
 import type { LoraAdapter } from '../lora.ts';
 import { type CompletionHidden, completionHidden, type EncodedPrompt } from './completion.ts';
 import { type ModelConfig, readModelConfig } from './config.ts';
+import { type LayerCache, type PackedDecoder, packDecoder, packedDecoderLayers } from './packed-decoder.ts';
 import { mropePositions, type TextAfterVision, type VisionGrids } from './positions.ts';
 import { type Prefill, prefill } from './prefill.ts';
 import { textRotary } from './rope.ts';
@@ -43,6 +44,14 @@ export interface ModelOptions {
   readonly text_after_vision?: TextAfterVision | undefined;
   /** The folder whose tokenizer and processor files go along when the model is saved. */
   readonly from?: string | undefined;
+}
+
+/** What decoding reads and extends, in two forms. */
+export interface DecodeCaches {
+  /** Attention of a layer's rows to their prompts and pasts; it stores the new keys and values. */
+  attendIn(layer: number): Attend;
+  /** The same as tensors. */
+  layer(layer: number): LayerCache;
 }
 
 export class Qwen2_5VL {
@@ -213,25 +222,34 @@ export class Qwen2_5VL {
     return noGrad(() => prefill(this.params, this.config, this.device, prompt));
   }
 
+  /** A copy of the decoder's weights for `decode`, where that is faster. It belongs to the caller's scope. */
+  packDecoder(): PackedDecoder | undefined {
+    return noGrad(() => packDecoder(this.params, this.config.text_config, this.device));
+  }
+
   /**
    * One new token a row: ids and text positions of R rows to the hidden states (R, D) that predict the next ones; no gradient.
    *
-   * @param attendIn Attention of a layer against the rows' caches; it stores the new keys and values.
+   * @param caches Of each layer; they take the new keys and values.
+   * @param packed From `packDecoder`, after the last change of the weights.
    */
-  decode(ids: readonly number[], positions: readonly number[], attendIn: (layer: number) => Attend): Tensor {
+  decode(
+    ids: readonly number[],
+    positions: readonly number[],
+    caches: DecodeCaches,
+    packed?: PackedDecoder,
+  ): Tensor {
     return scope('decode', () =>
       noGrad(() => {
         const { params, config, device } = this;
+        const text = config.text_config;
         const x = embed(params, 'model.embed_tokens.weight', indexTensor(ids, device));
-        const rotary = textRotary([positions, positions, positions], config.text_config, {
-          dtype: params.dtype,
-          device,
-        });
-        return finalNorm(
-          params,
-          config.text_config,
-          decoderLayers(params, config.text_config, x, rotary, attendIn),
-        );
+        const rotary = textRotary([positions, positions, positions], text, { dtype: params.dtype, device });
+        const h =
+          packed === undefined
+            ? decoderLayers(params, text, x, rotary, (layer) => caches.attendIn(layer))
+            : packedDecoderLayers(packed, text, x, rotary, (layer) => caches.layer(layer));
+        return finalNorm(params, text, h);
       }),
     );
   }
@@ -244,6 +262,6 @@ export class Qwen2_5VL {
   /** (..., D) hidden states after the final norm to float32 logits (..., V). */
   logits(hidden: Tensor): Tensor {
     const name = this.config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
-    return linear(hidden, weight(this.params, name)).to({ dtype: 'float32' });
+    return fastLinear(hidden, weight(this.params, name)).to({ dtype: 'float32' });
   }
 }

@@ -11,13 +11,7 @@
  * Source: transformers 5.18 `modeling_qwen2_5_vl.py` `Qwen2_5_VisionTransformerPretrainedModel`,
  * `modeling_qwen2_vl.py` `Qwen2VisionTransformerPretrainedModel`, `vision_utils.py` `get_vision_window_index`.
  */
-import {
-  cat,
-  linear as linearOperator,
-  scaled_dot_product_attention,
-  scope,
-  type Tensor,
-} from '../../tensor/index.ts';
+import { cat, fastLinear, scaled_dot_product_attention, scope, type Tensor } from '../../tensor/index.ts';
 import {
   indexTensor,
   layerNorm,
@@ -85,7 +79,7 @@ export function encodeVision(
     const device = pixels_PC.device;
     const rotary = mediaRotary(grids, media, config, device);
     const kernel = weight(params, 'visual.patch_embed.proj.weight');
-    let x_PD = linearOperator(pixels_PC.to({ dtype: params.dtype }), kernel.reshape([kernel.shape[0]!, -1]));
+    let x_PD = fastLinear(pixels_PC.to({ dtype: params.dtype }), kernel.reshape([kernel.shape[0]!, -1]));
     x_PD = reorderUnits(x_PD, media, config.spatial_merge_size ** 2, (m) => m.order);
     for (let block = 0; block < config.depth; block++) {
       const isFull = config.window_size === undefined || config.fullatt_block_indexes.includes(block);

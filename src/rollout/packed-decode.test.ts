@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import {
+  CHECKPOINTS,
+  loadGoldenModel,
+  promptInputs,
+  readPrompts,
+} from '../../tests/support/model-goldens.ts';
+import { createLora, LORA_DEFAULTS, type PackedDecoder, type Qwen2_5VL } from '../models/index.ts';
+import { dispose, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
+import { GroupCache } from './kv-cache.ts';
+
+const ROWS = 3;
+
+/** Hidden states of some steps over all golden prompts at once, rows leaving on the way. */
+function decodeSteps(model: Qwen2_5VL, name: string, packed: PackedDecoder | undefined): Tensor[] {
+  const prompts = Object.values(readPrompts(name)).map((golden) => {
+    const encoded = model.encodePrompt(promptInputs(golden, model.config));
+    return { next: encoded.positions.next, layers: model.prefill(encoded).layers };
+  });
+  const cache = new GroupCache(
+    prompts.map(({ layers }) => layers),
+    prompts.map(() => ROWS),
+  );
+  let rows = prompts.flatMap(({ next }) => Array.from({ length: ROWS }, () => next));
+  const hidden: Tensor[] = [];
+  for (let step = 0; step < 5; step++) {
+    if (step === 3) {
+      // The first prompt is finished, the others lose a row each.
+      const staying = [...rows.keys()].filter((i) => i >= ROWS && i % ROWS !== 1);
+      cache.keepRows(staying);
+      rows = staying.map((i) => rows[i]!);
+    }
+    cache.grow();
+    const ids = rows.map((_, i) => 3 + ((7 * i + 11 * step) % 200));
+    const positions = rows.map((next) => next + step);
+    hidden.push(model.decode(ids, positions, cache, packed));
+  }
+  cache.dispose();
+  return hidden;
+}
+
+describe('packed decoding', () => {
+  it.each(CHECKPOINTS)('%s: the same hidden states as layers of single operators', (name) => {
+    const model = loadGoldenModel(name);
+    const before = liveTensors();
+    scope(() =>
+      noGrad(() => {
+        const packed = model.packDecoder();
+        expect(packed).toHaveLength(model.config.text_config.num_hidden_layers);
+        const found = decodeSteps(model, name, packed);
+        const expected = decodeSteps(model, name, undefined);
+        for (const [step, hidden] of found.entries())
+          expect(hidden.tolist()).toBeAllclose(expected[step]!.tolist(), { rtol: 1e-5, atol: 1e-5 });
+      }),
+    );
+    expect(liveTensors()).toBe(before);
+  });
+
+  it('leaves models with an adapter to the single operators', () => {
+    const model = loadGoldenModel('qwen2-5-vl');
+    const adapter = createLora(model.weights, LORA_DEFAULTS, { seed: 1 });
+    model.adapter = adapter;
+    expect(model.packDecoder()).toBeUndefined();
+    model.adapter = undefined;
+    dispose(adapter.weights);
+  });
+});
