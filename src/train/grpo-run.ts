@@ -7,7 +7,7 @@ import { type GenerationConfig, Processor, readGenerationConfig } from '../model
 import { bannedTokenIds, promptLoader, stopTokenIds } from '../rollout/index.ts';
 import { EventWriter, type Logger, TwgrpoError } from '../run/index.ts';
 import { getNumThreads, setNumThreads } from '../tensor/index.ts';
-import { rememberVideos } from '../video/index.ts';
+import { rememberVideos, type VideoLoader } from '../video/index.ts';
 import { Alarms } from './alarms.ts';
 import { checkPrompts } from './check-prompts.ts';
 import { loadOptimizer, readTrainerState, saveTrainingCheckpoint } from './checkpoint.ts';
@@ -29,6 +29,8 @@ export interface GrpoRunOptions {
   readonly resume?: string | undefined;
   /** When aborted, the run finishes its step, saves and returns. */
   readonly signal?: AbortSignal | undefined;
+  /** How videos are read; several runs in one process may share a memory of frames. Default: one of `video_cache_mib`. */
+  readonly readVideo?: VideoLoader | undefined;
   /** Videos are being looked at before training. */
   readonly onCheck?: ((done: number, total: number) => void) | undefined;
   readonly onStart?:
@@ -109,7 +111,7 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   const feed = new ItemFeed({
     questions,
     sampler,
-    load: promptLoader(processor, config, rememberVideos(config.video_cache_mib)),
+    load: promptLoader(processor, config, options.readVideo ?? rememberVideos(config.video_cache_mib)),
     on_bad_video: config.on_bad_video,
     logger,
   });

@@ -10,7 +10,7 @@ export const LESSON = {
   height: 112,
   fps: 4,
   num_frames: 16,
-  kinds: ['present', 'enter', 'leave', 'move', 'direction', 'region'],
+  kinds: ['present', 'enter', 'leave', 'direction', 'region'],
   max_options: 3,
   scene: { uniqueColors: true, numObjects: [3, 3], outsideChance: 0.3, restChance: 0.2, speed: [0.14, 0.26] },
 } as const satisfies Partial<WorldOptions>;

@@ -1,0 +1,212 @@
+/** @file docs/results/study.md and its figure, out of the files of the runs. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { lineChart } from '../../build/js/eval/line-chart.js';
+import { readGrid } from './grid.mjs';
+import { meanInterval, pairedTest } from './statistics.mjs';
+
+const WAYS = [
+  ['sampled', 'temperature 1'],
+  ['greedy', 'greedy'],
+];
+
+/**
+ * @param {string} results folder of the runs' JSON
+ * @param {string} docs folder the page and the figure are written to
+ */
+export function writeReport(results, docs) {
+  const grid = readGrid();
+  const runs = readdirSync(results)
+    .filter((name) => /-s\d+\.json$/.test(name))
+    .map((name) => JSON.parse(readFileSync(join(results, name), 'utf8')));
+  const start = JSON.parse(readFileSync(join(results, 'start.json'), 'utf8'));
+  const about = JSON.parse(readFileSync(join(results, 'about.json'), 'utf8'));
+  writeFileSync(join(docs, 'study.svg'), figure(runs, grid));
+  writeFileSync(join(docs, 'study.md'), page({ runs, start, about, grid }));
+}
+
+function page({ runs, start, about, grid }) {
+  const { centre, factors, cells } = grid;
+  const core = runs.filter(({ levels }) => levels !== undefined);
+  const steps = Math.max(...runs.map((run) => run.steps));
+  const numSeeds = new Set(runs.map(({ seed }) => seed)).size;
+  const effects = Object.entries(factors).flatMap(([factor, levels]) => effectsOf(core, factor, levels));
+  const changes = cells
+    .filter(({ levels }) => levels === undefined)
+    .flatMap(({ name }) => changesOf(runs, centre, name));
+  return `# What each part of the method does, other things equal
+
+Written by \`node scripts/study.mjs report\` out of the runs in [study/](study/), one JSON file a run.
+
+The paper's ablation changes several things at once. Here are three of them in every combination (normalisation of the loss by
+sequence or by token, vision tower frozen or trained, token weights off or on), and then one change at a time from the cell \`${centre}\`.
+Every run starts from the same model, takes ${steps} steps of 8 questions with 8 answers each, and answers the same
+${start.sampled.right.length} held-out questions (kinds: ${start.kinds.join(', ')}). ${numSeeds} seeds a cell; a seed sets the order of the questions and the sampling.
+
+\`\`\`sh
+node scripts/study.mjs run                                              # all of it, on all cores, goes on after a stop
+node scripts/study.mjs run --cells weights-std --seeds 3 --results /tmp/one   # any run again
+\`\`\`
+
+${about.machine}; start ${about.model}; ${runs.length} runs, ${(runs.reduce((sum, { seconds }) => sum + seconds, 0) / 60).toFixed(0)} minutes of training in all.
+
+${verdict(effects, changes, runs, start)}
+
+![Reward, its spread, length and entropy over the steps, weights off and on](study.svg)
+
+## Cells
+
+Strict accuracy in % (the chosen set is the right set), mean over seeds and 95 % interval (Student); before training ${percent(start.sampled.strict)} at temperature 1 and ${percent(start.greedy.strict)} greedy.
+
+| cell | runs | temperature 1 | greedy | tokens an answer |
+|---|---:|---|---|---:|
+${cells
+  .map(({ name }) => cellRow(runs, name))
+  .filter(Boolean)
+  .join('\n')}
+
+## The three choices
+
+Mean difference of the second level to the first over pairs of runs that agree in seed and in the other two choices, in points of strict accuracy, with its
+95 % interval; p by a sign-flip test over the pairs.
+
+| choice | answers | pairs | difference | p |
+|---|---|---:|---|---:|
+${effects.map(effectRow).join('\n')}
+
+## One change at a time
+
+Against \`${centre}\` of the same seed.
+
+| change | answers | pairs | difference | p |
+|---|---|---:|---|---:|
+${changes.map(effectRow).join('\n')}
+
+## Spread of the reward and length
+
+The paper reports a lower spread of the reward within groups and shorter answers with token weights. Means over the last quarter of the steps, weights on minus off, over the pairs of the core:
+
+| figure | pairs | difference | p |
+|---|---:|---|---:|
+${curveRows(core)}
+
+With ${numSeeds} seeds the smallest p of a single change is ${(2 / 2 ** numSeeds).toFixed(3)}, and with this many comparisons some p below 0.05 are expected by chance alone:
+read the intervals, and take single small p values for what they are.
+`;
+}
+
+const strictOf = (way) => (run) => 100 * run.after[way].strict;
+
+function effectsOf(core, factor, [first, second]) {
+  const others = ({ levels, seed }) => JSON.stringify([{ ...levels, [factor]: '' }, seed]);
+  const base = new Map(
+    core.filter(({ levels }) => levels[factor] === first).map((run) => [others(run), run]),
+  );
+  const pairs = core
+    .filter(({ levels }) => levels[factor] === second)
+    .flatMap((run) => (base.has(others(run)) ? [[base.get(others(run)), run]] : []));
+  return WAYS.map(([way, words]) =>
+    compared(`${factor}: ${second} against ${first}`, words, pairs, strictOf(way)),
+  );
+}
+
+function changesOf(runs, centre, name) {
+  const base = new Map(runs.filter(({ cell }) => cell === centre).map((run) => [run.seed, run]));
+  const pairs = runs
+    .filter(({ cell, seed }) => cell === name && base.has(seed))
+    .map((run) => [base.get(run.seed), run]);
+  return WAYS.map(([way, words]) => compared(name, words, pairs, strictOf(way)));
+}
+
+function compared(name, words, pairs, value) {
+  const differences = pairs.map(([first, second]) => value(second) - value(first));
+  return { name, words, n: pairs.length, ...meanInterval(differences), p: pairedTest(differences) };
+}
+
+const signed = (value) => `${value >= 0 ? '+' : '−'}${Math.abs(value).toFixed(1)}`;
+const effectRow = ({ name, words, n, mean, low, high, p }) =>
+  n === 0
+    ? `| ${name} | ${words} | 0 | not run | |`
+    : `| ${name} | ${words} | ${n} | ${signed(mean)} (${signed(low)} to ${signed(high)}) | ${p.toFixed(3)} |`;
+
+function cellRow(runs, name) {
+  const own = runs.filter(({ cell }) => cell === name);
+  if (own.length === 0) return undefined;
+  const text = (way) => {
+    const { mean, low, high } = meanInterval(own.map(strictOf(way)));
+    return own.length > 1 ? `${mean.toFixed(1)} (${low.toFixed(1)}–${high.toFixed(1)})` : mean.toFixed(1);
+  };
+  const length = meanInterval(own.map(({ after }) => after.sampled.length)).mean;
+  return `| ${name} | ${own.length} | ${text('sampled')} | ${text('greedy')} | ${length.toFixed(1)} |`;
+}
+
+function curveRows(core) {
+  const others = ({ levels, seed }) => JSON.stringify([levels.loss, levels.vision, seed]);
+  const off = new Map(core.filter(({ levels }) => levels.weights === 'off').map((run) => [others(run), run]));
+  const pairs = core
+    .filter((run) => run.levels.weights === 'on' && off.has(others(run)))
+    .map((run) => [off.get(others(run)), run]);
+  const late = (name) => (run) => {
+    const values = run.curves[name].slice(Math.floor(0.75 * run.curves[name].length));
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  };
+  return [
+    ['reward', 'mean reward (0 to 2)'],
+    ['reward_std', 'standard deviation of the reward in a group'],
+    ['length', 'tokens a completion'],
+    ['entropy', 'entropy in nats a token'],
+  ]
+    .map(([name, words]) => {
+      const { n, mean, low, high, p } = compared(name, words, pairs, late(name));
+      return `| ${words} | ${n} | ${mean.toFixed(4)} (${low.toFixed(4)} to ${high.toFixed(4)}) | ${p.toFixed(3)} |`;
+    })
+    .join('\n');
+}
+
+/** Plain words that follow from the numbers. */
+function verdict(effects, changes, runs, start) {
+  const sentence = ({ name, words, n, mean, low, high }) => {
+    if (n === 0) return `${name} was not run.`;
+    const range = `${signed(mean)} points (${signed(low)} to ${signed(high)})`;
+    const isClear = low > 0 || high < 0;
+    return `**${name}**, ${words}: ${range}, ${isClear ? `a ${mean > 0 ? 'gain' : 'loss'} beyond the spread of seeds` : 'no difference that these runs can tell from 0'}.`;
+  };
+  const gain = meanInterval(runs.map(({ after }) => 100 * (after.sampled.strict - start.sampled.strict)));
+  const sampled = ({ words }) => words === 'temperature 1';
+  return [
+    `Training moved strict accuracy at temperature 1 by ${signed(gain.mean)} points on average over all runs. What the parts do, at temperature 1:`,
+    '',
+    ...[...effects, ...changes].filter(sampled).map((effect) => `- ${sentence(effect)}`),
+  ].join('\n');
+}
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+/** Four panels: means over all runs of the core with weights off and on. */
+function figure(runs, { factors }) {
+  const core = runs.filter(({ levels }) => levels !== undefined);
+  const steps = Array.from({ length: Math.min(...core.map((run) => run.steps)) }, (_, i) => i + 1);
+  const colors = ['#6b7280', '#c2410c'];
+  const curves = (name) =>
+    factors.weights.map((level, i) => {
+      const own = core.filter(({ levels }) => levels.weights === level);
+      const values = steps.map(
+        (_, at) => own.reduce((sum, run) => sum + run.curves[name][at], 0) / own.length,
+      );
+      return { name: `weights ${level}`, color: colors[i], values };
+    });
+  const panels = [
+    ['Reward', 'reward'],
+    ['Spread of the reward in a group', 'reward_std'],
+    ['Tokens a completion', 'length'],
+    ['Entropy in nats a token', 'entropy'],
+  ].map(([title, name]) => lineChart({ title, steps, curves: curves(name) }));
+  const [width, height] = [420, 220];
+  const placed = panels.map((svg, i) =>
+    svg.replace(
+      '<svg ',
+      `<svg x="${(i % 2) * width}" y="${Math.floor(i / 2) * height}" width="${width}" height="${height}" `,
+    ),
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${2 * width} ${2 * height}" color="#111"><rect width="100%" height="100%" fill="#fff"/>${placed.join('')}</svg>\n`;
+}
