@@ -7,11 +7,13 @@
  * Every training video is seen once: a model of this size learns a few thousand videos by heart. So they are drawn as frames
  * and never written; they differ from decoded ones by the few grey levels that H.264 loses. Held-out videos are MP4 files.
  *
- *   node scripts/cold-start.mjs [--minutes 60] [--videos 80000] [--seed 1] [--work runs/cold-start] [--output assets/cold-start]
+ *   node scripts/cold-start.mjs [--minutes 60 | --steps 470] [--videos 80000] [--seed 1] [--work runs/cold-start] [--output assets/cold-start]
+ *   node scripts/cold-start.mjs --eye frame --output runs/cold-start/frame   a rival that is shown one frame (or none) of each video
+ *   node scripts/cold-start.mjs --card runs/cold-start/frame,runs/cold-start/none   write the card, rivals included
+ *   node scripts/cold-start.mjs --check                      ask the model in --output again and compare with its card
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -20,41 +22,41 @@ import { parse } from 'yaml';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({
   options: {
-    minutes: { type: 'string', default: '60' },
+    minutes: { type: 'string' },
+    steps: { type: 'string' },
     videos: { type: 'string', default: '80000' },
     seed: { type: 'string', default: '1' },
     work: { type: 'string', default: 'runs/cold-start' },
     output: { type: 'string', default: 'assets/cold-start' },
+    eye: { type: 'string', default: 'video' },
+    card: { type: 'string' },
+    check: { type: 'boolean', default: false },
   },
 });
-const { work, output } = values;
-const [minutes, videos, seed] = [Number(values.minutes), Number(values.videos), Number(values.seed)];
-
-/** Indices of the held-out videos begin here; the demo's begin at 10 million. */
-const FIRST_HELD_OUT = 5_000_000;
-const NUM_HELD_OUT = 1000;
+const { work, output, eye } = values;
+const [videos, seed] = [Number(values.videos), Number(values.seed)];
 
 const say = (text) => process.stderr.write(`[cold-start] ${text}\n`);
 
-function run(program, args) {
-  say(`${program} ${args.join(' ')}`);
-  const { status, signal } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-  if (status !== 0) {
-    say(`stopped (${signal ?? `exit code ${status}`}); the same command goes on`);
-    process.exit(status ?? 1);
-  }
-}
-const twgrpo = (...args) => run(process.execPath, ['build/js/cli/main.js', ...args]);
-
-run(process.execPath, ['scripts/bootstrap.mjs', '--quiet']);
+const bootstrap = spawnSync(process.execPath, ['scripts/bootstrap.mjs', '--quiet'], {
+  cwd: root,
+  stdio: 'inherit',
+});
+if (bootstrap.status !== 0) process.exit(bootstrap.status ?? 1);
 const load = (room) => import(new URL(`../build/js/${room}/index.js`, import.meta.url).href);
-const { drawEpisode, drawFloor, generateWorld, LESSON, renderFrame, traceOf } = await load('world');
+const { drawEpisode, drawFloor, LESSON, renderFrame, traceOf } = await load('world');
 const { labelled, solutionText } = await load('data');
 const { createTinyCheckpoint, Qwen2_5VL } = await load('models');
 const { frameDecoder, resolveSftConfig, runSft } = await load('train');
 const { createLogger } = await load('run');
 const { fromTypedArray, keep } = await load('tensor');
 const { sampleFrames, videoPreset } = await load('video');
+const { EYES, heldOutSet, knownKinds, MAX_COMPLETION_LENGTH, NUM_HELD_OUT, shownFrames } = await import(
+  './cold-start/held-out.mjs'
+);
+const { card } = await import('./cold-start/card.mjs');
+const { describeMachine, machine } = await import('../bench/harness.mjs');
+if (!EYES.includes(eye)) throw new Error(`--eye ${eye}: expected one of ${EYES.join(', ')}`);
 
 const world = join(work, 'world');
 const lines = (file) =>
@@ -62,15 +64,24 @@ const lines = (file) =>
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));
+const readScores = (folder) => JSON.parse(readFileSync(join(folder, 'scores.json'), 'utf8'));
+
+if (values.card !== undefined) {
+  const rivals = values.card.split(',').filter(Boolean).map(readScores);
+  writeFileSync(
+    join(output, 'README.md'),
+    card(readScores(output), Object.fromEntries(rivals.map((one) => [one.eye, one]))),
+  );
+  say(`${output}/README.md is written`);
+  process.exit();
+}
+
 say(`${NUM_HELD_OUT} held-out videos`);
-const { jsonl_path: heldOut } = await generateWorld({
-  ...LESSON,
-  output_dir: world,
-  seed,
-  split: 'held-out',
-  first_index: FIRST_HELD_OUT,
-  num_videos: NUM_HELD_OUT,
-});
+const heldOut = await heldOutSet(world, values.check ? readScores(output).seed : seed);
+if (values.check) {
+  await check();
+  process.exit();
+}
 const { width, height, fps, num_frames } = LESSON;
 const sampled = sampleFrames(videoPreset('correct'), { totalFrames: num_frames, fps });
 const stories = [];
@@ -107,7 +118,11 @@ if (!existsSync(start)) {
   });
 }
 
-const runFolder = join(work, 'run');
+const runFolder = join(work, eye === 'video' ? 'run' : `run-${eye}`);
+const length =
+  values.steps === undefined
+    ? { max_minutes: Number(values.minutes ?? 60) }
+    : { max_steps: Number(values.steps) };
 const layers = [
   {
     source: 'recipes/cold-start.yaml',
@@ -116,8 +131,8 @@ const layers = [
   {
     source: 'scripts/cold-start.mjs',
     values: {
-      ...{ model_name_or_path: start, jsonl_path: train, eval_jsonl_path: heldOut, video_root: world },
-      ...{ output_dir: runFolder, max_minutes: minutes, seed },
+      ...{ model_name_or_path: start, jsonl_path: train, eval_jsonl_path: heldOut.jsonl, video_root: world },
+      ...{ output_dir: runFolder, max_completion_length: MAX_COMPLETION_LENGTH, seed, ...length },
     },
   },
 ];
@@ -142,22 +157,50 @@ const numWeights = [...model.parameters().values()].reduce((sum, weight) => sum 
 model.save(output, { replace: true });
 model.dispose();
 
-const scores = {};
-for (const [name, options] of [
-  ['greedy', ['--temperature', '0']],
-  ['sampled', ['--temperature', '1', '--seed', String(seed)]],
-]) {
-  const folder = join(work, `eval-${name}`);
-  twgrpo(
-    'eval',
-    ...['--model', output, '--data', heldOut, '--video-root', world, '--output-dir', folder],
-    ...['--protocol', 'tw-grpo', '--prompt-template', 'plain', '--max-frames', '8', '--max-pixels', '12544'],
-    ...['--max-completion-length', '96', '--batch-size', '32', ...options],
-  );
-  scores[name] = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')).accuracy;
-}
-writeFileSync(join(output, 'README.md'), card());
+const { step, num_questions } = lines(join(runFolder, 'metrics.jsonl')).findLast(
+  (row) => row.num_questions !== undefined,
+);
+const given = [
+  ...(values.steps === undefined ? ['--minutes', values.minutes ?? '60'] : ['--steps', values.steps]),
+  ...['--videos', values.videos, '--seed', values.seed],
+  ...(eye === 'video' ? [] : ['--eye', eye]),
+];
+const scores = {
+  ...{ eye, seed, num_weights: numWeights },
+  made_by: `node scripts/cold-start.mjs ${given.join(' ')}`,
+  training: `${step} steps of 24 videos, ${num_questions} questions`,
+  machine: describeMachine(machine()).split('\n')[0],
+  kinds: await knownKinds(output, heldOut, { eye, folder: join(work, `eval-${eye}`), seed }),
+};
+writeFileSync(join(output, 'scores.json'), `${JSON.stringify(scores, null, 2)}\n`);
+writeFileSync(join(output, 'README.md'), card(scores, {}));
 say(`${output} is ready`);
+
+/** Asks again; says where the answers leave the intervals of the card. */
+async function check() {
+  const stored = readScores(output);
+  const found = await knownKinds(output, heldOut, {
+    eye: stored.eye,
+    folder: join(work, 'eval-check'),
+    seed: stored.seed,
+  });
+  let isEqual = true;
+  for (const [kind, { n, greedy, sampled: drawn }] of Object.entries(found)) {
+    for (const [way, now] of Object.entries({ greedy, sampled: drawn })) {
+      const { strict, low, high } = stored.kinds[kind][way];
+      const isIn = low <= now.strict && now.strict <= high;
+      isEqual &&= isIn;
+      const [is, was, from, to] = [now.strict, strict, low, high].map((share) =>
+        (100 * share).toFixed(1).padStart(5),
+      );
+      process.stdout.write(
+        `${kind.padEnd(10)} ${way.padEnd(8)} ${n} questions  now ${is} %, card ${was} % (${from}–${to})${isIn ? '' : '  OUTSIDE'}\n`,
+      );
+    }
+  }
+  process.stdout.write(isEqual ? 'all within the intervals of the card\n' : 'the card does not hold\n');
+  process.exitCode = isEqual ? 0 : 1;
+}
 
 /** Draws the stories of all training videos, and writes their questions with the thinking behind each answer. */
 function drawTraining() {
@@ -202,12 +245,16 @@ function drawnFrames(config) {
     const story = stories[Number(question.id.split('-')[0])];
     if (story === undefined) return decode(question);
     const planes = new Uint8Array(sampled.indices.length * 3 * width * height);
+    const places = shownFrames(eye, sampled.indices.length);
     let at = 0;
-    for (const frame of sampled.indices) {
+    for (const [place] of sampled.indices.entries()) {
+      if (places === undefined) break;
+      const frame = sampled.indices[places[place]];
       const rgb = renderFrame(story.scene, story.motion, frame / fps, { width, height }, floor);
       for (let channel = 0; channel < 3; channel++)
         for (let i = channel; i < rgb.length; i += 3) planes[at++] = rgb[i];
     }
+    if (places === undefined) planes.fill(160);
     const frames = keep(fromTypedArray(planes, [sampled.indices.length, 3, height, width]));
     return { frames, secondPerGridS: sampled.secondPerGridS };
   };
@@ -216,64 +263,4 @@ function drawnFrames(config) {
 function newestCheckpoint() {
   const { step } = lines(join(runFolder, 'metrics.jsonl')).at(-1);
   return `checkpoint-${step}`;
-}
-
-function card() {
-  const percent = (share) => `${(100 * share).toFixed(1)}`;
-  const cell = ({ strict, strict_interval: { low, high } }) =>
-    `${percent(strict)} (${percent(low)}–${percent(high)})`;
-  const constant = bestConstants();
-  const kinds = Object.keys(scores.greedy.by.kind);
-  const rows = [
-    ...kinds.map((kind) => [kind, scores.greedy.by.kind[kind], scores.sampled.by.kind[kind], constant[kind]]),
-    ['all', scores.greedy.overall, scores.sampled.overall, undefined],
-  ].map(
-    ([kind, greedy, sampled, best]) =>
-      `| ${kind} | ${greedy.n} | ${cell(greedy)} | ${cell(sampled)} | ${best === undefined ? '' : percent(best)} |`,
-  );
-  return `---
-license: apache-2.0
-library_name: twgrpo
----
-# Cold start
-
-A Qwen2.5-VL-shaped model of ${(numWeights / 1e6).toFixed(2)} million weights that has learned to look at short synthetic videos. It is where
-\`twgrpo demo\` starts from, and good for nothing else: it knows ${kinds.length} kinds of question about three coloured objects.
-
-- **Made by** \`node scripts/cold-start.mjs --minutes ${minutes} --videos ${videos} --seed ${seed}\` (torch ${torchVersion()}, ${cpus()[0].model}, ${cpus().length} cores, other work beside it)
-- **Data** videos with up to three questions each (\`src/world/lesson.ts\`), at most ${videos} of them, each seen once, frames drawn and not decoded; seed ${seed}, indices from 0
-- **Training** ${trainingFacts()}
-- **Answers** are tracks, one an option: colour, its cell in each second (\`aa\` upper left to \`dd\` lower right; \`out\`, \`none\`), then the option's letter or \`no\`
-
-Strict accuracy (the chosen set is the right set) on ${NUM_HELD_OUT} held-out videos, indices ${FIRST_HELD_OUT} and on, with 95 % Wilson intervals:
-
-| kind | questions | greedy % | temperature 1 % | best constant answer % |
-|---|---:|---|---|---:|
-${rows.join('\n')}
-
-The best constant answer is the letter set that is most often right among the held-out questions of the kind. A model without video and one
-with a single frame have not been trained; \`twgrpo world generate\` prints what such shortcuts score.
-`;
-}
-
-function bestConstants() {
-  const counts = {};
-  for (const { dims, solution } of lines(heldOut)) {
-    counts[dims.kind] ??= { total: 0, by: {} };
-    const kind = counts[dims.kind];
-    kind.total++;
-    kind.by[solution] = (kind.by[solution] ?? 0) + 1;
-  }
-  return Object.fromEntries(
-    Object.entries(counts).map(([kind, { total, by }]) => [kind, Math.max(...Object.values(by)) / total]),
-  );
-}
-
-function trainingFacts() {
-  const last = lines(join(runFolder, 'metrics.jsonl')).findLast((row) => row.num_questions !== undefined);
-  return `${last.step} steps of 24 videos, ${last.num_questions} questions seen, ${minutes} minutes of wall time; Muon 0.02 and AdamW 3e-3 (\`recipes/cold-start.yaml\`)`;
-}
-
-function torchVersion() {
-  return JSON.parse(readFileSync(join(root, 'build', 'engine.json'), 'utf8')).torch_version ?? 'as installed';
 }

@@ -1,0 +1,51 @@
+/** @file The card of a cold-start model, out of its scores. */
+
+const percent = (share) => (100 * share).toFixed(1);
+const cell = ({ strict, low, high }) => `${percent(strict)} (${percent(low)}–${percent(high)})`;
+const RIVAL_WORDS = { frame: 'single frame', none: 'no video' };
+
+/** @param scores `scores.json`, see scripts/cold-start.mjs @param {Record<string, object>} rivals scores by eye */
+export function card(scores, rivals) {
+  const { made_by, training, kinds, num_weights, machine } = scores;
+  const eyes = Object.keys(rivals);
+  const rows = Object.entries(kinds).map(([kind, { n, greedy, sampled, best_constant }]) => {
+    const others = eyes.map((eye) => cell(rivals[eye].kinds[kind].greedy));
+    return `| ${[kind, n, cell(greedy), cell(sampled), percent(best_constant), ...others].join(' | ')} |`;
+  });
+  const header = [
+    'kind',
+    'questions',
+    'greedy %',
+    'temperature 1 %',
+    'best constant %',
+    ...eyes.map((eye) => `${RIVAL_WORDS[eye]} %`),
+  ];
+  return `---
+license: apache-2.0
+library_name: twgrpo
+---
+# Cold start
+
+A Qwen2.5-VL-shaped model of ${(num_weights / 1e6).toFixed(2)} million weights that has learned to look at short synthetic videos. It is where
+\`twgrpo demo\` starts from, and good for nothing else: it was trained on ${Object.keys(kinds).length - 1} kinds of question about three coloured objects.
+
+- **Made by** \`${made_by}\` (${machine})
+- **Data** videos with up to three questions each (\`src/world/lesson.ts\`), each seen once, frames drawn and not decoded
+- **Training** ${training}; Muon and AdamW by \`recipes/cold-start.yaml\`
+- **Answers** are tracks, one an option: colour, its cell in each second (\`aa\` upper left to \`dd\` lower right; \`out\`, \`none\`), then the option's letter or \`no\`
+
+Strict accuracy (the chosen set is the right set) on the held-out videos, with 95 % Wilson intervals:
+
+| ${header.join(' | ')} |
+|---|---:|${header
+    .slice(2)
+    .map(() => '---')
+    .join('|')}|
+${rows.join('\n')}
+
+The best constant answer is the letter set that is most often right among the held-out questions of the kind.
+${eyes.map((eye) => `The model of "${RIVAL_WORDS[eye]}" (greedy) had the same training by \`${rivals[eye].made_by}\`${eye === 'frame' ? ', with the middle frame in place of every frame' : ', with an empty floor in place of every frame'}.`).join('\n')}
+
+\`node scripts/cold-start.mjs --check\` asks the model again and compares with this table.
+`;
+}

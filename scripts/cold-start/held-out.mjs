@@ -1,0 +1,135 @@
+/** @file What a cold-start model knows: its answers to held-out videos, kind by kind, with what it is shown of them. */
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { readItems } from '../../build/js/data/index.js';
+import { accuracy, evaluate } from '../../build/js/eval/index.js';
+import { Processor, Qwen2_5VL, readGenerationConfig } from '../../build/js/models/index.js';
+import { bannedTokenIds, promptLoader, stopTokenIds, toQuestion } from '../../build/js/rollout/index.js';
+import { createLogger, createProgress } from '../../build/js/run/index.js';
+import { full, scope, tensor } from '../../build/js/tensor/index.js';
+import { loadVideo } from '../../build/js/video/index.js';
+import { generateWorld, LESSON } from '../../build/js/world/index.js';
+
+/** Indices of the held-out videos begin here; the demo's begin at 10 million. */
+const FIRST_HELD_OUT = 5_000_000;
+export const NUM_HELD_OUT = 1000;
+export const MAX_COMPLETION_LENGTH = 96;
+/** Grey of the floor, which stands for nothing at all. */
+const FLOOR = 160;
+
+/** What a model is shown of a video: all of it, its middle frame in place of every frame, or nothing. */
+export const EYES = ['video', 'frame', 'none'];
+
+/** @param {number} length @returns the frame that is shown in each place; undefined: none */
+export function shownFrames(eye, length) {
+  const all = Array.from({ length }, (_, i) => i);
+  return { video: all, frame: all.map(() => Math.floor(length / 2)), none: undefined }[eye];
+}
+
+/** @returns {Promise<{ jsonl: string, video_root: string }>} */
+export async function heldOutSet(folder, seed) {
+  const { jsonl_path, video_root } = await generateWorld({
+    ...LESSON,
+    output_dir: folder,
+    seed,
+    split: 'held-out',
+    first_index: FIRST_HELD_OUT,
+    num_videos: NUM_HELD_OUT,
+  });
+  return { jsonl: jsonl_path, video_root };
+}
+
+/**
+ * Strict accuracy of both ways of answering by kind of question, with 95 % Wilson intervals, and what the best constant answer gets.
+ * @returns {Promise<Record<string, { n: number, best_constant: number, greedy: object, sampled: object }>>} by kind, and `all`
+ */
+export async function knownKinds(path, { jsonl, video_root }, { eye, folder, seed }) {
+  const questions = readItems(jsonl).items.map((item) => toQuestion(item, { video_root }));
+  const processor = Processor.fromPretrained(path);
+  const model = Qwen2_5VL.fromPretrained(path, { dtype: 'float32', text_after_vision: 'spatial' });
+  const generation = readGenerationConfig(path, model.config);
+  const load = promptLoader(
+    processor,
+    {
+      ...{
+        video: 'correct',
+        max_frames: 8,
+        max_pixels: 112 * 112,
+        prompt_template: 'plain',
+        question_type: 'mixed',
+      },
+      max_prompt_length: model.config.text_config.max_position_embeddings,
+    },
+    async (...given) => shown(await loadVideo(...given), eye),
+  );
+  const answers = {};
+  for (const [way, sampling] of [
+    ['greedy', { greedy: true }],
+    ['sampled', { temperature: 1 }],
+  ]) {
+    const output_dir = join(folder, way);
+    rmSync(output_dir, { recursive: true, force: true });
+    const progress = createProgress({ total: questions.length, label: way });
+    const { rows } = await evaluate({
+      ...{ model, processor, questions, load, output_dir, sampling, seed },
+      settings: { model: path, way, seed, eye },
+      max_completion_length: MAX_COMPLETION_LENGTH,
+      answer_parser: 'tolerant',
+      stop_token_ids: stopTokenIds(generation, model.config),
+      banned_token_ids: bannedTokenIds(processor, generation),
+      batch_size: 32,
+      logger: createLogger({ quiet: true, fd: 2 }),
+      onProgress: (done) => progress.update(done),
+    });
+    progress.stop();
+    answers[way] = rows;
+  }
+  model.dispose();
+  const kinds = [...new Set(answers.greedy.map(({ dims }) => dims.kind))].sort();
+  const solutions = readFileSync(jsonl, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const share = (rows) => {
+    const { strict, strict_interval } = accuracy(rows);
+    return { strict, ...strict_interval };
+  };
+  const row = (isIn) => {
+    const own = (way) => answers[way].filter(({ dims }) => isIn(dims.kind));
+    return {
+      n: own('greedy').length,
+      best_constant: bestConstant(solutions.filter(({ dims }) => isIn(dims.kind))),
+      greedy: share(own('greedy')),
+      sampled: share(own('sampled')),
+    };
+  };
+  return Object.fromEntries([
+    ...kinds.map((kind) => [kind, row((one) => one === kind)]),
+    ['all', row(() => true)],
+  ]);
+}
+
+/** The video with the frames that the eye sees in place of its own. */
+function shown(video, eye) {
+  if (eye === 'video') return video;
+  const { frames } = video;
+  const places = shownFrames(eye, frames.shape[0]);
+  const seen = scope(() =>
+    places === undefined
+      ? full(frames.shape, FLOOR, { dtype: 'uint8' })
+      : frames.index_select(0, tensor(places, { dtype: 'int64' })),
+  );
+  frames.dispose();
+  return { ...video, frames: seen };
+}
+
+/** Share of the questions whose solution is the commonest one of their kind. */
+function bestConstant(records) {
+  const byKind = new Map();
+  for (const { dims, solution } of records) {
+    const counts = byKind.get(dims.kind) ?? new Map();
+    byKind.set(dims.kind, counts.set(solution, (counts.get(solution) ?? 0) + 1));
+  }
+  const most = [...byKind.values()].map((counts) => Math.max(...counts.values()));
+  return most.reduce((sum, count) => sum + count, 0) / records.length;
+}
