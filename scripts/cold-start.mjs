@@ -8,12 +8,13 @@
  * and never written; they differ from decoded ones by the few grey levels that H.264 loses. Held-out videos are MP4 files.
  *
  *   node scripts/cold-start.mjs [--minutes 60 | --steps 470] [--videos 80000] [--seed 1] [--work runs/cold-start] [--output assets/cold-start]
+ *   node scripts/cold-start.mjs --from runs/first --rate 0.5 …   go on from a model, with half the learning rates
  *   node scripts/cold-start.mjs --eye frame --output runs/cold-start/frame   a rival that is shown one frame (or none) of each video
  *   node scripts/cold-start.mjs --card runs/cold-start/frame,runs/cold-start/none   write the card, rivals included
  *   node scripts/cold-start.mjs --check                      ask the model in --output again and compare with its card
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -29,6 +30,8 @@ const { values } = parseArgs({
     work: { type: 'string', default: 'runs/cold-start' },
     output: { type: 'string', default: 'assets/cold-start' },
     eye: { type: 'string', default: 'video' },
+    from: { type: 'string' },
+    rate: { type: 'string', default: '1' },
     card: { type: 'string' },
     check: { type: 'boolean', default: false },
   },
@@ -89,7 +92,8 @@ const train = join(world, 'train.jsonl');
 drawTraining();
 
 const start = join(work, 'start');
-if (!existsSync(start)) {
+if (values.from !== undefined) cpSync(values.from, start, { recursive: true });
+else if (!existsSync(start)) {
   createTinyCheckpoint(start, {
     seed,
     corpus: lines(train)
@@ -123,16 +127,17 @@ const length =
   values.steps === undefined
     ? { max_minutes: Number(values.minutes ?? 60) }
     : { max_steps: Number(values.steps) };
+const recipe = parse(readFileSync(join(root, 'recipes', 'cold-start.yaml'), 'utf8'));
+const rates = Object.fromEntries(
+  ['learning_rate', 'muon_learning_rate'].map((name) => [name, recipe[name] * Number(values.rate)]),
+);
 const layers = [
-  {
-    source: 'recipes/cold-start.yaml',
-    values: parse(readFileSync(join(root, 'recipes', 'cold-start.yaml'), 'utf8')),
-  },
+  { source: 'recipes/cold-start.yaml', values: recipe },
   {
     source: 'scripts/cold-start.mjs',
     values: {
       ...{ model_name_or_path: start, jsonl_path: train, eval_jsonl_path: heldOut.jsonl, video_root: world },
-      ...{ output_dir: runFolder, max_completion_length: MAX_COMPLETION_LENGTH, seed, ...length },
+      ...{ output_dir: runFolder, max_completion_length: MAX_COMPLETION_LENGTH, seed, ...length, ...rates },
     },
   },
 ];
@@ -164,10 +169,16 @@ const given = [
   ...(values.steps === undefined ? ['--minutes', values.minutes ?? '60'] : ['--steps', values.steps]),
   ...['--videos', values.videos, '--seed', values.seed],
   ...(eye === 'video' ? [] : ['--eye', eye]),
+  ...(values.from === undefined ? [] : ['--from', values.from, '--rate', values.rate]),
 ];
+/** What the model it went on from was made by. */
+const before =
+  values.from !== undefined && existsSync(join(values.from, 'scores.json'))
+    ? [readScores(values.from).made_by]
+    : [];
 const scores = {
   ...{ eye, seed, num_weights: numWeights },
-  made_by: `node scripts/cold-start.mjs ${given.join(' ')}`,
+  made_by: [...before, `node scripts/cold-start.mjs ${given.join(' ')}`].join(' && '),
   training: `${step} steps of 24 videos, ${num_questions} questions`,
   machine: describeMachine(machine()).split('\n')[0],
   kinds: await knownKinds(output, heldOut, { eye, folder: join(work, `eval-${eye}`), seed }),

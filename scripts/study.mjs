@@ -27,22 +27,13 @@ const { values: options, positionals } = parseArgs({
     seeds: { type: 'string' },
     steps: { type: 'string' },
     model: { type: 'string', default: join(root, 'assets', 'cold-start') },
-    kinds: { type: 'string', default: 'enter,leave' },
-    'held-out': { type: 'string', default: '150' },
+    kinds: { type: 'string', default: 'move' },
+    'held-out': { type: 'string', default: '400' },
     work: { type: 'string', default: 'runs/study' },
     results: { type: 'string', default: join(root, 'docs', 'results', 'study') },
   },
 });
 const say = (text) => process.stderr.write(`[study] ${text}\n`);
-
-if (positionals[0] === 'run') await run();
-else if (positionals[0] === 'report') {
-  const { writeReport } = await import('./study/report.mjs');
-  writeReport(options.results, join(root, 'docs', 'results'));
-} else {
-  say('expected `run` or `report`, see the head of scripts/study.mjs');
-  process.exitCode = 2;
-}
 
 async function run() {
   const grid = readGrid();
@@ -161,4 +152,13 @@ function write(file, value) {
 
 function percent(share) {
   return `${(100 * share).toFixed(1)} %`;
+}
+
+if (positionals[0] === 'run') await run();
+else if (positionals[0] === 'report') {
+  const { writeReport } = await import('./study/report.mjs');
+  writeReport(options.results, join(root, 'docs', 'results'));
+} else {
+  say('expected `run` or `report`, see the head of scripts/study.mjs');
+  process.exitCode = 2;
 }

@@ -10,11 +10,11 @@ const FIRST_HELD_OUT = 30_000_000;
 const FIRST_TRAINED = 40_000_000;
 const SEED = 1;
 /** Questions of each training set. */
-const NUM_TRAINED = 400;
+const NUM_TRAINED = 360;
 
 /**
  * @param {string} folder
- * @param {{ kinds: string[], held_out: number }} options question kinds; number of held-out videos, two questions each
+ * @param {{ kinds: string[], held_out: number }} options question kinds; number of held-out videos, a question each
  * @returns {Promise<{ video_root: string, held_out: string, sets: Record<string, string> }>} files of questions
  */
 export async function prepareData(folder, { kinds, held_out }) {
@@ -24,7 +24,7 @@ export async function prepareData(folder, { kinds, held_out }) {
     split: 'held-out',
     first_index: FIRST_HELD_OUT,
     num_videos: held_out,
-    questions_per_video: 2,
+    questions_per_video: 1,
   });
   const train = await generateWorld({
     ...common,
@@ -48,7 +48,7 @@ export async function prepareData(folder, { kinds, held_out }) {
     if (all.length < NUM_TRAINED)
       throw new Error(`the set ${name} has ${all.length} questions, the study needs ${NUM_TRAINED}`);
     files[name] = join(folder, `${name}.jsonl`);
-    writeJsonLines(files[name], all.slice(0, NUM_TRAINED));
+    writeJsonLines(files[name], spread(all, NUM_TRAINED));
   }
   files.inverted = join(folder, 'inverted.jsonl');
   if (!existsSync(files.inverted)) {
@@ -57,6 +57,11 @@ export async function prepareData(folder, { kinds, held_out }) {
     writeJsonLines(files.inverted, items);
   }
   return { video_root: train.video_root, held_out: heldOut.jsonl_path, sets: files };
+}
+
+/** So many of all, evenly: sets of rare and of common questions then show about as many videos. */
+function spread(all, count) {
+  return Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]);
 }
 
 function writeJsonLines(file, records) {

@@ -41,7 +41,7 @@ Written by \`node scripts/study.mjs report\` out of the runs in [study/](study/)
 The paper's ablation changes several things at once. Here are three of them in every combination (normalisation of the loss by
 sequence or by token, vision tower frozen or trained, token weights off or on), and then one change at a time from the cell \`${centre}\`.
 Every run starts from the same model, takes ${steps} steps of 8 questions with 8 answers each, and answers the same
-${start.sampled.right.length} held-out questions (kinds: ${start.kinds.join(', ')}). ${numSeeds} seeds a cell; a seed sets the order of the questions and the sampling.
+${start.sampled.right.length} held-out questions (kinds: ${start.kinds.join(', ')}). A cell has ${numSeeds} seed${numSeeds === 1 ? '' : 's'}; a seed sets the order of the questions and the sampling.
 
 \`\`\`sh
 node scripts/study.mjs run                                              # all of it, on all cores, goes on after a stop

@@ -39,13 +39,13 @@ export const VIDEO_CACHE_MIB = 512;
 /** The frames as the cold start knows them. */
 export const VIDEO_KEYS = { video: 'correct', max_frames: 8, max_pixels: 112 * 112 } as const;
 
-/** What the cold start half knows: enough to be rewarded for, and not all there is to gain. */
-const KINDS = ['enter', 'leave'] as const satisfies WorldOptions['kinds'];
+/** What the cold start was never asked: it sees where objects are, and learns from rewards alone to tell which of them move. */
+const KINDS = ['move'] as const satisfies WorldOptions['kinds'];
 
 /** Question and options only, as the cold start was trained. */
 export const PROMPT_TEMPLATE = 'plain';
 
-/** The clips to draw: of the make the cold start knows, none of those it was trained on. */
+/** The clips to draw: of the make the cold start knows, none of those it was trained on, asked about something new. */
 export function demoWorlds(
   mode: DemoMode,
   folder: string,
@@ -97,7 +97,7 @@ export function demoConfig({ folder, model, files, seed, minutes }: DemoTraining
         num_generations: 8,
         max_completion_length: MAX_COMPLETION_LENGTH,
         per_device_train_batch_size: 8,
-        learning_rate: Number(process.env.LR ?? 1e-4),
+        learning_rate: 2e-4,
         lr_scheduler_type: 'constant_with_warmup',
         warmup_ratio: 0.03,
         max_minutes: minutes,
