@@ -8,12 +8,16 @@
 //
 // The numbers are those of the layer made of single operators (src/models/qwen2-5-vl/text.ts), up to rounding.
 //
+// Prefix keys and values are constant while rows continue a prompt, so they are packed like weights: for each prompt and key head keys
+// (P, E) and values (E, P).
+//
 // Shapes: R rows (those of prompt p lie together, rows[p] of them), D hidden, H query heads, K key/value heads, N = H / K, E
 // head size, P tokens of a prompt, C capacity of the suffixes, S = length: tokens of a suffix, the newest included.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "linear.h"
 
@@ -70,28 +74,30 @@ at::Tensor storeNewest(const at::Tensor& qkv, const at::Tensor& cos, const at::T
   return queries;
 }
 
-/// Attention of G rows of one prompt to it and to their own suffixes. queries (G, K, N, E), suffixes (G, K, S, E); (G, K, N, E).
-at::Tensor attend(const at::Tensor& queries, const at::Tensor& prefixKey, const at::Tensor& prefixValue,
+/// Attention of G rows of one prompt to it and to their own suffixes. queries (G, K, N, E), keys K times (P, E), values K times
+/// (E, P), suffixes (G, K, S, E); (G, K, N, E).
+at::Tensor attend(const at::Tensor& queries, at::TensorList prefixKeys, at::TensorList prefixValues,
                   const at::Tensor& suffixKey, const at::Tensor& suffixValue) {
   const auto rows = queries.size(0), groups = queries.size(1), repeats = queries.size(2), size = queries.size(3);
-  const auto shared = prefixKey.size(2), own = suffixKey.size(2);
+  const auto shared = prefixKeys[0].size(0), own = suffixKey.size(2);
   // All rows of a key head as queries of the one prefix, and the other way round.
   auto byHead = queries.transpose(0, 1).reshape({groups, rows * repeats, size});
   auto scores = at::empty({groups, rows * repeats, shared + own}, queries.options());
-  for (int64_t group = 0; group < groups; group++) {
-    auto toPrefix = scores.select(0, group).narrow(1, 0, shared);
-    at::mm_out(toPrefix, byHead.select(0, group), prefixKey[0][group].t());
-  }
+  for (int64_t group = 0; group < groups; group++)
+    scores.select(0, group).narrow(1, 0, shared).copy_(product(byHead.select(0, group), prefixKeys[group]));
   auto ownScores = scores.view({groups, rows, repeats, shared + own}).narrow(3, shared, own);
-  const auto ownShape = std::vector<int64_t>{rows, groups, repeats, own};
   // Flattened as views: `matmul` would copy the whole suffix.
-  auto ofOwn = at::bmm(queries.flatten(0, 1), suffixKey.flatten(0, 1).transpose(1, 2)).view(ownShape);
-  ownScores.copy_(ofOwn.transpose(0, 1));
+  auto ofOwn = at::bmm(queries.flatten(0, 1), suffixKey.flatten(0, 1).transpose(1, 2));
+  ownScores.copy_(ofOwn.view({rows, groups, repeats, own}).transpose(0, 1));
   auto weights = at::_softmax(scores, -1, false);
-  auto fromPrefix = at::bmm(weights.narrow(2, 0, shared), prefixValue[0]).view({groups, rows, repeats, size});
   auto ownWeights = weights.view({groups, rows, repeats, shared + own}).narrow(3, shared, own).transpose(0, 1);
-  auto fromSuffix = at::bmm(ownWeights.reshape({rows * groups, repeats, own}), suffixValue.flatten(0, 1));
-  return fromSuffix.view({rows, groups, repeats, size}).add_(fromPrefix.transpose(0, 1));
+  auto out = at::bmm(ownWeights.reshape({rows * groups, repeats, own}), suffixValue.flatten(0, 1))
+                 .view({rows, groups, repeats, size});
+  for (int64_t group = 0; group < groups; group++) {
+    auto fromPrefix = product(weights.select(0, group).narrow(1, 0, shared).contiguous(), prefixValues[group]);
+    out.select(1, group).add_(fromPrefix.view({rows, repeats, size}));
+  }
+  return out;
 }
 
 void check(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, at::TensorList weights,
@@ -109,16 +115,17 @@ void check(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, at
               suffixKey.size(2), " places");
   TORCH_CHECK(cos.numel() == x.size(0) * suffixKey.size(3) && sin.numel() == cos.numel(), "cos ", cos.sizes(),
               " must hold an angle for each row and place of a head");
-  TORCH_CHECK(prefixKeys.size() == rows.size() && prefixValues.size() == rows.size(), "one prefix a prompt: ",
-              rows.size(), " prompts, ", prefixKeys.size(), " and ", prefixValues.size(), " prefixes");
-  int64_t total = 0;
-  for (size_t prompt = 0; prompt < rows.size(); prompt++) {
-    total += rows[prompt];
-    const auto& key = prefixKeys[prompt];
-    TORCH_CHECK(key.dim() == 4 && key.size(0) == 1 && key.size(1) == suffixKey.size(1) && key.size(3) == suffixKey.size(3) &&
-                    key.sizes() == prefixValues[prompt].sizes(),
-                "prefix ", key.sizes(), " does not fit suffixes ", suffixKey.sizes());
+  const auto groups = static_cast<size_t>(suffixKey.size(1));
+  TORCH_CHECK(prefixKeys.size() == rows.size() * groups && prefixValues.size() == prefixKeys.size(),
+              "a prefix for each prompt and key head: ", rows.size(), " prompts, ", groups, " key heads, ", prefixKeys.size(),
+              " keys and ", prefixValues.size(), " values");
+  for (size_t i = 0; i < prefixKeys.size(); i++) {
+    const auto &key = prefixKeys[i], &value = prefixValues[i];
+    TORCH_CHECK(key.dim() == 2 && value.dim() == 2 && key.size(1) == suffixKey.size(3) && value.size(0) == key.size(1) &&
+                    value.size(1) == key.size(0),
+                "prefix keys ", key.sizes(), " and values ", value.sizes(), " do not fit suffixes ", suffixKey.sizes());
   }
+  const auto total = std::accumulate(rows.begin(), rows.end(), int64_t(0));
   TORCH_CHECK(total == x.size(0), "the prompts have ", total, " rows, x has ", x.size(0));
   for (auto norm : {INPUT_NORM, POST_NORM})
     TORCH_CHECK(weights[norm].numel() == x.size(1) && weights[norm].is_contiguous(), "a norm's weight must fit x ", x.sizes());
@@ -144,8 +151,8 @@ at::Tensor decodeLayer(const at::Tensor& x, const at::Tensor& cos, const at::Ten
     if (count == 0) continue;
     const auto past = [&](const at::Tensor& t) { return t.narrow(0, row, count).narrow(2, 0, length); };
     attended.narrow(0, row, count)
-        .copy_(attend(queries.narrow(0, row, count), prefixKeys[prompt], prefixValues[prompt], past(suffixKey),
-                      past(suffixValue)));
+        .copy_(attend(queries.narrow(0, row, count), prefixKeys.slice(prompt * groups, groups),
+                      prefixValues.slice(prompt * groups, groups), past(suffixKey), past(suffixValue)));
     row += count;
   }
   auto h = product(attended.view({x.size(0), heads * size}), weights[OUT]).add_(x);

@@ -152,7 +152,7 @@ function start(model: Qwen2_5VL, prompts: readonly EncodedPrompt[], rows: number
           prefills.map(({ layers }) => layers),
           prompts.map(() => rows),
         );
-        return { cache, packed: model.packDecoder(), first };
+        return { cache, packed: model.packDecoder(prefills), first };
       }),
     ),
   );

@@ -89,7 +89,6 @@ export class GroupCache implements DecodeCaches {
 
   layer(layer: number): LayerCache {
     return {
-      prefixes: this.#prefixes.map((layers) => layers[layer]!),
       rowsOfPrompt: this.#rowsOfPrompt,
       suffix: this.#suffixes[layer]!,
       length: this.#length,

@@ -222,16 +222,16 @@ export class Qwen2_5VL {
     return noGrad(() => prefill(this.params, this.config, this.device, prompt));
   }
 
-  /** A copy of the decoder's weights for `decode`, where that is faster. It belongs to the caller's scope. */
-  packDecoder(): PackedDecoder | undefined {
-    return noGrad(() => packDecoder(this.params, this.config.text_config, this.device));
+  /** A copy of the decoder's weights and of prompts for `decode`, where that is faster. It belongs to the caller's scope. */
+  packDecoder(prompts: readonly Prefill[]): PackedDecoder | undefined {
+    return noGrad(() => packDecoder(this.params, this.config.text_config, this.device, prompts));
   }
 
   /**
    * One new token a row: ids and text positions of R rows to the hidden states (R, D) that predict the next ones; no gradient.
    *
    * @param caches Of each layer; they take the new keys and values.
-   * @param packed From `packDecoder`, after the last change of the weights.
+   * @param packed From `packDecoder`, of the prompts in the caches and after the last change of the weights.
    */
   decode(
     ids: readonly number[],
