@@ -82,13 +82,13 @@ export function publish(folder, { compare, curve }) {
   if (curve !== undefined) writeFileSync(path.join(folder, 'grpo-step.svg'), figure(curve));
 }
 
-function curvePart({ points, machine }) {
+function curvePart({ points, machine, completion_length: completion }) {
   return [
     '## Over the size of the group and the length of the prompt',
     '',
     '![Time and memory over G and prompt length](grpo-step.svg)',
     '',
-    `One step a point after one warm-up, a process a point (commit ${machine.commit}, load ${machine.load_before.toFixed(1)} before).`,
+    `One step of ${completion} tokens a point, without warm-up, a process a point (commit ${machine.commit}, load ${machine.load_before.toFixed(1)} before).`,
     '',
     row(['G', 'prompt tokens', 'side', 'step s', 'peak GiB']),
     row(['---:', '---:', '---', '---:', '---:']),

@@ -28,7 +28,7 @@ const { values: options, positionals } = parseArgs({
     steps: { type: 'string' },
     model: { type: 'string', default: join(root, 'assets', 'cold-start') },
     kinds: { type: 'string', default: 'move' },
-    'held-out': { type: 'string', default: '300' },
+    'held-out': { type: 'string', default: '250' },
     work: { type: 'string', default: 'runs/study' },
     results: { type: 'string', default: join(root, 'docs', 'results', 'study') },
   },

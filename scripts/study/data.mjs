@@ -10,7 +10,7 @@ const FIRST_HELD_OUT = 30_000_000;
 const FIRST_TRAINED = 40_000_000;
 const SEED = 1;
 /** Questions of each training set. */
-const NUM_TRAINED = 360;
+const NUM_TRAINED = 180;
 
 /**
  * @param {string} folder
