@@ -44,7 +44,7 @@ Strict accuracy (the chosen set is the right set) on the held-out videos, with 9
 ${rows.join('\n')}
 
 The best constant answer is the letter set that is most often right among the held-out questions of the kind.
-${eyes.map((eye) => `The model of "${RIVAL_WORDS[eye]}" (greedy) had the same training by \`${rivals[eye].made_by}\`${eye === 'frame' ? ', with the middle frame in place of every frame' : ', with an empty floor in place of every frame'}.`).join('\n')}
+${eyes.map((eye) => `The rival with ${RIVAL_WORDS[eye]} (greedy) was trained by \`${rivals[eye].made_by}\`${eye === 'frame' ? ', with the middle frame in place of every frame; fewer steps than the model itself' : ', with an empty floor in place of every frame; fewer steps than the model itself'}.`).join('\n')}
 
 \`node scripts/cold-start.mjs --check\` asks the model again and compares with this table.
 `;
