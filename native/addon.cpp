@@ -28,7 +28,8 @@
 namespace twgrpo {
 namespace {
 /// Keeps freed memory for the next tensor instead of giving it back at once. A training step frees and takes the same
-/// megabytes a thousand times; with glibc's defaults each of them is mapped and zeroed anew, a third of the step's time.
+/// megabytes a thousand times; with glibc's defaults each of them is mapped and zeroed anew (a third of the benchmark's step on a
+/// virtual machine).
 void keepFreedMemory() {
 #ifdef __GLIBC__
   constexpr int LARGEST_FROM_HEAP = 32 << 20;  // glibc's limit for this setting

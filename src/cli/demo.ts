@@ -240,7 +240,7 @@ async function demoPage(parts: PageParts): Promise<TrainingPage> {
     results: WAYS.map((way) => results[way]),
     notes: [
       'Strict: the chosen set of options is the right set. Soft: |S| / |G| where the chosen set S is part of the right set G, else 0; it is the reward that training raises. Intervals are of 95 % (Wilson; soft: bootstrap). p: McNemar, exact, two-sided.',
-      'Temperature 1 is the policy as it samples and as training rewards it; greedy takes the likeliest token and shows less of the change.',
+      'Temperature 1 is the policy as it samples and as training rewards it; greedy takes the likeliest token each time.',
     ],
     run: readTrainingRun(config.output_dir),
     token_weight_max: config.token_weight_max,

@@ -87,6 +87,7 @@ export class GroupCache implements DecodeCaches {
     };
   }
 
+  /** What the rows of one layer added to their prompts, for `packDecoder`'s way of decoding. */
   layer(layer: number): LayerCache {
     return {
       rowsOfPrompt: this.#rowsOfPrompt,

@@ -50,7 +50,7 @@ export interface ModelOptions {
 export interface DecodeCaches {
   /** Attention of a layer's rows to their prompts and pasts; it stores the new keys and values. */
   attendIn(layer: number): Attend;
-  /** The same as tensors. */
+  /** The same past as tensors, without the prompts, which `packDecoder` holds. */
   layer(layer: number): LayerCache;
 }
 
