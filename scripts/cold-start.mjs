@@ -1,16 +1,16 @@
 #!/usr/bin/env node
 /**
- * @file Makes the small model of the demo from nothing, in one command: draws videos, makes a model with random weights whose
+ * @file Makes the small model of the demo: draws videos, makes a model with random weights whose
  * tokenizer knows the words of their questions, trains it by recipes/cold-start.yaml, asks it about videos nobody has seen, and
- * writes it as bfloat16 with a model card. Run again, it goes on where it stopped.
+ * writes it as bfloat16 with a model card. Run again, it goes on where it stopped. A second stage goes on from the model of a first.
  *
  * Every training video is seen once: a model of this size learns a few thousand videos by heart. So they are drawn as frames
  * and never written; they differ from decoded ones by the few grey levels that H.264 loses. Held-out videos are MP4 files.
  *
  *   node scripts/cold-start.mjs [--minutes 60 | --steps 470] [--videos 80000] [--seed 1] [--work runs/cold-start] [--output assets/cold-start]
- *   node scripts/cold-start.mjs --from runs/first --rate 0.5 …   go on from a model, with half the learning rates
- *   node scripts/cold-start.mjs --eye frame --output runs/cold-start/frame   a rival that is shown one frame (or none) of each video
- *   node scripts/cold-start.mjs --card runs/cold-start/frame,runs/cold-start/none   write the card, rivals included
+ *   node scripts/cold-start.mjs --from runs/first --rate 0.5 --work runs/second …   go on from a model, with half the learning rates
+ *   node scripts/cold-start.mjs --eye frame --output runs/frame …   a rival that is shown one frame (or none) of each video
+ *   node scripts/cold-start.mjs --card runs/frame,runs/none         write the card, rivals included
  *   node scripts/cold-start.mjs --check                      ask the model in --output again and compare with its card
  */
 import { spawnSync } from 'node:child_process';
@@ -54,9 +54,8 @@ const { frameDecoder, resolveSftConfig, runSft } = await load('train');
 const { createLogger } = await load('run');
 const { fromTypedArray, keep } = await load('tensor');
 const { sampleFrames, videoPreset } = await load('video');
-const { EYES, heldOutSet, knownKinds, MAX_COMPLETION_LENGTH, NUM_HELD_OUT, shownFrames } = await import(
-  './cold-start/held-out.mjs'
-);
+const { EYES, FLOOR, heldOutSet, knownKinds, MAX_COMPLETION_LENGTH, NUM_HELD_OUT, shownFrames } =
+  await import('./cold-start/held-out.mjs');
 const { card } = await import('./cold-start/card.mjs');
 const { describeMachine, machine } = await import('../bench/harness.mjs');
 if (!EYES.includes(eye)) throw new Error(`--eye ${eye}: expected one of ${EYES.join(', ')}`);
@@ -67,7 +66,12 @@ const lines = (file) =>
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));
-const readScores = (folder) => JSON.parse(readFileSync(join(folder, 'scores.json'), 'utf8'));
+function readScores(folder) {
+  const file = join(folder, 'scores.json');
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
+  say(`no ${file}; it is written at the end of a training by this script`);
+  process.exit(2);
+}
 
 if (values.card !== undefined) {
   const rivals = values.card.split(',').filter(Boolean).map(readScores);
@@ -80,11 +84,11 @@ if (values.card !== undefined) {
 }
 
 say(`${NUM_HELD_OUT} held-out videos`);
-const heldOut = await heldOutSet(world, values.check ? readScores(output).seed : seed);
 if (values.check) {
   await check();
   process.exit();
 }
+const heldOut = await heldOutSet(world, seed);
 const { width, height, fps, num_frames } = LESSON;
 const sampled = sampleFrames(videoPreset('correct'), { totalFrames: num_frames, fps });
 const stories = [];
@@ -165,12 +169,6 @@ model.dispose();
 const { step, num_questions } = lines(join(runFolder, 'metrics.jsonl')).findLast(
   (row) => row.num_questions !== undefined,
 );
-const given = [
-  ...(values.steps === undefined ? ['--minutes', values.minutes ?? '60'] : ['--steps', values.steps]),
-  ...['--videos', values.videos, '--seed', values.seed],
-  ...(eye === 'video' ? [] : ['--eye', eye]),
-  ...(values.from === undefined ? [] : ['--from', values.from, '--rate', values.rate]),
-];
 /** What the model it went on from was made by. */
 const before =
   values.from !== undefined && existsSync(join(values.from, 'scores.json'))
@@ -178,7 +176,7 @@ const before =
     : [];
 const scores = {
   ...{ eye, seed, num_weights: numWeights },
-  made_by: [...before, `node scripts/cold-start.mjs ${given.join(' ')}`].join(' && '),
+  made_by: [...before, ['node scripts/cold-start.mjs', ...process.argv.slice(2)].join(' ')].join(' && '),
   training: `${step} steps of 24 videos, ${num_questions} questions`,
   machine: describeMachine(machine()).split('\n')[0],
   kinds: await knownKinds(output, heldOut, { eye, folder: join(work, `eval-${eye}`), seed }),
@@ -190,7 +188,8 @@ say(`${output} is ready`);
 /** Asks again; says where the answers leave the intervals of the card. */
 async function check() {
   const stored = readScores(output);
-  const found = await knownKinds(output, heldOut, {
+  const again = await heldOutSet(join(work, 'check'), stored.seed);
+  const found = await knownKinds(output, again, {
     eye: stored.eye,
     folder: join(work, 'eval-check'),
     seed: stored.seed,
@@ -255,17 +254,14 @@ function drawnFrames(config) {
   return async (question) => {
     const story = stories[Number(question.id.split('-')[0])];
     if (story === undefined) return decode(question);
-    const planes = new Uint8Array(sampled.indices.length * 3 * width * height);
-    const places = shownFrames(eye, sampled.indices.length);
+    const planes = new Uint8Array(sampled.indices.length * 3 * width * height).fill(FLOOR);
     let at = 0;
-    for (const [place] of sampled.indices.entries()) {
-      if (places === undefined) break;
-      const frame = sampled.indices[places[place]];
-      const rgb = renderFrame(story.scene, story.motion, frame / fps, { width, height }, floor);
+    for (const place of shownFrames(eye, sampled.indices.length)) {
+      const time = sampled.indices[place] / fps;
+      const rgb = renderFrame(story.scene, story.motion, time, { width, height }, floor);
       for (let channel = 0; channel < 3; channel++)
         for (let i = channel; i < rgb.length; i += 3) planes[at++] = rgb[i];
     }
-    if (places === undefined) planes.fill(160);
     const frames = keep(fromTypedArray(planes, [sampled.indices.length, 3, height, width]));
     return { frames, secondPerGridS: sampled.secondPerGridS };
   };

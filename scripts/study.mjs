@@ -3,20 +3,18 @@
  * @file The study: what do token weights, the loss's normalisation, training the vision tower, the reward and the type of question
  * each do, other things equal? Runs the grid of recipes/study on several processes, and writes docs/results/study.md.
  *
- *   node scripts/study.mjs run [--processes 2] [--cells core,weights-std] [--seeds 1,2] [--steps 100] [--model assets/cold-start]
+ *   node scripts/study.mjs run [--processes 2] [--cells core,weights-std] [--seeds 1,2] [--steps 45] [--model assets/cold-start]
  *   node scripts/study.mjs report
  *
  * A finished run is one file in docs/results/study; what is there is not run again, so the same command goes on after a stop. Remove
  * a file to repeat its run.
  */
-import { fork } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { fork, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { describeMachine, machine } from '../bench/harness.mjs';
-import { readGrid } from './study/grid.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { values: options, positionals } = parseArgs({
@@ -34,55 +32,61 @@ const { values: options, positionals } = parseArgs({
   },
 });
 const say = (text) => process.stderr.write(`[study] ${text}\n`);
+const fail = (text) => {
+  say(text);
+  process.exit(2);
+};
+
+const bootstrap = spawnSync(process.execPath, [join(root, 'scripts', 'bootstrap.mjs'), '--quiet'], {
+  stdio: 'inherit',
+});
+if (bootstrap.status !== 0) process.exit(bootstrap.status ?? 1);
+const { describeMachine, machine } = await import('../bench/harness.mjs');
+const { modelFingerprint } = await import('../build/js/eval/index.js');
+const { prepareData } = await import('./study/data.mjs');
+const { readGrid } = await import('./study/grid.mjs');
+
+function count(name, text = options[name]) {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) fail(`--${name} ${text}: expected a whole number above 0`);
+  return value;
+}
 
 async function run() {
   const grid = readGrid();
   const jobs = chosenJobs(grid);
+  const kinds = options.kinds.split(',');
+  const [processes, held_out] = [count('processes'), count('held-out')];
+  const base = { ...grid.base, ...(options.steps === undefined ? {} : { max_steps: count('steps') }) };
   const resultOf = ({ cell, seed }) => join(options.results, `${cell.name}-s${seed}.json`);
+  mkdirSync(options.results, { recursive: true });
+  checkSettings({ model: modelFingerprint(options.model), kinds, held_out, base });
   const open = jobs.filter((job) => !existsSync(resultOf(job)));
   say(`${jobs.length} runs, ${jobs.length - open.length} of them done`);
-  mkdirSync(options.results, { recursive: true });
-  const { prepareData } = await import('./study/data.mjs');
-  const kinds = options.kinds.split(',');
-  const data = await prepareData(options.work, { kinds, held_out: Number(options['held-out']) });
-  const { sets, ...common } = data;
-  const steps = options.steps === undefined ? {} : { max_steps: Number(options.steps) };
+  const { sets, ...common } = await prepareData(options.work, { kinds, held_out });
+  const job = { ...common, model: options.model };
 
   const startFile = join(options.results, 'start.json');
   if (!existsSync(startFile)) {
     const worker = new Worker();
-    const { prompt_template, max_frames, max_pixels } = grid.base;
-    const keys = { prompt_template, max_frames, max_pixels };
-    const start = await worker.do({
-      ...common,
-      model: options.model,
-      keys,
-      folder: join(options.work, 'start'),
-      seed: 1,
-    });
+    const folder = join(options.work, 'start');
+    const answers = await worker.do({ ...job, isTrained: false, values: base, folder, seed: 1 });
     worker.end();
-    write(startFile, { kinds, ...start });
+    write(startFile, answers);
   }
-
-  const { commit, ...where } = machine();
-  write(join(options.results, 'about.json'), {
-    machine: describeMachine({ ...where, commit }).split('\n')[0],
-    commit,
-    model: relative(root, options.model),
-  });
 
   let [failed, done] = [0, 0];
   const began = Date.now();
   await Promise.all(
-    Array.from({ length: Number(options.processes) }, async () => {
+    Array.from({ length: processes }, async () => {
       const worker = new Worker();
-      for (let job = open.shift(); job !== undefined; job = open.shift()) {
-        const { cell, seed } = job;
-        const values = { ...grid.base, ...steps, ...cell.values, jsonl_path: sets[cell.data] };
+      for (let next = open.shift(); next !== undefined; next = open.shift()) {
+        const { cell, seed } = next;
+        const values = { ...base, ...cell.values, jsonl_path: sets[cell.data] };
         try {
           const folder = join(options.work, `${cell.name}-s${seed}`);
-          const result = await worker.do({ ...common, model: options.model, values, folder, seed });
-          write(resultOf(job), { cell: cell.name, ...cell, seed, ...result });
+          const result = await worker.do({ ...job, isTrained: true, values, folder, seed });
+          write(resultOf(next), { ...cell, seed, ...result });
           done++;
           const { sampled, greedy } = result.after;
           const left = (((Date.now() - began) / done) * open.length) / 60e3;
@@ -104,15 +108,38 @@ async function run() {
   }
 }
 
+/** The runs of one folder must differ in their cells and seeds alone. */
+function checkSettings(settings) {
+  const file = join(options.results, 'about.json');
+  if (existsSync(file)) {
+    const known = JSON.parse(readFileSync(file, 'utf8')).settings;
+    const other = Object.keys(settings).find(
+      (key) => JSON.stringify(known[key]) !== JSON.stringify(settings[key]),
+    );
+    if (other !== undefined)
+      fail(
+        `${options.results} holds runs with other settings (${other}: ${JSON.stringify(known[other])} there, ` +
+          `${JSON.stringify(settings[other])} now); choose another --results`,
+      );
+    return;
+  }
+  write(file, {
+    machine: describeMachine(machine()).split('\n')[0],
+    start: relative(process.cwd(), options.model),
+    settings,
+  });
+}
+
 /** Seed by seed, so that a study stopped early has whole seeds. */
 function chosenJobs({ cells, seeds }) {
   const wanted = options.cells?.split(',');
   const isWanted = ({ name, levels }) =>
     wanted === undefined || wanted.includes(name) || (wanted.includes('core') && levels !== undefined);
   const chosen = cells.filter(isWanted);
-  if (chosen.length === 0)
-    throw new Error(`--cells ${options.cells}: there are core, ${cells.map(({ name }) => name).join(', ')}`);
-  const chosenSeeds = options.seeds?.split(',').map(Number) ?? seeds;
+  const names = ['core', ...cells.map(({ name }) => name)];
+  const unknown = wanted?.find((name) => !names.includes(name));
+  if (unknown !== undefined) fail(`--cells ${unknown}: expected some of ${names.join(', ')}`);
+  const chosenSeeds = options.seeds?.split(',').map((seed) => count('seeds', seed)) ?? seeds;
   return chosenSeeds.flatMap((seed) => chosen.map((cell) => ({ cell, seed })));
 }
 
@@ -156,6 +183,8 @@ function percent(share) {
 
 if (positionals[0] === 'run') await run();
 else if (positionals[0] === 'report') {
+  if (!existsSync(join(options.results, 'start.json')))
+    fail(`${options.results} holds no runs; make them with \`node scripts/study.mjs run\``);
   const { writeReport } = await import('./study/report.mjs');
   writeReport(options.results, join(root, 'docs', 'results'));
 } else {

@@ -2,7 +2,8 @@
 
 const percent = (share) => (100 * share).toFixed(1);
 const cell = ({ strict, low, high }) => `${percent(strict)} (${percent(low)}–${percent(high)})`;
-const RIVAL_WORDS = { frame: 'single frame', none: 'no video' };
+const RIVAL_WORDS = { frame: 'a single frame', none: 'no video' };
+const SHOWN = { frame: 'the middle frame', none: 'an empty floor' };
 
 /** @param scores `scores.json`, see scripts/cold-start.mjs @param {Record<string, object>} rivals scores by eye */
 export function card(scores, rivals) {
@@ -44,7 +45,7 @@ Strict accuracy (the chosen set is the right set) on the held-out videos, with 9
 ${rows.join('\n')}
 
 The best constant answer is the letter set that is most often right among the held-out questions of the kind.
-${eyes.map((eye) => `The rival with ${RIVAL_WORDS[eye]} (greedy) was trained by \`${rivals[eye].made_by}\`${eye === 'frame' ? ', with the middle frame in place of every frame; fewer steps than the model itself' : ', with an empty floor in place of every frame; fewer steps than the model itself'}.`).join('\n')}
+${eyes.map((eye) => `The rival with ${RIVAL_WORDS[eye]} (greedy) saw ${SHOWN[eye]} in place of every frame in ${rivals[eye].training}: \`${rivals[eye].made_by}\`.`).join('\n')}
 
 \`node scripts/cold-start.mjs --check\` asks the model again and compares with this table.
 `;

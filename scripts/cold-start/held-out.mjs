@@ -2,10 +2,9 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readItems } from '../../build/js/data/index.js';
-import { accuracy, evaluate } from '../../build/js/eval/index.js';
-import { Processor, Qwen2_5VL, readGenerationConfig } from '../../build/js/models/index.js';
-import { bannedTokenIds, promptLoader, stopTokenIds, toQuestion } from '../../build/js/rollout/index.js';
-import { createLogger, createProgress } from '../../build/js/run/index.js';
+import { accuracy, answerBothWays } from '../../build/js/eval/index.js';
+import { toQuestion } from '../../build/js/rollout/index.js';
+import { createProgress } from '../../build/js/run/index.js';
 import { full, scope, tensor } from '../../build/js/tensor/index.js';
 import { rememberVideos } from '../../build/js/video/index.js';
 import { generateWorld, LESSON } from '../../build/js/world/index.js';
@@ -15,7 +14,7 @@ const FIRST_HELD_OUT = 5_000_000;
 export const NUM_HELD_OUT = 1000;
 export const MAX_COMPLETION_LENGTH = 96;
 /** Grey of the floor, which stands for nothing at all. */
-const FLOOR = 160;
+export const FLOOR = 160;
 const NUM_FRAMES = 8;
 /** Memory for frames, so that the second way of answering need not decode again. */
 const CACHE_MIB = 512;
@@ -23,10 +22,10 @@ const CACHE_MIB = 512;
 /** What a model is shown of a video: all of it, its middle frame in place of every frame, or nothing. */
 export const EYES = ['video', 'frame', 'none'];
 
-/** @param {number} length @returns the frame that is shown in each place; undefined: none */
+/** @param {number} length frames of a video @returns {number[]} the one that is shown in each place; none for `none` */
 export function shownFrames(eye, length) {
   const all = Array.from({ length }, (_, i) => i);
-  return { video: all, frame: all.map(() => Math.floor(length / 2)), none: undefined }[eye];
+  return { video: all, frame: all.map(() => Math.floor(length / 2)), none: [] }[eye];
 }
 
 /** @returns {Promise<{ jsonl: string, video_root: string }>} */
@@ -47,48 +46,21 @@ export async function heldOutSet(folder, seed) {
  * @returns {Promise<Record<string, { n: number, best_constant: number, greedy: object, sampled: object }>>} by kind, and `all`
  */
 export async function knownKinds(path, { jsonl, video_root }, { eye, folder, seed }) {
+  rmSync(folder, { recursive: true, force: true });
   const questions = readItems(jsonl).items.map((item) => toQuestion(item, { video_root }));
-  const processor = Processor.fromPretrained(path);
-  const model = Qwen2_5VL.fromPretrained(path, { dtype: 'float32', text_after_vision: 'spatial' });
-  const generation = readGenerationConfig(path, model.config);
   const readVideo = rememberVideos(CACHE_MIB);
-  const load = promptLoader(
-    processor,
-    {
-      ...{
-        video: 'correct',
-        max_frames: NUM_FRAMES,
-        max_pixels: 112 * 112,
-        prompt_template: 'plain',
-        question_type: 'mixed',
-      },
-      max_prompt_length: model.config.text_config.max_position_embeddings,
+  const answers = await answerBothWays({
+    ...{ model: path, questions, seed, max_completion_length: MAX_COMPLETION_LENGTH },
+    readVideo: eye === 'none' ? emptyVideo : async (...given) => shown(await readVideo(...given), eye),
+    keys: {
+      video: 'correct',
+      max_frames: NUM_FRAMES,
+      max_pixels: LESSON.width * LESSON.height,
+      prompt_template: 'plain',
     },
-    eye === 'none' ? emptyVideo : async (...given) => shown(await readVideo(...given), eye),
-  );
-  const answers = {};
-  for (const [way, sampling] of [
-    ['greedy', { greedy: true }],
-    ['sampled', { temperature: 1 }],
-  ]) {
-    const output_dir = join(folder, way);
-    rmSync(output_dir, { recursive: true, force: true });
-    const progress = createProgress({ total: questions.length, label: way });
-    const { rows } = await evaluate({
-      ...{ model, processor, questions, load, output_dir, sampling, seed },
-      settings: { model: path, way, seed, eye },
-      max_completion_length: MAX_COMPLETION_LENGTH,
-      answer_parser: 'tolerant',
-      stop_token_ids: stopTokenIds(generation, model.config),
-      banned_token_ids: bannedTokenIds(processor, generation),
-      batch_size: 32,
-      logger: createLogger({ quiet: true, fd: 2 }),
-      onProgress: (done) => progress.update(done),
-    });
-    progress.stop();
-    answers[way] = rows;
-  }
-  model.dispose();
+    folderOf: (way) => join(folder, way),
+    showProgress: (way) => createProgress({ total: questions.length, label: way }),
+  });
   const kinds = [...new Set(answers.greedy.map(({ dims }) => dims.kind))].sort();
   const solutions = readFileSync(jsonl, 'utf8')
     .trim()

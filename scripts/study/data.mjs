@@ -1,5 +1,5 @@
 /** @file The questions of the study: one held-out set for all runs, and training sets of equal size that differ in type. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readItems } from '../../build/js/data/index.js';
 import { invertItems } from '../../build/js/data/qai/index.js';
@@ -51,11 +51,7 @@ export async function prepareData(folder, { kinds, held_out }) {
     writeJsonLines(files[name], spread(all, NUM_TRAINED));
   }
   files.inverted = join(folder, 'inverted.jsonl');
-  if (!existsSync(files.inverted)) {
-    const { items, report } = invertItems(readItems(files.single).items, { seed: SEED });
-    process.stderr.write(`[study] question-answer inversion: ${JSON.stringify(report)}\n`);
-    writeJsonLines(files.inverted, items);
-  }
+  writeJsonLines(files.inverted, invertItems(readItems(files.single).items, { seed: SEED }).items);
   return { video_root: train.video_root, held_out: heldOut.jsonl_path, sets: files };
 }
 

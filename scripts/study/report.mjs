@@ -1,9 +1,9 @@
 /** @file docs/results/study.md and its figure, out of the files of the runs. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lineChart } from '../../build/js/eval/line-chart.js';
+import { signFlipTest, studentMean } from '../../build/js/eval/index.js';
+import { COLORS, lineChart } from '../line-chart.mjs';
 import { readGrid } from './grid.mjs';
-import { meanInterval, pairedTest } from './statistics.mjs';
 
 const WAYS = [
   ['sampled', 'temperature 1'],
@@ -41,14 +41,14 @@ Written by \`node scripts/study.mjs report\` out of the runs in [study/](study/)
 The paper's ablation changes several things at once. Here are three of them in every combination (normalisation of the loss by
 sequence or by token, vision tower frozen or trained, token weights off or on), and then one change at a time from the cell \`${centre}\`.
 Every run starts from the same model, takes ${steps} steps of 8 questions with 8 answers each, and answers the same
-${start.sampled.right.length} held-out questions (kinds: ${start.kinds.join(', ')}). A cell has ${numSeeds} seed${numSeeds === 1 ? '' : 's'}; a seed sets the order of the questions and the sampling.
+${start.sampled.right.length} held-out questions (kinds: ${about.settings.kinds.join(', ')}). A cell has ${numSeeds} seed${numSeeds === 1 ? '' : 's'}; a seed sets the order of the questions and the sampling.
 
 \`\`\`sh
 node scripts/study.mjs run                                              # all of it, on all cores, goes on after a stop
 node scripts/study.mjs run --cells weights-std --seeds 3 --results /tmp/one   # any run again
 \`\`\`
 
-${about.machine}; start ${about.model}; ${runs.length} runs, ${(runs.reduce((sum, { seconds }) => sum + seconds, 0) / 60).toFixed(0)} minutes of training in all.
+${about.machine}; start ${about.start}; ${runs.length} runs, ${(runs.reduce((sum, { seconds }) => sum + seconds, 0) / 60).toFixed(0)} minutes of training in all.
 
 ${verdict(effects, changes, runs, start)}
 
@@ -111,16 +111,17 @@ function effectsOf(core, factor, [first, second]) {
 }
 
 function changesOf(runs, centre, name) {
-  const base = new Map(runs.filter(({ cell }) => cell === centre).map((run) => [run.seed, run]));
+  const base = new Map(runs.filter(({ name: cell }) => cell === centre).map((run) => [run.seed, run]));
   const pairs = runs
-    .filter(({ cell, seed }) => cell === name && base.has(seed))
+    .filter(({ name: cell, seed }) => cell === name && base.has(seed))
     .map((run) => [base.get(run.seed), run]);
   return WAYS.map(([way, words]) => compared(name, words, pairs, strictOf(way)));
 }
 
 function compared(name, words, pairs, value) {
   const differences = pairs.map(([first, second]) => value(second) - value(first));
-  return { name, words, n: pairs.length, ...meanInterval(differences), p: pairedTest(differences) };
+  if (differences.length === 0) return { name, words, n: 0 };
+  return { name, words, n: pairs.length, ...studentMean(differences), p: signFlipTest(differences) };
 }
 
 const signed = (value) => `${value >= 0 ? '+' : '−'}${Math.abs(value).toFixed(1)}`;
@@ -130,13 +131,13 @@ const effectRow = ({ name, words, n, mean, low, high, p }) =>
     : `| ${name} | ${words} | ${n} | ${signed(mean)} (${signed(low)} to ${signed(high)}) | ${p.toFixed(3)} |`;
 
 function cellRow(runs, name) {
-  const own = runs.filter(({ cell }) => cell === name);
+  const own = runs.filter(({ name: cell }) => cell === name);
   if (own.length === 0) return undefined;
   const text = (way) => {
-    const { mean, low, high } = meanInterval(own.map(strictOf(way)));
+    const { mean, low, high } = studentMean(own.map(strictOf(way)));
     return own.length > 1 ? `${mean.toFixed(1)} (${low.toFixed(1)}–${high.toFixed(1)})` : mean.toFixed(1);
   };
-  const length = meanInterval(own.map(({ after }) => after.sampled.length)).mean;
+  const length = studentMean(own.map(({ after }) => after.sampled.length)).mean;
   return `| ${name} | ${own.length} | ${text('sampled')} | ${text('greedy')} | ${length.toFixed(1)} |`;
 }
 
@@ -158,6 +159,7 @@ function curveRows(core) {
   ]
     .map(([name, words]) => {
       const { n, mean, low, high, p } = compared(name, words, pairs, late(name));
+      if (n === 0) return `| ${words} | 0 | not run | |`;
       return `| ${words} | ${n} | ${mean.toFixed(4)} (${low.toFixed(4)} to ${high.toFixed(4)}) | ${p.toFixed(3)} |`;
     })
     .join('\n');
@@ -171,7 +173,7 @@ function verdict(effects, changes, runs, start) {
     const isClear = low > 0 || high < 0;
     return `**${name}**, ${words}: ${range}, ${isClear ? `a ${mean > 0 ? 'gain' : 'loss'} beyond the spread of seeds` : 'no difference that these runs can tell from 0'}.`;
   };
-  const gain = meanInterval(runs.map(({ after }) => 100 * (after.sampled.strict - start.sampled.strict)));
+  const gain = studentMean(runs.map(({ after }) => 100 * (after.sampled.strict - start.sampled.strict)));
   const sampled = ({ words }) => words === 'temperature 1';
   return [
     `Training moved strict accuracy at temperature 1 by ${signed(gain.mean)} points on average over all runs. What the parts do, at temperature 1:`,
@@ -182,31 +184,27 @@ function verdict(effects, changes, runs, start) {
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** Four panels: means over all runs of the core with weights off and on. */
+/** Means over the runs of the core with weights off and on, as far as there are some. */
 function figure(runs, { factors }) {
   const core = runs.filter(({ levels }) => levels !== undefined);
-  const steps = Array.from({ length: Math.min(...core.map((run) => run.steps)) }, (_, i) => i + 1);
-  const colors = ['#6b7280', '#c2410c'];
-  const curves = (name) =>
-    factors.weights.map((level, i) => {
+  const lines = (name) =>
+    factors.weights.flatMap((level, i) => {
       const own = core.filter(({ levels }) => levels.weights === level);
-      const values = steps.map(
-        (_, at) => own.reduce((sum, run) => sum + run.curves[name][at], 0) / own.length,
-      );
-      return { name: `weights ${level}`, color: colors[i], values };
+      const steps = own.length === 0 ? 0 : Math.min(...own.map((run) => run.steps));
+      const points = Array.from({ length: steps }, (_, at) => [
+        at + 1,
+        own.reduce((sum, run) => sum + run.curves[name][at], 0) / own.length,
+      ]);
+      return steps === 0 ? [] : [{ name: `weights ${level}`, color: COLORS[i], points }];
     });
   const panels = [
-    ['Reward', 'reward'],
-    ['Spread of the reward in a group', 'reward_std'],
-    ['Tokens a completion', 'length'],
-    ['Entropy in nats a token', 'entropy'],
-  ].map(([title, name]) => lineChart({ title, steps, curves: curves(name) }));
-  const [width, height] = [420, 220];
-  const placed = panels.map((svg, i) =>
-    svg.replace(
-      '<svg ',
-      `<svg x="${(i % 2) * width}" y="${Math.floor(i / 2) * height}" width="${width}" height="${height}" `,
-    ),
-  );
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${2 * width} ${2 * height}" color="#111"><rect width="100%" height="100%" fill="#fff"/>${placed.join('')}</svg>\n`;
+    ['reward', 'reward', 'mean'],
+    ['spread of the reward', 'reward_std', 'standard deviation in a group'],
+    ['length', 'length', 'tokens a completion'],
+    ['entropy', 'entropy', 'nats a token'],
+  ].map(([title, name, y]) => ({ title, x: 'step', y, lines: lines(name) }));
+  return lineChart({
+    title: 'Reward, its spread, length and entropy over the steps, token weights off and on',
+    panels,
+  });
 }

@@ -5,9 +5,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readItems } from '../../build/js/data/index.js';
-import { evaluate } from '../../build/js/eval/index.js';
-import { Processor, Qwen2_5VL, readGenerationConfig } from '../../build/js/models/index.js';
-import { bannedTokenIds, promptLoader, stopTokenIds, toQuestion } from '../../build/js/rollout/index.js';
+import { answerBothWays } from '../../build/js/eval/index.js';
+import { toQuestion } from '../../build/js/rollout/index.js';
 import { createLogger } from '../../build/js/run/index.js';
 import { setNumThreads } from '../../build/js/tensor/index.js';
 import { resolveGrpoConfig, runGrpo } from '../../build/js/train/index.js';
@@ -15,22 +14,21 @@ import { rememberVideos } from '../../build/js/video/index.js';
 
 const readVideo = rememberVideos(2048);
 const logger = createLogger({ quiet: true, fd: 2 });
-const WAYS = { sampled: { temperature: 1 }, greedy: { greedy: true } };
 
 setNumThreads(1);
 process.on('message', async (job) => {
   try {
-    process.send({ result: job.values === undefined ? await answer(job.model, job) : await runJob(job) });
+    process.send({ result: job.isTrained ? await trainAndAnswer(job) : await answer(job.model, job) });
   } catch (error) {
     process.send({ error: error.stack ?? String(error) });
   }
 });
 
 /** Trains from the start model, then answers the held-out questions. */
-async function runJob(job) {
+async function trainAndAnswer(job) {
   const { model, values, video_root, folder, seed } = job;
   const output_dir = join(folder, 'run');
-  rmSync(output_dir, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
   const began = performance.now();
   const given = { ...values, model_name_or_path: model, video_root, output_dir, seed };
   const { checkpoint } = await runGrpo({
@@ -57,55 +55,28 @@ async function runJob(job) {
 }
 
 /** Strict accuracy, soft score and length of both ways of answering; `right` has a digit for each question. */
-async function answer(
-  path,
-  { held_out, video_root, folder, seed, values: { prompt_template, max_frames, max_pixels } = {}, ...job },
-) {
-  const keys = job.keys ?? { prompt_template, max_frames, max_pixels };
-  const questions = readItems(held_out).items.map((item) => toQuestion(item, { video_root }));
-  const processor = Processor.fromPretrained(path);
-  const model = Qwen2_5VL.fromPretrained(path, { dtype: 'float32', text_after_vision: 'spatial' });
-  const generation = readGenerationConfig(path, model.config);
-  const load = promptLoader(
-    processor,
-    {
-      video: 'correct',
-      ...keys,
-      question_type: 'mixed',
-      max_prompt_length: model.config.text_config.max_position_embeddings,
-    },
-    readVideo,
+async function answer(model, { held_out, video_root, folder, seed, values }) {
+  const { prompt_template, max_frames, max_pixels, max_completion_length } = values;
+  const answers = await answerBothWays({
+    ...{ model, seed, readVideo, max_completion_length },
+    questions: readItems(held_out).items.map((item) => toQuestion(item, { video_root })),
+    keys: { video: 'correct', prompt_template, max_frames, max_pixels },
+    folderOf: (way) => join(folder, way),
+  });
+  return Object.fromEntries(
+    Object.entries(answers).map(([way, rows]) => {
+      const mean = (value) => round(rows.reduce((sum, row) => sum + value(row), 0) / rows.length);
+      return [
+        way,
+        {
+          strict: mean(({ score }) => (score === 1 ? 1 : 0)),
+          soft: mean(({ score }) => score),
+          length: mean(({ length }) => length),
+          right: rows.map(({ score }) => (score === 1 ? 1 : 0)).join(''),
+        },
+      ];
+    }),
   );
-  const found = {};
-  for (const [way, sampling] of Object.entries(WAYS)) {
-    const output_dir = join(folder, way);
-    rmSync(output_dir, { recursive: true, force: true });
-    const { rows } = await evaluate({
-      model,
-      processor,
-      questions,
-      load,
-      output_dir,
-      settings: { model: path, way, seed },
-      max_completion_length: 64,
-      sampling,
-      seed,
-      answer_parser: 'tolerant',
-      stop_token_ids: stopTokenIds(generation, model.config),
-      banned_token_ids: bannedTokenIds(processor, generation),
-      batch_size: 32,
-      logger,
-    });
-    const mean = (value) => rows.reduce((sum, row) => sum + value(row), 0) / rows.length;
-    found[way] = {
-      strict: round(mean(({ score }) => (score === 1 ? 1 : 0))),
-      soft: round(mean(({ score }) => score)),
-      length: round(mean(({ length }) => length)),
-      right: rows.map(({ score }) => (score === 1 ? 1 : 0)).join(''),
-    };
-  }
-  model.dispose();
-  return found;
 }
 
 function round(value) {

@@ -7,13 +7,16 @@ import { join, relative, resolve } from 'node:path';
 import { Option } from 'commander';
 import { readItems } from '../data/index.ts';
 import {
+  answerBothWays,
   type BeforeAfter,
+  type BothWays,
   beforeAfter,
-  type EvaluationRow,
   readTrainingRun,
   sampleAnswers,
   type TrainingPage,
   trainingPage,
+  WAYS,
+  type Way,
 } from '../eval/index.ts';
 import { Tokenizer, writeFileAtomic } from '../io/index.ts';
 import { toQuestion, videoSettings } from '../rollout/index.ts';
@@ -22,7 +25,6 @@ import { type GrpoRunResult, type ResolvedConfig, runGrpo } from '../train/index
 import { rememberVideos } from '../video/index.ts';
 import { generateWorld, type WorldFiles, type WorldOptions } from '../world/index.ts';
 import type { CommandDefinition, Output } from './command.ts';
-import { evaluateDemo, WAY_WORDS, WAYS, type Way } from './demo-evaluation.ts';
 import { heaviestWords, printResult, printSamples, verdict } from './demo-output.ts';
 import {
   chooseFolder,
@@ -34,6 +36,8 @@ import {
   type DemoModeName,
   demoConfig,
   demoWorlds,
+  MAX_COMPLETION_LENGTH,
+  PROMPT_TEMPLATE,
   trainMinutes,
   VIDEO_CACHE_MIB,
   VIDEO_KEYS,
@@ -41,6 +45,11 @@ import {
 import { positiveNumber, wholeNumber } from './numbers.ts';
 import { stopSignals } from './stop-signals.ts';
 import { createTrainProgress, type TrainProgress } from './train-progress.ts';
+
+const WAY_WORDS: Readonly<Record<Way, string>> = {
+  sampled: 'as the policy samples (temperature 1)',
+  greedy: 'greedy (the likeliest token each time)',
+};
 
 interface DemoOptions {
   readonly outputDir?: string;
@@ -107,9 +116,18 @@ async function runDemo(given: DemoOptions, out: Output): Promise<number> {
 
     out.status(out.bold('2/5  what the model says about them'));
     const questions = readItems(heldOut.jsonl_path).items.map((item) => toQuestion(item, heldOut));
-    const ask = { questions, folder, readVideo: rememberVideos(VIDEO_CACHE_MIB), seed, signal: stop.signal };
+    const readVideo = rememberVideos(VIDEO_CACHE_MIB);
+    const ask = (when: 'before' | 'after', asked: string) =>
+      answerBothWays({
+        ...{ model: asked, questions, readVideo, seed, signal: stop.signal },
+        keys: { ...VIDEO_KEYS, prompt_template: PROMPT_TEMPLATE },
+        max_completion_length: MAX_COMPLETION_LENGTH,
+        folderOf: (way) => join(folder, 'eval', `${when}-${way}`),
+        showProgress: (way) =>
+          createProgress({ total: questions.length, label: `${when}, ${way}`, quiet: out.isQuiet }),
+      });
     const beforeBegan = performance.now();
-    const before = await evaluateDemo({ ...ask, when: 'before', model }, out);
+    const before = await ask('before', model);
     if (before === undefined) return stopped();
     printSamples(before.greedy, out);
 
@@ -122,7 +140,7 @@ async function runDemo(given: DemoOptions, out: Output): Promise<number> {
     if (run.stopped || run.checkpoint === undefined) return stopped();
 
     out.status(out.bold('4/5  the same questions again'));
-    const after = await evaluateDemo({ ...ask, when: 'after', model: run.checkpoint }, out);
+    const after = await ask('after', run.checkpoint);
     if (after === undefined) return stopped();
 
     out.status(out.bold('5/5  the report'));
@@ -224,8 +242,8 @@ interface PageParts {
   readonly resolved: ResolvedConfig;
   readonly summary: readonly string[];
   readonly results: Readonly<Record<Way, BeforeAfter>>;
-  readonly before: Readonly<Record<Way, readonly EvaluationRow[]>>;
-  readonly after: Readonly<Record<Way, readonly EvaluationRow[]>>;
+  readonly before: BothWays;
+  readonly after: BothWays;
   readonly next: TrainingPage['next'];
   readonly seed: number;
 }

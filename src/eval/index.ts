@@ -12,6 +12,7 @@ export {
   type QuestionSetOptions,
   readQuestionSet,
 } from './benchmarks.ts';
+export { answerBothWays, type BothWays, type BothWaysOptions, WAYS, type Way } from './both-ways.ts';
 export { type Comparison, compareRuns, type NamedRows } from './compare.ts';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate.ts';
 export { type EvaluationRow, readEvaluationRows } from './evaluation-rows.ts';
@@ -47,6 +48,8 @@ export {
   type Interval,
   type McNemar,
   mcnemar,
+  signFlipTest,
+  studentMean,
   wilsonInterval,
 } from './statistics.ts';
 export { pText, type TrainingPage, trainingPage } from './training-page.ts';

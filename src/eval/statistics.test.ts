@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bootstrapMean, type ConfidenceLevel, mcnemar, wilsonInterval } from './statistics.ts';
+import {
+  bootstrapMean,
+  type ConfidenceLevel,
+  mcnemar,
+  signFlipTest,
+  studentMean,
+  wilsonInterval,
+} from './statistics.ts';
 
 interface Goldens {
   readonly wilson: readonly {
@@ -19,6 +26,7 @@ interface Goldens {
     high: number;
     standard_error: number;
   }[];
+  readonly runs: readonly { values: number[]; low: number; high: number; p: number }[];
 }
 
 const goldens = JSON.parse(
@@ -103,5 +111,33 @@ describe('bootstrapMean', () => {
     expect(bootstrapMean(values, { seed: 1 })).not.toEqual(bootstrapMean(values, { seed: 2 }));
     expect(bootstrapMean([0.4, 0.4], { seed: 1 })).toEqual({ low: 0.4, high: 0.4 });
     expect(() => bootstrapMean([], { seed: 1 })).toThrow(/at least one value/);
+  });
+});
+
+describe('studentMean', () => {
+  it.each(goldens.runs)('of $values.length values as SciPy, to 1e-6', ({ values, low, high }) => {
+    const found = studentMean(values);
+    expect(found.low).toBeCloseTo(low, 6);
+    expect(found.high).toBeCloseTo(high, 6);
+  });
+
+  it('refuses no values', () => {
+    expect(() => studentMean([])).toThrow(/at least one value/);
+  });
+});
+
+describe('signFlipTest', () => {
+  // SciPy tries all signs up to 20 values, ours up to 16; beyond, both draw.
+  it.each(goldens.runs)('of $values.length differences as SciPy', ({ values, p }) => {
+    expect(Math.abs(signFlipTest(values) - p)).toBeLessThan(values.length <= 16 ? 1e-12 : 0.005);
+  });
+
+  it('is 1 where nothing differs, and the least possible where all differ alike', () => {
+    expect(signFlipTest([0, 0, 0])).toBe(1);
+    expect(signFlipTest([1, 2, 3, 4, 5])).toBe(2 / 32);
+  });
+
+  it('refuses no differences', () => {
+    expect(() => signFlipTest([])).toThrow(/at least one difference/);
   });
 });

@@ -36,4 +36,14 @@ for name, values in {
         "standard_error": float(found.standard_error),
     })
 
-print(json.dumps({"scipy": scipy.__version__, "wilson": wilson, "mcnemar": mcnemar, "bootstrap": bootstrap}))
+# Few runs of different seeds: Student's interval of the mean and the paired permutation test.
+runs = []
+for size in (1, 2, 3, 5, 12, 16, 20, 40):
+    values = (generator.normal(0.4, 1, size)).round(3)
+    interval = (values[0], values[0]) if size == 1 else stats.t.interval(0.95, size - 1, values.mean(), stats.sem(values))
+    p = 1.0 if size == 1 else stats.permutation_test(
+        (values,), lambda x, axis: x.sum(axis), permutation_type="samples", vectorized=True, batch=10_000, n_resamples=2**20, rng=generator
+    ).pvalue
+    runs.append({"values": values.tolist(), "low": float(interval[0]), "high": float(interval[1]), "p": float(p)})
+
+print(json.dumps({"scipy": scipy.__version__, "wilson": wilson, "mcnemar": mcnemar, "bootstrap": bootstrap, "runs": runs}))

@@ -1,0 +1,91 @@
+/**
+ * A model's answers to the same questions in two ways: as the policy samples, which is what reinforcement learning rewards, and
+ * greedily. What the demo, the cold start's card and the study measure.
+ */
+import { Processor, Qwen2_5VL, readGenerationConfig } from '../models/index.ts';
+import {
+  bannedTokenIds,
+  promptLoader,
+  type Question,
+  stopTokenIds,
+  type VideoKeys,
+} from '../rollout/index.ts';
+import { createLogger, type Progress, VideoError } from '../run/index.ts';
+import type { VideoLoader } from '../video/index.ts';
+import { evaluate } from './evaluate.ts';
+import type { EvaluationRow } from './evaluation-rows.ts';
+
+/** Drawn at temperature 1, and the likeliest token each time. */
+export const WAYS = ['sampled', 'greedy'] as const;
+export type Way = (typeof WAYS)[number];
+
+export type BothWays = Readonly<Record<Way, readonly EvaluationRow[]>>;
+
+export interface BothWaysOptions {
+  /** Model folder; computed in float32. */
+  readonly model: string;
+  readonly questions: readonly Question[];
+  /** One with a memory (`rememberVideos`) decodes each video once for both ways. */
+  readonly readVideo: VideoLoader;
+  /** How prompts are shown, as the model was trained. */
+  readonly keys: VideoKeys & { readonly prompt_template: string };
+  readonly max_completion_length: number;
+  readonly seed: number;
+  /** Where the rows of each way are written; a run that was killed continues there. */
+  readonly folderOf: (way: Way) => string;
+  readonly showProgress?: (way: Way) => Progress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Small models answer short prompts: many at once. */
+const BATCH_SIZE = 32;
+
+/**
+ * @returns rows in the order of the questions; undefined when stopped by the signal
+ * @throws VideoError when a video can not be read: the ways would be of different questions
+ */
+export async function answerBothWays(options: BothWaysOptions): Promise<BothWays | undefined> {
+  const { model: path, questions, keys, folderOf, seed, signal, max_completion_length } = options;
+  const processor = Processor.fromPretrained(path);
+  const model = Qwen2_5VL.fromPretrained(path, { dtype: 'float32', text_after_vision: 'spatial' });
+  const generation = readGenerationConfig(path, model.config);
+  const max_prompt_length = model.config.text_config.max_position_embeddings;
+  const load = promptLoader(
+    processor,
+    { ...keys, question_type: 'mixed', max_prompt_length },
+    options.readVideo,
+  );
+  const answer = async (way: Way): Promise<readonly EvaluationRow[] | undefined> => {
+    const progress = options.showProgress?.(way);
+    try {
+      const { rows, missing, isComplete } = await evaluate({
+        ...{ model, processor, questions, load, seed, signal, max_completion_length },
+        output_dir: folderOf(way),
+        settings: { model: path, way, seed, max_completion_length },
+        sampling: way === 'greedy' ? { greedy: true } : { temperature: 1 },
+        answer_parser: 'tolerant',
+        stop_token_ids: stopTokenIds(generation, model.config),
+        banned_token_ids: bannedTokenIds(processor, generation),
+        batch_size: BATCH_SIZE,
+        logger: createLogger({ quiet: true, fd: 2 }),
+        onProgress: (done, { strict }) => progress?.update(done, { right: `${(100 * strict).toFixed(1)} %` }),
+      });
+      if (missing[0] !== undefined)
+        throw new VideoError(
+          `${missing.length} of ${questions.length} questions have no readable video; the first, ${missing[0].id}: ${missing[0].reason}`,
+          { hint: 'run it again: what is answered is kept' },
+        );
+      return isComplete ? rows : undefined;
+    } finally {
+      progress?.stop();
+    }
+  };
+  try {
+    const sampled = await answer('sampled');
+    if (sampled === undefined) return undefined;
+    const greedy = await answer('greedy');
+    return greedy && { sampled, greedy };
+  } finally {
+    model.dispose();
+  }
+}
