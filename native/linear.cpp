@@ -1,15 +1,13 @@
 // Linear layers by oneDNN where it beats the BLAS that libtorch was built with:
 //
 //   twgrpo::linear(x, weight, bias?) -> Tensor
-//   twgrpo::pack_linear_weight(weight) -> Tensor
 //
 // libtorch gives float32 products to MKL, which holds back on processors of other makers (an AMD Zen 5 gets AVX2 kernels),
 // while oneDNN, which is in the same library, generates code for the processor it finds. On that Zen 5 it was measured at 1.2 to 2.3
 // times MKL's speed for the products of a training step; other processors have not been measured.
 //
 // Shapes: x (..., in), weight (out, in), bias (out).
-#include "linear.h"
-
+#include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -27,24 +25,22 @@ constexpr int64_t WORTH_A_KERNEL = int64_t(1) << 26;
 
 using Pointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
                              c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
-using Reorder = at::Tensor(const at::Tensor&, std::optional<c10::SymInt>);
 
-/// An operator of libtorch's oneDNN builds; nothing in the others.
-template <class Signature>
-std::optional<c10::TypedOperatorHandle<Signature>> find(const char* name) {
-  if (!at::hasMKLDNN()) return {};
-  auto found = c10::Dispatcher::singleton().findSchema({name, ""});
-  if (!found.has_value()) return {};
-  return found->typed<Signature>();
-}
-
-const auto& pointwise() {
-  static const auto found = find<Pointwise>("mkldnn::_linear_pointwise");
+/// libtorch's own operator for a linear layer by oneDNN; nothing in builds without.
+const std::optional<c10::TypedOperatorHandle<Pointwise>>& oneDnn() {
+  static const auto found = []() -> std::optional<c10::TypedOperatorHandle<Pointwise>> {
+    if (!at::hasMKLDNN()) return {};
+    const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
+    if (!schema.has_value()) return {};
+    return schema->typed<Pointwise>();
+  }();
   return found;
 }
 
-at::Tensor byOneDnn(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
-  return pointwise()->call(x, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), std::nullopt);
+/// x W^T + b for x (M, in), without gradient.
+at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias = {}) {
+  if (!oneDnn().has_value() || x.numel() * weight.size(0) < WORTH_A_KERNEL) return at::linear(x, weight, bias);
+  return oneDnn()->call(x, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), std::nullopt);
 }
 
 struct Linear : torch::autograd::Function<Linear> {
@@ -82,23 +78,8 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::opti
 
 }  // namespace
 
-at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
-  if (weight.is_mkldnn()) return byOneDnn(x, weight, bias);
-  const bool isWorthIt = pointwise().has_value() && x.numel() * weight.size(0) >= WORTH_A_KERNEL;
-  return isWorthIt ? byOneDnn(x, weight, bias) : at::linear(x, weight, bias);
-}
-
-at::Tensor packLinearWeight(const at::Tensor& weight) {
-  TORCH_CHECK(weight.dim() == 2, "a linear layer's weight has 2 dimensions, got ", weight.dim());
-  static const auto reorder = find<Reorder>("mkldnn::_reorder_linear_weight");
-  if (!reorder.has_value() || !pointwise().has_value() || !weight.is_cpu() || weight.scalar_type() != at::kFloat)
-    return weight.contiguous();
-  return reorder->call(weight.contiguous(), std::nullopt);
-}
-
 TORCH_LIBRARY_FRAGMENT(twgrpo, library) {
   library.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor", &linear);
-  library.def("pack_linear_weight(Tensor weight) -> Tensor", &packLinearWeight);
 }
 
 }  // namespace twgrpo

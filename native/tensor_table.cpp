@@ -63,11 +63,10 @@ void TensorTable::clear() {
 
 void TensorTable::reportMemory(napi_env env) {
   constexpr int64_t step = 4 << 20;
-  int64_t change = bytes_ - reported_;
-  if (change < step && change > -step) return;
+  if (bytes_ < most_ + step) return;
   int64_t total;
-  napi_adjust_external_memory(env, change, &total);
-  reported_ = bytes_;
+  napi_adjust_external_memory(env, bytes_ - most_, &total);
+  most_ = bytes_;
 }
 
 const at::Tensor& toTensor(napi_env env, napi_value value) {

@@ -31,7 +31,8 @@ class TensorTable {
   /// Bytes of the storages that live handles refer to; views of one storage count once.
   int64_t liveBytes() const { return bytes_; }
 
-  /// Tells V8 how much memory hangs on its side, in steps of 4 MiB.
+  /// Tells V8, in steps of 4 MiB, of memory beyond the most that was ever held: that may be tensors to collect. Memory that comes and
+  /// goes below it is freed by scopes; told of it, V8 would collect garbage ten times in a training step, on the cores that compute.
   void reportMemory(napi_env env);
 
  private:
@@ -48,7 +49,7 @@ class TensorTable {
   ska::flat_hash_map<const void*, StorageUse> storages_;
   size_t live_ = 0;
   int64_t bytes_ = 0;
-  int64_t reported_ = 0;
+  int64_t most_ = 0;
 };
 
 /// Reads a handle argument.

@@ -18,7 +18,7 @@ export {
   readModelConfig,
 } from './qwen2-5-vl/config.ts';
 export { type DecodeCaches, type ModelOptions, type PromptInputs, Qwen2_5VL } from './qwen2-5-vl/model.ts';
-export type { LayerCache, PackedDecoder } from './qwen2-5-vl/packed-decoder.ts';
+export type { PackedDecoder, SuffixCache } from './qwen2-5-vl/packed-decoder.ts';
 export type { Grid, MropePositions, TextAfterVision, VisionGrids } from './qwen2-5-vl/positions.ts';
 export type { Prefill } from './qwen2-5-vl/prefill.ts';
 export {

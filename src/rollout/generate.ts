@@ -124,9 +124,7 @@ export async function generateGroups(
       cache.grow();
       const ids = running.map((row) => row.ids.at(-1)!);
       const positions = running.map((row) => prompts[row.prompt]!.positions.next + index);
-      logits_RV = replace(logits_RV, () =>
-        noGrad(() => model.logits(model.decode(ids, positions, cache, packed))),
-      )!;
+      logits_RV = replace(logits_RV, () => noGrad(() => model.decode(ids, positions, cache, packed)))!;
     }
     return collect(all, record, prompts.length);
   } finally {

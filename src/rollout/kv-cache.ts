@@ -10,8 +10,8 @@ import {
   type Attend,
   type DecodeCaches,
   indexTensor,
-  type LayerCache,
   type Prefill,
+  type SuffixCache,
   sharedPrefixDecode,
 } from '../models/index.ts';
 import { cat, dispose, empty, keep, scope, type Tensor } from '../tensor/index.ts';
@@ -87,13 +87,9 @@ export class GroupCache implements DecodeCaches {
     };
   }
 
-  /** What the rows of one layer added to their prompts, for `packDecoder`'s way of decoding. */
-  layer(layer: number): LayerCache {
-    return {
-      rowsOfPrompt: this.#rowsOfPrompt,
-      suffix: this.#suffixes[layer]!,
-      length: this.#length,
-    };
+  /** What the rows added to their prompts, for `packDecoder`'s way of decoding. */
+  get suffix(): SuffixCache {
+    return { rowsOfPrompt: this.#rowsOfPrompt, layers: this.#suffixes, length: this.#length };
   }
 
   /**

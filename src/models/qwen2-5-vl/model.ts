@@ -19,7 +19,7 @@ import { embed, indexTensor, type ModelParams, weight } from '../layers.ts';
 import type { LoraAdapter } from '../lora.ts';
 import { type CompletionHidden, completionHidden, type EncodedPrompt } from './completion.ts';
 import { type ModelConfig, readModelConfig } from './config.ts';
-import { type LayerCache, type PackedDecoder, packDecoder, packedDecoderLayers } from './packed-decoder.ts';
+import { type PackedDecoder, packDecoder, packedDecode, type SuffixCache } from './packed-decoder.ts';
 import { mropePositions, type TextAfterVision, type VisionGrids } from './positions.ts';
 import { type Prefill, prefill } from './prefill.ts';
 import { textRotary } from './rope.ts';
@@ -50,8 +50,8 @@ export interface ModelOptions {
 export interface DecodeCaches {
   /** Attention of a layer's rows to their prompts and pasts; it stores the new keys and values. */
   attendIn(layer: number): Attend;
-  /** The same past as tensors, without the prompts, which `packDecoder` holds. */
-  layer(layer: number): LayerCache;
+  /** The pasts as tensors, without the prompts, which `packDecoder` holds. */
+  readonly suffix: SuffixCache;
 }
 
 export class Qwen2_5VL {
@@ -222,13 +222,15 @@ export class Qwen2_5VL {
     return noGrad(() => prefill(this.params, this.config, this.device, prompt));
   }
 
-  /** A copy of the decoder's weights and of prompts for `decode`, where that is faster. It belongs to the caller's scope. */
+  /** A copy of weights and prompts for `decode`, where that is faster. It belongs to the caller's scope. */
   packDecoder(prompts: readonly Prefill[]): PackedDecoder | undefined {
-    return noGrad(() => packDecoder(this.params, this.config.text_config, this.device, prompts));
+    return noGrad(() =>
+      packDecoder(this.params, this.config.text_config, this.device, this.#headName, prompts),
+    );
   }
 
   /**
-   * One new token a row: ids and text positions of R rows to the hidden states (R, D) that predict the next ones; no gradient.
+   * One new token a row: ids and text positions of R rows to the float32 logits (R, V) of the next ones; no gradient.
    *
    * @param caches Of each layer; they take the new keys and values.
    * @param packed From `packDecoder`, of the prompts in the caches and after the last change of the weights.
@@ -245,11 +247,9 @@ export class Qwen2_5VL {
         const text = config.text_config;
         const x = embed(params, 'model.embed_tokens.weight', indexTensor(ids, device));
         const rotary = textRotary([positions, positions, positions], text, { dtype: params.dtype, device });
-        const h =
-          packed === undefined
-            ? decoderLayers(params, text, x, rotary, (layer) => caches.attendIn(layer))
-            : packedDecoderLayers(packed, text, x, rotary, (layer) => caches.layer(layer));
-        return finalNorm(params, text, h);
+        if (packed !== undefined) return packedDecode(packed, text, x, rotary, caches.suffix);
+        const h = decoderLayers(params, text, x, rotary, (layer) => caches.attendIn(layer));
+        return this.logits(finalNorm(params, text, h));
       }),
     );
   }
@@ -259,9 +259,12 @@ export class Qwen2_5VL {
     return this.weights.get('lm_head.weight') ?? this.weights.get('model.embed_tokens.weight')!;
   }
 
+  get #headName(): string {
+    return this.config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+  }
+
   /** (..., D) hidden states after the final norm to float32 logits (..., V). */
   logits(hidden: Tensor): Tensor {
-    const name = this.config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
-    return fastLinear(hidden, weight(this.params, name)).to({ dtype: 'float32' });
+    return fastLinear(hidden, weight(this.params, this.#headName)).to({ dtype: 'float32' });
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Decoding on a CPU, a layer a call (`native/decode_layer.cpp`), from a copy of the decoder's weights in the order that products
- * with few rows read fastest. What it computes is `decoderLayers`; where it can't (other devices, half types, an adapter, a model so
+ * Decoding on a CPU, a step a call (`native/decode.cpp`), from a copy of the weights in the order that products with few
+ * rows read fastest (`native/few_rows.cpp`). What it computes is `decoderLayers`, norm and head; where it can't (other devices, half types, an adapter, a model so
  * large that the copy is too dear) that one is used.
  *
  * Shapes: R rows still running, K key/value heads, P prompt tokens, S room for suffix tokens, E head size, D hidden.
@@ -12,109 +12,132 @@ import type { TextConfig } from './config.ts';
 import type { Prefill } from './prefill.ts';
 import type { Rotary } from './rope.ts';
 
-/** What one layer remembers of the rows beyond their prompts, with room for the newest token of each row. */
-export interface LayerCache {
+/** What rows remember beyond their prompts, with room for the newest token of each row. */
+export interface SuffixCache {
   /** Rows still running of each prompt. */
   readonly rowsOfPrompt: readonly number[];
-  /** (R, K, S, E). */
-  readonly suffix: KeysValues;
+  /** Of each layer, (R, K, S, E). */
+  readonly layers: readonly KeysValues[];
   /** Suffix tokens, the newest included. */
   readonly length: number;
 }
 
-interface PackedLayer {
-  /** In the operator's order. */
+/** Copies, all of them; the lists run over the layers, then as the operator has them. */
+export interface PackedDecoder {
   readonly weights: readonly Tensor[];
-  /** For each prompt and key head (P, E) and (E, P): products with them are linear layers. */
+  /** Panels of (P, E) and (E, P) for each layer, prompt and key head: products with them are linear layers. */
   readonly prefixKeys: readonly Tensor[];
   readonly prefixValues: readonly Tensor[];
+  readonly finalNorm: Tensor;
+  readonly head: Tensor;
 }
 
-/** Weights and prompts of each layer; copies, all of them. */
-export type PackedDecoder = readonly PackedLayer[];
-
-/** The copy is as large as the decoder; above this, memory is worth more than time. */
+/** The copy is as large as decoder and head; above this, memory is worth more than time. */
 const MOST_BYTES = 2 ** 30;
+/** A panel's width: heads must be a multiple of it. */
+const LANES = 16;
 
 /**
- * Packs the decoder's weights as they are now and the prompts that will be continued, or says with undefined that it can't. The
- * result belongs to the caller's scope.
+ * Packs the decoder and the language model head as they are now and the prompts that will be continued, or says with undefined
+ * that it can't. The result belongs to the caller's scope.
  */
 export function packDecoder(
   params: ModelParams,
   config: TextConfig,
   device: string,
+  headName: string,
   prompts: readonly Prefill[],
 ): PackedDecoder | undefined {
   if (device !== 'cpu' || params.dtype !== 'float32' || params.adapters !== undefined) return undefined;
+  if (config.head_dim % LANES !== 0) return undefined;
+  const head = weight(params, headName);
   const names = [...params.weights.keys()].filter((name) => name.startsWith('model.layers.'));
   if (names.some((name) => name.endsWith('.bias') && !/\.[qkv]_proj\.bias$/.test(name))) return undefined;
-  const numWeights = names.reduce((sum, name) => sum + params.weights.get(name)!.numel(), 0);
+  const numWeights = names.reduce((sum, name) => sum + params.weights.get(name)!.numel(), head.numel());
   if (numWeights * Float32Array.BYTES_PER_ELEMENT > MOST_BYTES) return undefined;
-  return Array.from({ length: config.num_hidden_layers }, (_, layer) => {
-    const prefixes = prompts.map(({ layers }) => layers[layer]!);
+  return scope(() => {
+    const layers = [...Array(config.num_hidden_layers).keys()];
+    const ofPrompts = (heads: (keysValues: KeysValues) => Tensor) =>
+      layers.flatMap((layer) => prompts.flatMap((prompt) => headsOf(heads(prompt.layers[layer]!))));
+    const lists = [
+      layers.flatMap((layer) => layerMatrices(params, layer)),
+      ofPrompts(({ k }) => k),
+      ofPrompts(({ v }) => v.transpose(2, 3)),
+      [weight(params, headName)],
+    ];
+    const packed = callOperator('twgrpo::pack_panels', [lists.flat()]) as Tensor[];
+    const [matrices, prefixKeys, prefixValues, head] = lists.map((list) => packed.splice(0, list.length)) as [
+      Tensor[],
+      Tensor[],
+      Tensor[],
+      [Tensor],
+    ];
     return {
-      weights: packLayer(params, layer),
-      prefixKeys: prefixes.flatMap(({ k }) => packHeads(k)),
-      prefixValues: prefixes.flatMap(({ v }) => packHeads(v.transpose(2, 3))),
+      weights: layers.flatMap((layer) => layerWeights(params, layer, matrices.splice(0, NUM_MATRICES))),
+      ...{ prefixKeys, prefixValues, head: head[0] },
+      finalNorm: weight(params, 'model.norm.weight').clone(),
     };
   });
 }
 
-/** (1, K, out, in) to K packed weights. */
-function packHeads(heads: Tensor): Tensor[] {
-  return scope(() =>
-    Array.from({ length: heads.shape[1]! }, (_, head) => packed(heads.select(0, 0).select(0, head))),
-  );
+/** (1, K, out, in) to K matrices. */
+function headsOf(heads: Tensor): Tensor[] {
+  return Array.from({ length: heads.shape[1]! }, (_, head) => heads.select(0, 0).select(0, head));
 }
 
-function packed(weight: Tensor): Tensor {
-  return callOperator('twgrpo::pack_linear_weight', [weight]) as Tensor;
+const PROJECTIONS = ['q', 'k', 'v'].map((which) => `self_attn.${which}_proj`);
+
+const NUM_MATRICES = 5;
+
+/** Queries with keys and values, output, gate, up, down. */
+function layerMatrices(params: ModelParams, layer: number): Tensor[] {
+  const named = (name: string) => weight(params, `model.layers.${layer}.${name}.weight`);
+  return [
+    cat(PROJECTIONS.map(named), 0),
+    ...['self_attn.o_proj', 'mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj'].map(named),
+  ];
 }
 
-function packLayer(params: ModelParams, layer: number): Tensor[] {
-  return scope(() => {
-    const named = (name: string) => weight(params, `model.layers.${layer}.${name}.weight`);
-    const joined = (...names: string[]) => packed(cat(names.map(named), 0));
-    const projections = ['q', 'k', 'v'].map((which) => `self_attn.${which}_proj`);
-    const biases = projections.map((name) => {
-      const bias = `model.layers.${layer}.${name}.bias`;
-      return params.weights.has(bias) ? weight(params, bias) : zeros([named(name).shape[0]!]);
-    });
-    return [
-      named('input_layernorm').clone(),
-      joined(...projections),
-      cat(biases, 0),
-      joined('self_attn.o_proj'),
-      named('post_attention_layernorm').clone(),
-      joined('mlp.gate_proj', 'mlp.up_proj'),
-      joined('mlp.down_proj'),
-    ];
+/** In the operator's order. */
+function layerWeights(params: ModelParams, layer: number, matrices: readonly Tensor[]): Tensor[] {
+  const named = (name: string) => weight(params, `model.layers.${layer}.${name}.weight`);
+  const biases = PROJECTIONS.map((name) => {
+    const bias = `model.layers.${layer}.${name}.bias`;
+    return params.weights.has(bias) ? weight(params, bias) : zeros([named(name).shape[0]!]);
   });
+  const [qkv, out, ...mlp] = matrices as [Tensor, Tensor, ...Tensor[]];
+  return [
+    named('input_layernorm').clone(),
+    qkv,
+    cat(biases, 0),
+    out,
+    named('post_attention_layernorm').clone(),
+    ...mlp,
+  ];
 }
 
-/** One token a row through all layers: x (R, D) to (R, D), not yet normed; stores its keys and values in the caches. */
-export function packedDecoderLayers(
+/** One token a row: its embedding x (R, D) to the logits (R, V) of the next; stores its keys and values in the caches. */
+export function packedDecode(
   decoder: PackedDecoder,
   config: TextConfig,
   x_RD: Tensor,
   rotary: Rotary,
-  cacheOf: (layer: number) => LayerCache,
+  suffix: SuffixCache,
 ): Tensor {
-  return decoder.reduce((x, { weights, prefixKeys, prefixValues }, layer) => {
-    const { rowsOfPrompt, suffix, length } = cacheOf(layer);
-    return callOperator('twgrpo::decode_layer', [
-      x,
-      rotary.cos,
-      rotary.sin,
-      weights,
-      prefixKeys,
-      prefixValues,
-      suffix.k,
-      suffix.v,
-      rowsOfPrompt,
-      length,
-      config.rms_norm_eps,
-    ]) as Tensor;
-  }, x_RD);
+  return callOperator('twgrpo::decode', [
+    x_RD,
+    rotary.cos,
+    rotary.sin,
+    decoder.weights,
+    decoder.prefixKeys,
+    decoder.prefixValues,
+    suffix.layers.map(({ k }) => k),
+    suffix.layers.map(({ v }) => v),
+    suffix.rowsOfPrompt,
+    suffix.length,
+    config.rms_norm_eps,
+    decoder.finalNorm,
+    decoder.head,
+    config.vocab_size,
+  ]) as Tensor;
 }
