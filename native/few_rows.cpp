@@ -1,4 +1,4 @@
-// Products, softmax and SwiGLU for few rows, as decoding needs them.
+// Products, softmax and SwiGLU for few rows, as decoding needs them, in the widest registers that the processor has.
 //
 //   twgrpo::pack_panels(matrices) -> Tensor[]
 //
@@ -16,6 +16,7 @@
 #endif
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -23,163 +24,198 @@ namespace twgrpo {
 
 namespace {
 
-using Vector = float __attribute__((vector_size(LANES * sizeof(float))));
-using Integers = int32_t __attribute__((vector_size(LANES * sizeof(int32_t))));
-
 /// Multiplications that pay for waking another thread.
 constexpr int64_t WORTH_A_THREAD = 1 << 15;
 /// How far a product's reading runs before its sums, in numbers of `in`; processors fetch no further than a page by themselves.
-constexpr int64_t AHEAD = 256;
+constexpr int64_t AHEAD = 64;
+constexpr float LOWEST = -std::numeric_limits<float>::infinity();
 
 #define INLINE [[gnu::always_inline]] inline
 
-INLINE Vector load(const float* from) {
-  Vector v;
+/// W numbers: as many as a register holds, for wider vectors are taken apart badly.
+template <int W>
+struct Registers {
+  typedef float Vector __attribute__((vector_size(W * sizeof(float))));
+  typedef int32_t Integers __attribute__((vector_size(W * sizeof(int32_t))));
+};
+template <int W>
+using Vector = typename Registers<W>::Vector;
+
+template <int W>
+INLINE Vector<W> load(const float* from) {
+  Vector<W> v;
   std::memcpy(&v, from, sizeof v);
   return v;
 }
 
-INLINE Vector load(const float* from, int64_t lanes, float filler) {
-  if (lanes == LANES) return load(from);
-  Vector v = Vector{} + filler;
+template <int W>
+INLINE Vector<W> load(const float* from, int64_t lanes, float filler) {
+  if (lanes >= W) return load<W>(from);
+  Vector<W> v = Vector<W>{} + filler;
   std::memcpy(&v, from, lanes * sizeof(float));
   return v;
 }
 
-INLINE void store(Vector v, float* to, int64_t lanes) {
-  if (lanes == LANES)
+template <int W>
+INLINE void store(Vector<W> v, float* to, int64_t lanes) {
+  if (lanes >= W)
     std::memcpy(to, &v, sizeof v);
   else
     std::memcpy(to, &v, lanes * sizeof(float));
 }
 
-using Half = float __attribute__((vector_size(LANES / 2 * sizeof(float))));
-using Quarter = float __attribute__((vector_size(LANES / 4 * sizeof(float))));
-
-INLINE float total(Vector v) {
-  Half halves[2];
-  std::memcpy(halves, &v, sizeof v);
-  const Half half = halves[0] + halves[1];
-  Quarter quarters[2];
-  std::memcpy(quarters, &half, sizeof half);
-  const Quarter q = quarters[0] + quarters[1];
-  return (q[0] + q[2]) + (q[1] + q[3]);
+template <int W>
+INLINE float total(Vector<W> v) {
+  if constexpr (W == 4) {
+    return (v[0] + v[2]) + (v[1] + v[3]);
+  } else {
+    Vector<W / 2> halves[2];
+    std::memcpy(halves, &v, sizeof v);
+    return total<W / 2>(halves[0] + halves[1]);
+  }
 }
 
-/// e^x to 2 units in the last place, 0 for x < -87.
+/// e^x to 2 units in the last place, 0 for x < -87, e^88 for x > 88.
 /// Range reduction and polynomial of Cephes' expf (Stephen L. Moshier).
-INLINE Vector exponential(Vector x) {
-  const Vector capped = x < 88.0f ? x : Vector{} + 88.0f;
-  const Vector safe = capped > -87.0f ? capped : Vector{} - 87.0f;
+template <int W>
+INLINE Vector<W> exponential(Vector<W> x) {
+  const Vector<W> capped = x > 88.0f ? Vector<W>{} + 88.0f : x;  // NaN stays NaN
+  const Vector<W> safe = capped < -87.0f ? Vector<W>{} - 87.0f : capped;
   constexpr float ROUNDS = 12582912.0f;  // 1.5 * 2^23: what is added to it loses its fraction
-  const Vector n = (safe * 1.44269504088896341f + ROUNDS) - ROUNDS;
-  const Vector r = (safe - n * 0.693359375f) + n * 2.12194440e-4f;
-  Vector p = Vector{} + 1.9875691500e-4f;
+  const Vector<W> n = (safe * 1.44269504088896341f + ROUNDS) - ROUNDS;
+  const Vector<W> r = (safe - n * 0.693359375f) + n * 2.12194440e-4f;
+  Vector<W> p = Vector<W>{} + 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
+  using Integers = typename Registers<W>::Integers;
   const Integers power = (__builtin_convertvector(n, Integers) + 127) << 23;
-  Vector scale;
+  Vector<W> scale;
   std::memcpy(&scale, &power, sizeof scale);
-  return x < -87.0f ? Vector{} : p * scale;
+  return x < -87.0f ? Vector<W>{} : p * scale;
 }
 
-template <int ROWS>
+template <int W, int ROWS>
 INLINE void rowsByPanel(const float* x, int64_t xStride, const float* panel, int64_t panelStride, int64_t in, float* y,
                         int64_t yStride, int64_t lanes, bool adds) {
-  Vector sums[ROWS] = {};
+  constexpr int PARTS = LANES / W;
+  Vector<W> sums[ROWS][PARTS] = {};
   for (int64_t k = 0; k < in; k++) {
-    const Vector m = load(panel + k * panelStride);
+    Vector<W> m[PARTS];
+    for (int part = 0; part < PARTS; part++) m[part] = load<W>(panel + k * panelStride + part * W);
     __builtin_prefetch(panel + (k + AHEAD) * panelStride);
-    for (int row = 0; row < ROWS; row++) sums[row] += x[row * xStride + k] * m;
+    for (int row = 0; row < ROWS; row++)
+      for (int part = 0; part < PARTS; part++) sums[row][part] += x[row * xStride + k] * m[part];
   }
   for (int row = 0; row < ROWS; row++) {
-    float* to = y + row * yStride;
-    store(adds ? sums[row] + load(to, lanes, 0) : sums[row], to, lanes);
+    for (int part = 0; part < PARTS; part++) {
+      const auto left = lanes - part * W;
+      if (left <= 0) break;
+      float* to = y + row * yStride + part * W;
+      store<W>(adds ? sums[row][part] + load<W>(to, left, 0) : sums[row][part], to, left);
+    }
   }
 }
 
 /// ROWS at once, as many as the registers hold sums for.
-template <int ROWS>
+template <int W, int ROWS>
 INLINE void product(const float* x, int64_t rows, int64_t xStride, const float* panel, int64_t panelStride, int64_t in,
                     float* y, int64_t yStride, int64_t lanes, bool adds) {
   int64_t row = 0;
   for (; row + ROWS <= rows; row += ROWS)
-    rowsByPanel<ROWS>(x + row * xStride, xStride, panel, panelStride, in, y + row * yStride, yStride, lanes, adds);
+    rowsByPanel<W, ROWS>(x + row * xStride, xStride, panel, panelStride, in, y + row * yStride, yStride, lanes, adds);
   if constexpr (ROWS > 1)
-    product<ROWS / 2>(x + row * xStride, rows - row, xStride, panel, panelStride, in, y + row * yStride, yStride, lanes, adds);
+    product<W, ROWS / 2>(x + row * xStride, rows - row, xStride, panel, panelStride, in, y + row * yStride, yStride, lanes,
+                         adds);
 }
 
+template <int W>
 INLINE void dots(const float* x, const float* m, int64_t count, int64_t size, float* to) {
   for (int64_t i = 0; i < count; i++, m += size) {
-    Vector sum{};
-    for (int64_t k = 0; k < size; k += LANES) sum += load(x + k) * load(m + k);
-    to[i] = total(sum);
+    Vector<W> sum{};
+    for (int64_t k = 0; k < size; k += W) sum += load<W>(x + k) * load<W>(m + k);
+    to[i] = total<W>(sum);
   }
 }
 
+template <int W>
 INLINE void softmax(float* x, int64_t size) {
-  constexpr float LOWEST = -std::numeric_limits<float>::infinity();
-  Vector largest = Vector{} + LOWEST;
-  for (int64_t i = 0; i < size; i += LANES) {
-    const Vector v = load(x + i, std::min(LANES, size - i), LOWEST);
+  Vector<W> largest = Vector<W>{} + LOWEST;
+  for (int64_t i = 0; i < size; i += W) {
+    const Vector<W> v = load<W>(x + i, size - i, LOWEST);
     largest = v > largest ? v : largest;
   }
   float top = LOWEST;
-  for (int lane = 0; lane < LANES; lane++) top = std::max(top, largest[lane]);
-  Vector sums{};
-  for (int64_t i = 0; i < size; i += LANES) {
-    const auto lanes = std::min(LANES, size - i);
-    const Vector v = exponential(load(x + i, lanes, LOWEST) - top);
+  for (int lane = 0; lane < W; lane++) top = std::max(top, largest[lane]);
+  Vector<W> sums{};
+  for (int64_t i = 0; i < size; i += W) {
+    const Vector<W> v = exponential<W>(load<W>(x + i, size - i, LOWEST) - top);
     sums += v;
-    store(v, x + i, lanes);
+    store<W>(v, x + i, size - i);
   }
-  const float scale = 1 / total(sums);
-  for (int64_t i = 0; i < size; i += LANES) {
-    const auto lanes = std::min(LANES, size - i);
-    store(load(x + i, lanes, 0) * scale, x + i, lanes);
-  }
+  const float scale = 1 / total<W>(sums);
+  for (int64_t i = 0; i < size; i += W) store<W>(load<W>(x + i, size - i, 0) * scale, x + i, size - i);
 }
 
+template <int W>
 INLINE void swiglu(const float* gate, const float* up, int64_t size, float* to) {
-  for (int64_t i = 0; i < size; i += LANES) {
-    const auto lanes = std::min(LANES, size - i);
-    const Vector g = load(gate + i, lanes, 0);
-    store(g / (exponential(-g) + 1.0f) * load(up + i, lanes, 0), to + i, lanes);
+  for (int64_t i = 0; i < size; i += W) {
+    const Vector<W> g = load<W>(gate + i, size - i, 0);
+    store<W>(g / (exponential<W>(-g) + 1.0f) * load<W>(up + i, size - i, 0), to + i, size - i);
   }
 }
 
-// A product keeps 8 sums in AVX-512's 32 registers, and 4 (of two registers each) in AVX2's 16.
-#define KERNELS(NAME, TARGET, ROWS)                                                                                          \
+template <int W>
+INLINE void swigluBackward(const float* gradient, const float* gate, const float* up, int64_t size, float* dGate, float* dUp) {
+  for (int64_t i = 0; i < size; i += W) {
+    const auto left = size - i;
+    const Vector<W> d = load<W>(gradient + i, left, 0), g = load<W>(gate + i, left, 0);
+    const Vector<W> s = 1.0f / (exponential<W>(-g) + 1.0f);
+    store<W>(d * load<W>(up + i, left, 0) * s * (1.0f + g * (1.0f - s)), dGate + i, left);
+    store<W>(d * g * s, dUp + i, left);
+  }
+}
+
+/// Numbers in a register and rows of a product at once: their sums take half of the registers or less.
+#define KERNELS(NAME, TARGET, W, ROWS)                                                                                       \
   namespace NAME {                                                                                                           \
   TARGET void product(const float* x, int64_t rows, int64_t xStride, const float* panel, int64_t panelStride, int64_t in,    \
                       float* y, int64_t yStride, int64_t lanes, bool adds) {                                                 \
-    twgrpo::product<ROWS>(x, rows, xStride, panel, panelStride, in, y, yStride, lanes, adds);                                \
+    twgrpo::product<W, ROWS>(x, rows, xStride, panel, panelStride, in, y, yStride, lanes, adds);                             \
   }                                                                                                                          \
   TARGET void dots(const float* x, const float* m, int64_t count, int64_t size, float* to) {                                 \
-    twgrpo::dots(x, m, count, size, to);                                                                                     \
+    twgrpo::dots<W>(x, m, count, size, to);                                                                                  \
   }                                                                                                                          \
-  TARGET void softmax(float* x, int64_t size) { twgrpo::softmax(x, size); }                                                  \
-  TARGET void swiglu(const float* gate, const float* up, int64_t size, float* to) { twgrpo::swiglu(gate, up, size, to); }    \
-  constexpr FewRows kernels{product, dots, softmax, swiglu};                                                                 \
+  TARGET void softmax(float* x, int64_t size) { twgrpo::softmax<W>(x, size); }                                               \
+  TARGET void swiglu(const float* gate, const float* up, int64_t size, float* to) { twgrpo::swiglu<W>(gate, up, size, to); } \
+  TARGET void swigluBackward(const float* gradient, const float* gate, const float* up, int64_t size, float* dGate,          \
+                             float* dUp) {                                                                                   \
+    twgrpo::swigluBackward<W>(gradient, gate, up, size, dGate, dUp);                                                         \
+  }                                                                                                                          \
+  constexpr FewRows kernels{product, dots, softmax, swiglu, swigluBackward};                                                 \
   }
 
-KERNELS(plain, , 4)
+KERNELS(plain, , 4, 2)
 #if defined(__x86_64__)
-KERNELS(avx2, [[gnu::target("avx2,fma")]], 4)
-KERNELS(avx512, [[gnu::target("avx512f,avx512dq,fma")]], 8)
+KERNELS(avx2, [[gnu::target("avx2,fma")]], 8, 4)
+KERNELS(avx512, [[gnu::target("avx512f,avx512dq,fma")]], 16, 8)
 #endif
 
 }  // namespace
 
 const FewRows& fewRows() {
 #if defined(__x86_64__)
-  static const FewRows& best = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") ? avx512::kernels
-                               : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")       ? avx2::kernels
-                                                                                                       : plain::kernels;
+  // libtorch's own switch for its kernels, ATEN_CPU_CAPABILITY, holds here too.
+  static const FewRows& best = []() -> const FewRows& {
+    const char* wish = std::getenv("ATEN_CPU_CAPABILITY");
+    const auto may = [&](const char* capability) { return wish == nullptr || std::strcmp(wish, capability) == 0; };
+    if (may("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return avx512::kernels;
+    if (may("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::kernels;
+    return plain::kernels;
+  }();
   return best;
 #else
   return plain::kernels;

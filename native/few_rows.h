@@ -25,6 +25,8 @@ struct FewRows {
   void (*softmax)(float* x, int64_t size);
   /// to = silu(gate) * up, to may be gate.
   void (*swiglu)(const float* gate, const float* up, int64_t size, float* to);
+  /// Gradients of swiglu with respect to gate and up.
+  void (*swigluBackward)(const float* gradient, const float* gate, const float* up, int64_t size, float* dGate, float* dUp);
 };
 
 const FewRows& fewRows();

@@ -6,6 +6,7 @@
  * only one layer is ever held twice. A gradient flows back through the cast to the stored weight.
  */
 import {
+  callOperator,
   type DType,
   embedding,
   fastLinear,
@@ -68,8 +69,8 @@ export function layerNorm(params: ModelParams, module: string, x: Tensor, eps: n
 
 /** down(silu(gate(x)) * up(x)). */
 export function swiglu(params: ModelParams, module: string, x: Tensor): Tensor {
-  const gate = linear(params, `${module}.gate_proj`, x).silu();
-  return linear(params, `${module}.down_proj`, gate.mul(linear(params, `${module}.up_proj`, x)));
+  const [gate, up] = ['gate_proj', 'up_proj'].map((name) => linear(params, `${module}.${name}`, x));
+  return linear(params, `${module}.down_proj`, callOperator('twgrpo::swiglu', [gate, up]) as Tensor);
 }
 
 /** x * sigmoid(1.702 x), the GELU of Qwen2-VL's tower. */
