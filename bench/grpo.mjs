@@ -71,15 +71,26 @@ export async function main(args) {
   const clip = values.clip ?? findClip();
   const inputs = await prepareInputs(clip);
   const about = { bench: 'grpo', date: new Date().toISOString(), machine: machine(), seed: MODEL.seed };
-  const result =
-    settings.repeat > 0 ? { compare: await compareAll(values.sides, inputs, settings, about) } : {};
-  if (values.curve !== undefined)
+  const result = {};
+  const save = () => {
+    if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);
+  };
+  if (settings.repeat > 0) {
+    result.compare = await compareAll(values.sides, inputs, settings, about);
+    save();
+  }
+  if (values.curve !== undefined) {
     result.curve = {
       ...about,
+      sides: values.curve,
       completion_length: settings.completion_length,
-      points: await curve(clip, sidesOf(values.curve), settings),
+      points: [],
     };
-  if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);
+    for await (const point of curve(clip, sidesOf(values.curve), settings)) {
+      result.curve.points.push(point);
+      save(); // the whole takes a quarter of an hour; what is measured is kept
+    }
+  }
   process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${report(result)}\n`);
 }
 
@@ -228,10 +239,9 @@ function summary(runs) {
 
 // ----------------------------------------------------------------------------------------------------- curve
 
-/** Time and memory over the size of the group and over the length of the prompt; one step a point in a process of its own, no warm-up. */
-async function curve(clip, sides, settings) {
-  const points = [];
-  const add = async (inputs, changed) => {
+/** Time and memory over the size of the group and over the length of the prompt; one step a point in a process of its own, no warm-up; point by point. */
+async function* curve(clip, sides, settings) {
+  const measure = async (inputs, changed) => {
     const used = { ...settings, ...changed, repeat: 1 };
     const point = { num_generations: used.num_generations, prompt_length: inputs.promptLength };
     for (const side of sides) {
@@ -245,14 +255,12 @@ async function curve(clip, sides, settings) {
       const { measured } = await compare([side], inputs, used, { isChecked: false });
       point[side] = { step_s: measured[side].step_s, peak_bytes: measured[side].peak_bytes };
     }
-    points.push(point);
+    return point;
   };
   const usual = await prepareInputs(clip);
-  for (const num_generations of [2, 4, 8, 16, 32]) await add(usual, { num_generations });
-  for (const video of [{ max_frames: 4 }, { fps: 4, max_frames: 16 }, { fps: 4, max_frames: 20 }]) {
-    await add(await prepareInputs(clip, { video }), {});
-  }
-  return points;
+  for (const num_generations of [2, 4, 8, 16, 32]) yield await measure(usual, { num_generations });
+  for (const video of [{ max_frames: 4 }, { fps: 4, max_frames: 16 }, { fps: 4, max_frames: 20 }])
+    yield await measure(await prepareInputs(clip, { video }), {});
 }
 
 function availableBytes() {

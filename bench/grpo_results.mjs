@@ -33,7 +33,13 @@ export function publish(folder, { compare, curve }) {
     'pixels and sample the same number of tokens without an early end. The peer is `bench/grpo_peer.py`; what it leaves out in its own favour stands in its header.',
     '',
     '```sh',
-    'TWGRPO_BENCH_PYTHON=python3 npm run bench -- grpo --clip video_12176.mp4   # a Python with torch and transformers',
+    'export TWGRPO_BENCH_PYTHON=python3   # one with torch and transformers; without it the benchmark makes its own',
+    `npm run bench -- grpo --clip video_12176.mp4 --sides '${Object.keys(measured).join(';')}' --repeat ${settings.repeat}`,
+    ...(curve === undefined
+      ? []
+      : [
+          `npm run bench -- grpo --clip video_12176.mp4 --repeat 0 --curve '${curve.sides}' --completion ${curve.completion_length}`,
+        ]),
     '```',
     '',
     `${describeMachine(machine).replaceAll('\n', '; ')}; torch ${torch}, transformers ${transformers}; ${date.slice(0, 10)}; median of ${settings.repeat} turns, all sides in turns.`,
