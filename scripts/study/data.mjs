@@ -51,7 +51,10 @@ export async function prepareData(folder, { kinds, held_out }) {
     writeJsonLines(files[name], spread(all, NUM_TRAINED));
   }
   files.inverted = join(folder, 'inverted.jsonl');
-  writeJsonLines(files.inverted, invertItems(readItems(files.single).items, { seed: SEED }).items);
+  const { items, report } = invertItems(readItems(files.single).items, { seed: SEED });
+  if (report.inverted === 0)
+    throw new Error(`no question of these kinds can be inverted: ${JSON.stringify(report.refused)}`);
+  writeJsonLines(files.inverted, items);
   return { video_root: train.video_root, held_out: heldOut.jsonl_path, sets: files };
 }
 

@@ -72,6 +72,25 @@ describe('the negated clause', () => {
       'Which factor most significantly influences the output?',
       'Which factor does not most significantly influence the output?',
     ],
+    // In the plural.
+    [
+      'Which of the following objects enter the scene?',
+      'Which of the following objects do not enter the scene?',
+    ],
+    ['Which of these balls do not collide with the cube?', 'Which of these balls collide with the cube?'],
+    ["Which of these balls don't collide?", 'Which of these balls collide?'],
+    [
+      'Which of the following objects leave before the cube does?',
+      'Which of the following objects do not leave before the cube does?',
+    ],
+    [
+      'Which of the following objects are last seen on the left?',
+      'Which of the following objects are not last seen on the left?',
+    ],
+    // Times.
+    ['Which of these objects move at some time?', 'Which of these objects never move?'],
+    ['Which objects are at some time behind the cube?', 'Which objects are never behind the cube?'],
+    ['Which object never moved in the video?', 'Which object moved at some time in the video?'],
     ["What's the trigger of the war?", "What isn't the trigger of the war?"],
     ["who's standing there", 'who is not standing there'],
     // Already negative.
@@ -128,6 +147,11 @@ describe('refusal', () => {
     ['which direction the man is moving', 'relative_clause'],
     ['how happpened to the boy', 'no_auxiliary'],
     ['where the ball', 'no_question_word'],
+    ['Which of these boys never hold nothing?', 'double_negation'],
+    ['What did the boy do at some time?', 'polarity_word'],
+    ['Which boys have never moved?', 'double_negation'],
+    ['Which of these boys do not hold nothing?', 'double_negation'],
+    ['Which of these boys hold the cup too?', 'polarity_word'],
     ['where exactly the ball', 'no_question_word'],
     ['who qwertied the door', 'unknown_verb'],
     ['who did it', 'ambiguous_verb'],
@@ -201,7 +225,7 @@ describe('form', () => {
 
   it('of any text: a changed question, or a reason', () => {
     const words = fc.constantFrom(
-      ...'what which who where when why how did does is are was will can not never the a man dog doing do happen happened opened after when that , ? . until both it in of'.split(
+      ...'what which who where when why how did does is are was will can not never the a man dog doing do happen happened opened after when that , ? . until both it in of these balls at some time'.split(
         ' ',
       ),
     );
@@ -215,7 +239,8 @@ describe('form', () => {
         if ('refused' in found) return;
         expect(found.question).not.toBe(question);
         // Some negation came or went.
-        const negations = (part: string): number => part.match(/\bnot\b|n['’]t\b|\bcannot\b/gi)?.length ?? 0;
+        const negations = (part: string): number =>
+          part.match(/\bnot\b|n['’]t\b|\bcannot\b|\bnever\b/gi)?.length ?? 0;
         expect(Math.abs(negations(found.question) - negations(question))).toBe(1);
       }),
       { numRuns: 5000 },

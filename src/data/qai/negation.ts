@@ -5,7 +5,9 @@
  *   "what did the lady do …"               "what didn't the lady do …"              (the auxiliary is contracted)
  *   "which of these will happen …"         "which of these will not happen …"       (the question word is the subject)
  *   "who opened the door"                  "who did not open the door"              (do-support)
+ *   "which of these balls move …"          "which of these balls do not move …"     (the same in the plural)
  *   "which event will not happen …"        "which event will happen …"              (already negative)
+ *   "which boxes are at some time open"    "which boxes are never open"             (and the other way round)
  * "why didn't she laugh" would ask for something else: it says that she did not laugh. There the event stays, and the
  * negation goes to the answer:
  *   "why did she laugh"                    "why did she laugh? which of these are not reasons"
@@ -220,11 +222,77 @@ function negateWhat(question: Question, contractions: Contractions): Negation {
   const word = words[at]!.text;
   const next = words[at + 1]?.text ?? '';
   if (word === 'what' && EVENT_VERBS.has(next)) return supportWithDo(question, at + 1, contractions);
+  const ofTimes = negateTimes(question);
+  if (ofTimes !== undefined) return ofTimes;
+  const plural = pluralVerb(question);
+  if (plural !== undefined) return negatePlural(question, plural, contractions);
   const auxiliary = findAuxiliary(question);
   if (typeof auxiliary === 'object') return auxiliary;
   if (auxiliary !== undefined) return negateAuxiliary(question, auxiliary, contractions);
   if (/^(?:where|when|whom)$/.test(word)) return { refused: 'no_auxiliary' };
   return supportWithDo(question, undefined, contractions);
+}
+
+/** "at some time" and "never", each the other's opposite; undefined for questions without them. */
+function negateTimes({ text, words, at }: Question): Negation | undefined {
+  const clause = mainClause(words, at + 1);
+  const isSome = (index: number): boolean =>
+    ['at', 'some', 'time'].every((word, i) => words[index + i]?.text === word);
+  const found = clause
+    .map((word) => words.indexOf(word))
+    .filter((index) => isSome(index) || words[index]!.text === 'never');
+  const [index] = found;
+  if (index === undefined) return undefined;
+  const isNever = words[index]!.text === 'never';
+  const end = isNever ? index : index + 2;
+  const others = clause.filter((word) => word !== words[index]);
+  if (found.length > 1 || others.some((word) => isNegative(word.text))) return { refused: 'double_negation' };
+  if (others.some((word) => POLARITY.has(word.text))) return { refused: 'polarity_word' };
+  const rule = isNever ? 'never' : 'at-some-time';
+  const opposite = isNever ? 'at some time' : 'never';
+  const before = words[index - 1]!;
+  if (AUXILIARIES.get(before.text)?.kind === 'be')
+    return { question: splice(text, words[index]!.start, words[end]!.end, opposite), rule };
+  // Without an auxiliary the verb stands beside them: "never move", "move at some time".
+  const verb = isNever ? words[index + 1] : before;
+  const forms = lookUpVerb(verb?.text ?? '')?.forms;
+  const isInflected = forms?.has('base') || forms?.has('third') || forms?.has('past');
+  if (!isInflected || clause.some((word) => AUXILIARIES.has(word.text)))
+    return { refused: isNever ? 'double_negation' : 'polarity_word' };
+  const from = isNever ? words[index]!.start : verb!.start;
+  const to = isNever ? verb!.end : words[end]!.end;
+  const own = text.slice(verb!.start, verb!.end);
+  return { question: splice(text, from, to, isNever ? `${own} ${opposite}` : `${opposite} ${own}`), rule };
+}
+
+/** Index of what follows the noun in "which of the following objects move", "which of these objects do not move". */
+function pluralVerb({ words, at }: Question): number | undefined {
+  const [first, second, third] = words.slice(at + 1).map(({ text }) => text);
+  if (first !== 'of') return undefined;
+  const noun =
+    second === 'the' && third === 'following' ? at + 4 : /^(?:these|those)$/.test(second ?? '') ? at + 3 : 0;
+  if (!/[^s]s$/.test(words[noun]?.text ?? '')) return undefined;
+  const next = words[noun + 1]?.text ?? '';
+  const isVerb = lookUpVerb(next)?.forms.has('base') === true && !AUXILIARIES.has(next);
+  return isVerb || next === "don't" || (next === 'do' && words[noun + 2]?.text === 'not')
+    ? noun + 1
+    : undefined;
+}
+
+function negatePlural({ text, words }: Question, index: number, contractions: Contractions): Negation {
+  const first = words[index]!;
+  // "do not" and "don't" go; the verb is what stands behind them.
+  const denials = first.text === 'do' ? 2 : first.text === "don't" ? 1 : 0;
+  const verb = words[index + denials];
+  if (verb === undefined) return { refused: 'unknown_verb' };
+  const clause = mainClause(words, index + denials);
+  if (clause.some((word) => isNegative(word.text) || NEGATIVE_ADJECTIVES.has(word.text)))
+    return { refused: 'double_negation' };
+  if (clause.some((word) => POLARITY.has(word.text) || /^(?:until|till)$/.test(word.text)))
+    return { refused: 'polarity_word' };
+  if (denials > 0) return { question: splice(text, first.start, verb.start, ''), rule: 'remove-do-not' };
+  const not = contractions === 'always' ? "don't " : 'do not ';
+  return { question: splice(text, verb.start, verb.start, not), rule: 'do-support-plural' };
 }
 
 /** Index of the main clause's auxiliary; undefined when the clause has none. */
@@ -282,7 +350,7 @@ function negateAuxiliary({ text, words, at }: Question, index: number, contracti
   if (kind === 'do' && isWho) return { refused: 'ambiguous_verb' };
   if (kind === 'have' && !clause.some((word) => isParticiple(word.text)))
     return { refused: 'ambiguous_verb' };
-  if (isSubjectQuestion(kind, next.text)) {
+  if (isSubjectQuestion(kind, next.text, words[index + 2]?.text ?? '')) {
     if (contractions === 'always' && negative !== undefined)
       return { question: splice(text, auxiliary.start, auxiliary.end, negative), rule: `${kind}-contracted` };
     const full = auxiliary.text === 'can' ? 'not' : ' not';
@@ -297,9 +365,10 @@ function negateAuxiliary({ text, words, at }: Question, index: number, contracti
 }
 
 /** Whether the question word is the subject, so that the verb follows the auxiliary at once. */
-function isSubjectQuestion(kind: string, next: string): boolean {
+function isSubjectQuestion(kind: string, next: string, after: string): boolean {
   switch (kind) {
     case 'be':
+      if (/^(?:first|last)$/.test(next)) return isParticiple(after);
       return isIng(next) || isParticiple(next) || PREDICATES.has(next) || PREPOSITIONS.has(next);
     case 'have':
       return isParticiple(next);
