@@ -26,8 +26,9 @@ namespace {
 
 /// Multiplications that pay for waking another thread.
 constexpr int64_t WORTH_A_THREAD = 1 << 15;
-/// How far a product's reading runs before its sums, in numbers of `in`; processors fetch no further than a page by themselves.
-constexpr int64_t AHEAD = 64;
+/// How far reading runs before the sums, in numbers of `in`: into the second cache, which holds more requests than the first.
+/// Processors fetch no further than a page by themselves.
+constexpr int64_t AHEAD = 256;
 constexpr float LOWEST = -std::numeric_limits<float>::infinity();
 
 #define INLINE [[gnu::always_inline]] inline
@@ -106,7 +107,7 @@ INLINE void rowsByPanel(const float* x, int64_t xStride, const float* panel, int
   for (int64_t k = 0; k < in; k++) {
     Vector<W> m[PARTS];
     for (int part = 0; part < PARTS; part++) m[part] = load<W>(panel + k * panelStride + part * W);
-    __builtin_prefetch(panel + (k + AHEAD) * panelStride);
+    __builtin_prefetch(panel + (k + AHEAD) * panelStride, 0, 2);
     for (int row = 0; row < ROWS; row++)
       for (int part = 0; part < PARTS; part++) sums[row][part] += x[row * xStride + k] * m[part];
   }
