@@ -3,9 +3,11 @@
  * that every figure of the report is the one in the files, that the page stands alone, and that no earlier demo gets lost.
  */
 
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readEvaluationRows } from '../src/eval/index.ts';
 import { createTinyCheckpoint } from '../src/models/index.ts';
@@ -126,4 +128,52 @@ describe('a short demo', () => {
     expect(stderr).toContain('no config.json');
     expect(existsSync(join(scratch, 'x'))).toBe(false);
   });
+});
+
+/** The demo as a process of its own, sent a signal as soon as its output shows a text. */
+async function interrupted(signal: NodeJS.Signals, when: string, output: string) {
+  const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+  const child = spawn(
+    process.execPath,
+    [
+      ...['--import', file('support/typescript-loader.mjs'), file('../src/cli/main.ts'), 'demo'],
+      ...['--model', model, '--questions', '40', '--minutes', '0.05', '--output-dir', output],
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let shown = '';
+  let isSent = false;
+  const read = (chunk: Buffer) => {
+    shown += chunk;
+    if (isSent || !shown.includes(when)) return;
+    isSent = true;
+    child.kill(signal);
+  };
+  child.stdout.on('data', read);
+  child.stderr.on('data', read);
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { code, shown };
+}
+
+describe('a signal', () => {
+  it.each([
+    ['SIGINT', '1/5', 130],
+    ['SIGTERM', '2/5', 143],
+    ['SIGINT', '3/5', 130],
+    ['SIGINT', '4/5', 130],
+  ] as const)(
+    '%s at %s ends the demo, keeps what there is and says where',
+    async (signal, when, expected) => {
+      const output = join(scratch, `stopped-${when[0]}`);
+      const { code, shown } = await interrupted(signal, when, output);
+      expect(shown).toContain(`${signal}: finishing this step and saving`);
+      expect(shown).toContain(`stopped; what there is so far lies in ${output}`);
+      expect(code).toBe(expected);
+      expect(existsSync(join(output, 'report.html'))).toBe(false);
+      // The folder is known as a demo's, so that --replace takes it.
+      expect(JSON.parse(readFileSync(join(output, 'demo.json'), 'utf8'))).toMatchObject({
+        made_by: 'twgrpo demo',
+      });
+    },
+  );
 });
