@@ -34,6 +34,7 @@ function page({ runs, start, about, grid }) {
   const changes = cells
     .filter(({ levels }) => levels === undefined)
     .flatMap(({ name }) => changesOf(runs, centre, name));
+  const late = lateEffects(core);
   return `# What each part of the method does, other things equal
 
 Written by \`node scripts/study.mjs report\` out of the runs in [study/](study/), one JSON file a run.
@@ -51,6 +52,8 @@ node scripts/study.mjs run --cells weights-std --seeds 3 --results /tmp/one   # 
 ${about.machine}; start ${about.start}; ${runs.length} runs, ${(runs.reduce((sum, { seconds }) => sum + seconds, 0) / 60).toFixed(0)} minutes of training in all.
 
 ${verdict(effects, changes, runs, start)}
+
+${paperFigure(late)}
 
 ![Reward, its spread, length and entropy over the steps, weights off and on](study.svg)
 
@@ -84,11 +87,11 @@ ${changes.map(effectRow).join('\n')}
 
 ## Spread of the reward and length
 
-The paper reports a lower spread of the reward within groups and shorter answers with token weights. Means over the last quarter of the steps, weights on minus off, over the pairs of the core:
+Means over the last quarter of the steps, weights on minus off, over the pairs of the core:
 
 | figure | pairs | difference | p |
 |---|---:|---|---:|
-${curveRows(core)}
+${late.map(curveRow).join('\n')}
 
 With ${numSeeds} seeds the smallest p of a single change is ${(2 / 2 ** numSeeds).toFixed(3)}, and with this many comparisons some p below 0.05 are expected by chance alone:
 read the intervals, and take single small p values for what they are.
@@ -124,7 +127,7 @@ function compared(name, words, pairs, value) {
   return { name, words, n: pairs.length, ...studentMean(differences), p: signFlipTest(differences) };
 }
 
-const signed = (value) => `${value >= 0 ? '+' : '−'}${Math.abs(value).toFixed(1)}`;
+const signed = (value, digits = 1) => `${value >= 0 ? '+' : '−'}${Math.abs(value).toFixed(digits)}`;
 const effectRow = ({ name, words, n, mean, low, high, p }) =>
   n === 0
     ? `| ${name} | ${words} | 0 | not run | |`
@@ -141,7 +144,15 @@ function cellRow(runs, name) {
   return `| ${name} | ${own.length} | ${text('sampled')} | ${text('greedy')} | ${length.toFixed(1)} |`;
 }
 
-function curveRows(core) {
+const CURVES = [
+  ['reward', 'mean reward (0 to 2)'],
+  ['reward_std', 'standard deviation of the reward in a group'],
+  ['length', 'tokens a completion'],
+  ['entropy', 'entropy in nats a token'],
+];
+
+/** The means of the last quarter of the steps, weights on minus off, over pairs of runs of the core. */
+function lateEffects(core) {
   const others = ({ levels, seed }) => JSON.stringify([levels.loss, levels.vision, seed]);
   const off = new Map(core.filter(({ levels }) => levels.weights === 'off').map((run) => [others(run), run]));
   const pairs = core
@@ -151,18 +162,24 @@ function curveRows(core) {
     const values = run.curves[name].slice(Math.floor(0.75 * run.curves[name].length));
     return values.reduce((sum, value) => sum + value, 0) / values.length;
   };
-  return [
-    ['reward', 'mean reward (0 to 2)'],
-    ['reward_std', 'standard deviation of the reward in a group'],
-    ['length', 'tokens a completion'],
-    ['entropy', 'entropy in nats a token'],
-  ]
-    .map(([name, words]) => {
-      const { n, mean, low, high, p } = compared(name, words, pairs, late(name));
-      if (n === 0) return `| ${words} | 0 | not run | |`;
-      return `| ${words} | ${n} | ${mean.toFixed(4)} (${low.toFixed(4)} to ${high.toFixed(4)}) | ${p.toFixed(3)} |`;
-    })
-    .join('\n');
+  return CURVES.map(([name, words]) => compared(name, words, pairs, late(name)));
+}
+
+function curveRow({ words, n, mean, low, high, p }) {
+  if (n === 0) return `| ${words} | 0 | not run | |`;
+  return `| ${words} | ${n} | ${signed(mean, 4)} (${signed(low, 4)} to ${signed(high, 4)}) | ${p.toFixed(3)} |`;
+}
+
+/** Whether the paper's figure shows here, in a sentence. */
+function paperFigure(late) {
+  const answer = (name) => {
+    const { words, n, mean, low, high } = late.find((effect) => effect.name === name);
+    if (n === 0) return `${words}: not run`;
+    const range = `${signed(mean, 3)} (${signed(low, 3)} to ${signed(high, 3)})`;
+    return `${words} ${high < 0 ? 'is lower' : low > 0 ? 'is higher' : 'does not move beyond the spread of seeds'}, ${range}`;
+  };
+  const isShown = ['reward_std', 'length'].every((name) => late.find((effect) => effect.name === name).high < 0);
+  return `**The paper's figure** (lower spread of the reward, shorter answers with token weights) ${isShown ? 'shows' : 'does not show'} here: ${answer('reward_std')}; ${answer('length')}. Answers of this model are tracks of fixed form, so there is little to shorten.`;
 }
 
 /** Plain words that follow from the numbers. */
