@@ -178,7 +178,9 @@ function paperFigure(late) {
     const range = `${signed(mean, 3)} (${signed(low, 3)} to ${signed(high, 3)})`;
     return `${words} ${high < 0 ? 'is lower' : low > 0 ? 'is higher' : 'does not move beyond the spread of seeds'}, ${range}`;
   };
-  const isShown = ['reward_std', 'length'].every((name) => late.find((effect) => effect.name === name).high < 0);
+  const isShown = ['reward_std', 'length'].every(
+    (name) => late.find((effect) => effect.name === name).high < 0,
+  );
   return `**The paper's figure** (lower spread of the reward, shorter answers with token weights) ${isShown ? 'shows' : 'does not show'} here: ${answer('reward_std')}; ${answer('length')}. Answers of this model are tracks of fixed form, so there is little to shorten.`;
 }
 

@@ -100,14 +100,15 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
       checkpoint: checkpointDir,
       stopped: true,
     };
-  const model = loadPolicy(config, checkpointDir);
-  const reference = config.beta > 0 && model.adapter === undefined ? loadReference(config) : undefined;
+  // Refuses a position in other data, so before weights are loaded.
   const sampler = new EpochSampler({
     length: questions.length,
     seed: config.data_seed ?? config.seed,
     fingerprint,
   });
   if (saved !== undefined) sampler.loadState(saved.sampler);
+  const model = loadPolicy(config, checkpointDir);
+  const reference = config.beta > 0 && model.adapter === undefined ? loadReference(config) : undefined;
   const feed = new ItemFeed({
     questions,
     sampler,
