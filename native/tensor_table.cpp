@@ -53,6 +53,14 @@ void TensorTable::release(uint32_t handle) {
   live_ -= 1;
 }
 
+void TensorTable::releaseCollected(napi_env env, uint32_t handle) {
+  const auto before = bytes_;
+  release(handle);
+  most_ -= before - bytes_;
+  int64_t total;
+  napi_adjust_external_memory(env, bytes_ - before, &total);
+}
+
 void TensorTable::clear() {
   slots_.assign(1, Slot{});
   free_.clear();
@@ -100,9 +108,18 @@ napi_value release(napi_env env, napi_callback_info info) {
     uint32_t handle;
     if (napi_get_value_uint32(env, args[0], &handle) != napi_ok)
       throw ArgumentError("expected a tensor, got " + describe(env, args[0]));
-    auto& table = TensorTable::current();
-    table.release(handle);
-    table.reportMemory(env);
+    TensorTable::current().release(handle);
+    return nullptr;
+  });
+}
+
+napi_value releaseCollected(napi_env env, napi_callback_info info) {
+  return guarded(env, "releaseCollected", [&]() -> napi_value {
+    Arguments<1> args(env, info);
+    uint32_t handle;
+    if (napi_get_value_uint32(env, args[0], &handle) != napi_ok)
+      throw ArgumentError("expected a tensor, got " + describe(env, args[0]));
+    TensorTable::current().releaseCollected(env, handle);
     return nullptr;
   });
 }
@@ -119,6 +136,7 @@ napi_value liveBytes(napi_env env, napi_callback_info) {
 
 void exportTensorTable(napi_env env, napi_value exports) {
   exportFunction(env, exports, "release", release);
+  exportFunction(env, exports, "releaseCollected", releaseCollected);
   exportFunction(env, exports, "liveTensors", liveTensors);
   exportFunction(env, exports, "liveBytes", liveBytes);
   napi_add_env_cleanup_hook(

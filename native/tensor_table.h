@@ -25,6 +25,9 @@ class TensorTable {
   /// The tensor behind a handle; throws ArgumentError when the handle is not live.
   const at::Tensor& get(uint32_t handle) const;
   void release(uint32_t handle);
+  /// The same for a tensor that V8 has collected: what it held counts no longer into the most that was held, so that the next
+  /// such tensors bring V8 to collect as early as these did.
+  void releaseCollected(napi_env env, uint32_t handle);
   void clear();
 
   size_t liveTensors() const { return live_; }

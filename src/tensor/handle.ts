@@ -97,7 +97,7 @@ class Scope {
 
 let currentScope: Scope | undefined;
 
-const collected = new FinalizationRegistry<NativeHandle>((handle) => native.release(handle));
+const collected = new FinalizationRegistry<NativeHandle>((handle) => native.releaseCollected(handle));
 
 /** All tensors inside a value: the value itself, or anywhere in its arrays, Maps, Sets and plain objects. */
 function tensorsIn(

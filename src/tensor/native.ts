@@ -64,6 +64,8 @@ interface Native {
   operatorNames(): string[];
 
   release(handle: NativeHandle): void;
+  /** Of a tensor that V8 has collected. */
+  releaseCollected(handle: NativeHandle): void;
   liveTensors(): number;
   liveBytes(): number;
 
