@@ -87,6 +87,10 @@ describe('the negated clause', () => {
       'Which of the following objects are last seen on the left?',
       'Which of the following objects are not last seen on the left?',
     ],
+    [
+      'Which of these balls hit by the boy are visible?',
+      'Which of these balls hit by the boy are not visible?',
+    ],
     // Times.
     ['Which of these objects move at some time?', 'Which of these objects never move?'],
     ['Which objects are at some time behind the cube?', 'Which objects are never behind the cube?'],

@@ -273,7 +273,9 @@ function pluralVerb({ words, at }: Question): number | undefined {
     second === 'the' && third === 'following' ? at + 4 : /^(?:these|those)$/.test(second ?? '') ? at + 3 : 0;
   if (!/[^s]s$/.test(words[noun]?.text ?? '')) return undefined;
   const next = words[noun + 1]?.text ?? '';
-  const isVerb = lookUpVerb(next)?.forms.has('base') === true && !AUXILIARIES.has(next);
+  // "which of these balls hit by the boy are red": the verb comes later.
+  const isLast = !mainClause(words, noun + 2).some(({ text }) => AUXILIARIES.has(text));
+  const isVerb = lookUpVerb(next)?.forms.has('base') === true && !AUXILIARIES.has(next) && isLast;
   return isVerb || next === "don't" || (next === 'do' && words[noun + 2]?.text === 'not')
     ? noun + 1
     : undefined;

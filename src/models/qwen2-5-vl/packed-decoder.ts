@@ -1,7 +1,7 @@
 /**
  * Decoding on a CPU, a step a call (`native/decode.cpp`), from a copy of the weights in the order that products with few
- * rows read fastest (`native/few_rows.cpp`). What it computes is `decoderLayers`, norm and head; where it can't (other devices, half types, an adapter, a model so
- * large that the copy is too dear) that one is used.
+ * rows read fastest (`native/few_rows.cpp`). What it computes is `decoderLayers`, norm and head; where it can't (other devices,
+ * half types, an adapter, a model so large that the copy is too dear) those are used.
  *
  * Shapes: R rows still running, K key/value heads, P prompt tokens, S room for suffix tokens, E head size, D hidden.
  */
@@ -63,18 +63,15 @@ export function packDecoder(
       layers.flatMap((layer) => layerMatrices(params, layer)),
       ofPrompts(({ k }) => k),
       ofPrompts(({ v }) => v.transpose(2, 3)),
-      [weight(params, headName)],
+      [head],
     ];
     const packed = callOperator('twgrpo::pack_panels', [lists.flat()]) as Tensor[];
-    const [matrices, prefixKeys, prefixValues, head] = lists.map((list) => packed.splice(0, list.length)) as [
-      Tensor[],
-      Tensor[],
-      Tensor[],
-      [Tensor],
-    ];
+    const [matrices, prefixKeys, prefixValues, packedHead] = lists.map((list) =>
+      packed.splice(0, list.length),
+    ) as [Tensor[], Tensor[], Tensor[], [Tensor]];
     return {
       weights: layers.flatMap((layer) => layerWeights(params, layer, matrices.splice(0, NUM_MATRICES))),
-      ...{ prefixKeys, prefixValues, head: head[0] },
+      ...{ prefixKeys, prefixValues, head: packedHead[0] },
       finalNorm: weight(params, 'model.norm.weight').clone(),
     };
   });
@@ -87,6 +84,7 @@ function headsOf(heads: Tensor): Tensor[] {
 
 const PROJECTIONS = ['q', 'k', 'v'].map((which) => `self_attn.${which}_proj`);
 
+/** Of a layer. */
 const NUM_MATRICES = 5;
 
 /** Queries with keys and values, output, gate, up, down. */
