@@ -2,7 +2,7 @@
  * What usually goes wrong in reinforcement learning, told in plain words while it happens. Looks only at rows of
  * `metrics.jsonl`, so a resumed run that reads the old rows goes on as if it had never stopped.
  *
- * A rule speaks at most once in `QUIET_STEPS` steps.
+ * A rule that has spoken is quiet for `QUIET_STEPS` steps, then for twice as many, and so on: what stays so needs no telling.
  */
 import type { MetricsRow } from '../run/index.ts';
 
@@ -142,7 +142,8 @@ function meanOf(rows: readonly MetricsRow[], key: string): number | undefined {
 
 export class Alarms {
   readonly #history = new History();
-  readonly #spoke = new Map<string, number>();
+  /** By rule: the step before which it says nothing more, and how long it was quiet the last time. */
+  readonly #quiet = new Map<string, { readonly until: number; readonly steps: number }>();
 
   /** @param before rows of the run so far, for a resumed run */
   constructor(before: readonly MetricsRow[] = []) {
@@ -155,8 +156,10 @@ export class Alarms {
     return RULES.flatMap(({ name, limit, measure, isBad, message }) => {
       const value = measure(this.#history);
       if (value === undefined || !isBad(value, limit)) return [];
-      if (row.step - (this.#spoke.get(name) ?? Number.NEGATIVE_INFINITY) < QUIET_STEPS) return [];
-      this.#spoke.set(name, row.step);
+      const quiet = this.#quiet.get(name);
+      if (quiet !== undefined && row.step < quiet.until) return [];
+      const steps = quiet === undefined ? QUIET_STEPS : 2 * quiet.steps;
+      this.#quiet.set(name, { until: row.step + steps, steps });
       return [{ step: row.step, rule: name, message: message(value), value, limit }];
     });
   }
