@@ -202,19 +202,18 @@ void check(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, at
   TORCH_CHECK(prefixKeys.size() == rows.size() * groups, "the layers must have the same number of key heads");
   for (size_t i = 0; i < prefixKeys.size(); i++) {
     const auto &key = prefixKeys[i], &value = prefixValues[i];
-    TORCH_CHECK(key.dim() == 3 && value.dim() == 3 && key.is_contiguous() && value.is_contiguous() &&
-                    key.size(1) == size && value.size(0) * LANES == size && key.size(0) == (value.size(1) + LANES - 1) / LANES &&
-                    value.size(1) == prefixValues[i - i % groups].size(1),
+    const auto tokens = prefixValues[i - i % groups].size(1);
+    TORCH_CHECK(arePanels(key, tokens, size) && arePanels(value, size, tokens),
                 "panels of prefix keys ", key.sizes(), " and values ", value.sizes(), " do not fit suffixes ", suffixKey.sizes());
   }
+  for (const auto count : rows) TORCH_CHECK(count >= 0, "a prompt with ", count, " rows");
   const auto total = std::accumulate(rows.begin(), rows.end(), int64_t(0));
   TORCH_CHECK(total == x.size(0), "the prompts have ", total, " rows, x has ", x.size(0));
   TORCH_CHECK(weights[QKV_BIAS].is_contiguous(), "the bias must be contiguous");
   for (auto norm : {INPUT_NORM, POST_NORM})
     TORCH_CHECK(weights[norm].numel() == x.size(1) && weights[norm].is_contiguous(), "a norm's weight must fit x ", x.sizes());
   for (auto half : {GATE, UP})
-    TORCH_CHECK(weights[half].dim() == 3 && weights[half].is_contiguous() && weights[half].size(1) == x.size(1) &&
-                    weights[half].size(0) == (weights[DOWN].size(1) + LANES - 1) / LANES,
+    TORCH_CHECK(arePanels(weights[half], weights[DOWN].size(1), x.size(1)),
                 "panels of gate or up ", weights[half].sizes(), " do not fit x ", x.sizes(), " and down ", weights[DOWN].sizes());
 }
 

@@ -265,11 +265,14 @@ std::vector<at::Tensor> packPanels(at::TensorList matrices) {
   return packed;
 }
 
+bool arePanels(const at::Tensor& tensor, int64_t out, int64_t in) {
+  return tensor.dim() == 3 && tensor.size(0) == numPanels(out) && tensor.size(1) == in && tensor.size(2) == LANES &&
+         tensor.is_contiguous();
+}
+
 void panelLinear(const at::Tensor& x, const at::Tensor& panels, const at::Tensor& y, bool adds) {
   const auto rows = x.size(0), in = x.size(1), out = y.size(1);
-  TORCH_CHECK(panels.dim() == 3 && panels.size(1) == in && panels.size(2) == LANES && panels.is_contiguous() &&
-                  panels.size(0) == numPanels(out),
-              "panels ", panels.sizes(), " do not fit ", x.sizes(), " to ", y.sizes());
+  TORCH_CHECK(arePanels(panels, out, in), "panels ", panels.sizes(), " do not fit ", x.sizes(), " to ", y.sizes());
   const float *from = x.const_data_ptr<float>(), *m = panels.const_data_ptr<float>();
   float* to = y.data_ptr<float>();
   const auto& kernels = fewRows();

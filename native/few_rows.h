@@ -14,6 +14,9 @@ constexpr int64_t LANES = 16;
 /// microsecond otherwise.
 std::vector<at::Tensor> packPanels(at::TensorList matrices);
 
+/// Whether a tensor has the form that `packPanels` gives a matrix (out, in).
+bool arePanels(const at::Tensor& tensor, int64_t out, int64_t in);
+
 /// Kernels for few rows in the widest form that this processor has. A row's numbers do not depend on the rows beside it.
 struct FewRows {
   /// y = x M^T, or y += x M^T, for one panel of M. Numbers `k` of a panel begin at panel + k * panelStride; x is (rows, in) and y

@@ -4,7 +4,7 @@
 //
 // libtorch gives float32 products to MKL, which holds back on processors of other makers (an AMD Zen 5 gets AVX2 kernels),
 // while oneDNN, which is in the same library, generates code for the processor it finds. On that Zen 5 it was measured at 1.2 to 2.3
-// times MKL's speed for the products of a training step; other processors have not been measured.
+// times MKL's speed for the products of a training step, on a Zen 4 at 0.92 to 1.24 times; other makers' have not been measured.
 //
 // Shapes: x (..., in), weight (out, in), bias (out).
 #include <ATen/ATen.h>

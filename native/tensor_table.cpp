@@ -1,5 +1,7 @@
 #include "tensor_table.h"
 
+#include <algorithm>
+
 namespace twgrpo {
 
 TensorTable& TensorTable::current() {
@@ -56,9 +58,11 @@ void TensorTable::release(uint32_t handle) {
 void TensorTable::releaseCollected(napi_env env, uint32_t handle) {
   const auto before = bytes_;
   release(handle);
-  most_ -= before - bytes_;
+  // Steps too small to be told of must not make V8's sum negative.
+  const auto most = std::max(most_ - (before - bytes_), bytes_);
   int64_t total;
-  napi_adjust_external_memory(env, bytes_ - before, &total);
+  napi_adjust_external_memory(env, most - most_, &total);
+  most_ = most;
 }
 
 void TensorTable::clear() {
@@ -67,6 +71,7 @@ void TensorTable::clear() {
   storages_.clear();
   live_ = 0;
   bytes_ = 0;
+  most_ = 0;
 }
 
 void TensorTable::reportMemory(napi_env env) {
@@ -77,11 +82,19 @@ void TensorTable::reportMemory(napi_env env) {
   most_ = bytes_;
 }
 
-const at::Tensor& toTensor(napi_env env, napi_value value) {
+namespace {
+
+uint32_t toHandle(napi_env env, napi_value value) {
   uint32_t handle;
   if (napi_get_value_uint32(env, value, &handle) != napi_ok)
     throw ArgumentError("expected a tensor, got " + describe(env, value));
-  return TensorTable::current().get(handle);
+  return handle;
+}
+
+}  // namespace
+
+const at::Tensor& toTensor(napi_env env, napi_value value) {
+  return TensorTable::current().get(toHandle(env, value));
 }
 
 napi_value fromTensor(napi_env env, at::Tensor tensor) {
@@ -105,10 +118,7 @@ namespace {
 napi_value release(napi_env env, napi_callback_info info) {
   return guarded(env, "dispose", [&]() -> napi_value {
     Arguments<1> args(env, info);
-    uint32_t handle;
-    if (napi_get_value_uint32(env, args[0], &handle) != napi_ok)
-      throw ArgumentError("expected a tensor, got " + describe(env, args[0]));
-    TensorTable::current().release(handle);
+    TensorTable::current().release(toHandle(env, args[0]));
     return nullptr;
   });
 }
@@ -116,10 +126,7 @@ napi_value release(napi_env env, napi_callback_info info) {
 napi_value releaseCollected(napi_env env, napi_callback_info info) {
   return guarded(env, "releaseCollected", [&]() -> napi_value {
     Arguments<1> args(env, info);
-    uint32_t handle;
-    if (napi_get_value_uint32(env, args[0], &handle) != napi_ok)
-      throw ArgumentError("expected a tensor, got " + describe(env, args[0]));
-    TensorTable::current().releaseCollected(env, handle);
+    TensorTable::current().releaseCollected(env, toHandle(env, args[0]));
     return nullptr;
   });
 }

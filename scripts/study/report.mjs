@@ -53,7 +53,7 @@ ${about.machine}; start ${about.start}; ${runs.length} runs, ${(runs.reduce((sum
 
 ${verdict(effects, changes, runs, start)}
 
-${paperFigure(late)}
+${paperFigure(late, start, runs)}
 
 ![Reward, its spread, length and entropy over the steps, weights off and on](study.svg)
 
@@ -170,8 +170,13 @@ function curveRow({ words, n, mean, low, high, p }) {
   return `| ${words} | ${n} | ${signed(mean, 4)} (${signed(low, 4)} to ${signed(high, 4)}) | ${p.toFixed(3)} |`;
 }
 
+function answerLength(start, runs) {
+  const { mean } = studentMean(runs.map(({ after }) => after.sampled.length));
+  return `An answer has ${start.sampled.length.toFixed(1)} tokens before training and ${mean.toFixed(1)} after it, over all runs.`;
+}
+
 /** Whether the paper's figure shows here, in a sentence. */
-function paperFigure(late) {
+function paperFigure(late, start, runs) {
   const answer = (name) => {
     const { words, n, mean, low, high } = late.find((effect) => effect.name === name);
     if (n === 0) return `${words}: not run`;
@@ -181,7 +186,7 @@ function paperFigure(late) {
   const isShown = ['reward_std', 'length'].every(
     (name) => late.find((effect) => effect.name === name).high < 0,
   );
-  return `**The paper's figure** (lower spread of the reward, shorter answers with token weights) ${isShown ? 'shows' : 'does not show'} here: ${answer('reward_std')}; ${answer('length')}. Answers of this model are tracks of fixed form, so there is little to shorten.`;
+  return `**The paper's figure** (lower spread of the reward, shorter answers with token weights) ${isShown ? 'shows' : 'does not show'} here: ${answer('reward_std')}; ${answer('length')}. ${answerLength(start, runs)}`;
 }
 
 /** Plain words that follow from the numbers. */

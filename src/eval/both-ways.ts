@@ -73,7 +73,9 @@ export async function answerBothWays(options: BothWaysOptions): Promise<BothWays
       if (missing[0] !== undefined)
         throw new VideoError(
           `${missing.length} of ${questions.length} questions have no readable video; the first, ${missing[0].id}: ${missing[0].reason}`,
-          { hint: 'run it again: what is answered is kept' },
+          {
+            hint: 'see whether FFmpeg reads that file by itself; on a machine too busy to start it, run this again',
+          },
         );
       return isComplete ? rows : undefined;
     } finally {

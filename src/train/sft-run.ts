@@ -123,16 +123,8 @@ export async function runSft(options: SftRunOptions): Promise<SftRunResult> {
   }
   const curriculum = new Curriculum(config.curriculum);
   checkStages(config.curriculum ?? [], questions, heldOut, config);
-  const model = loadPolicy(config, checkpointDir);
-  const generation = readGenerationConfig(base, model.config);
+  if (saved !== undefined) curriculum.loadState(saved);
   const frames = new FrameCache(config.video_cache_mib, options.decode ?? frameDecoder(config));
-  const trainer = new SftTrainer({ config, model, encoder, logger });
-  if (saved !== undefined && checkpointDir !== undefined) {
-    const { step, numTokens, numQuestions, badStepsInARow } = saved;
-    trainer.loadState({ step, numTokens, numQuestions, badStepsInARow });
-    curriculum.loadState(saved);
-    loadOptimizer(checkpointDir, trainer.optimizer);
-  }
 
   /** Packs of the present stage in their order. */
   const openFeed = (state?: Readonly<Record<string, unknown>>) => {
@@ -157,7 +149,18 @@ export async function runSft(options: SftRunOptions): Promise<SftRunResult> {
       logger,
     });
   };
+  // Refuses a position in other data, so before weights are loaded.
   let feed = openFeed(curriculum.isFinished ? undefined : saved?.sampler);
+
+  const model = loadPolicy(config, checkpointDir);
+  const generation = readGenerationConfig(base, model.config);
+  const trainer = new SftTrainer({ config, model, encoder, logger });
+  if (saved !== undefined && checkpointDir !== undefined) {
+    const { step, numTokens, numQuestions, badStepsInARow } = saved;
+    trainer.loadState({ step, numTokens, numQuestions, badStepsInARow });
+    loadOptimizer(checkpointDir, trainer.optimizer);
+  }
+
   const numPacks = packQuestions(questions, config.pack_size).length;
   const maxSteps =
     config.max_steps ??

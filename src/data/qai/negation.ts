@@ -222,6 +222,8 @@ function negateWhat(question: Question, contractions: Contractions): Negation {
   const word = words[at]!.text;
   const next = words[at + 1]?.text ?? '';
   if (word === 'what' && EVENT_VERBS.has(next)) return supportWithDo(question, at + 1, contractions);
+  // "did not stop until she came" says when, not whether.
+  if (words.slice(at).some(isUntil)) return { refused: 'polarity_word' };
   const ofTimes = negateTimes(question);
   if (ofTimes !== undefined) return ofTimes;
   const plural = pluralVerb(question);
@@ -290,8 +292,7 @@ function negatePlural({ text, words }: Question, index: number, contractions: Co
   const clause = mainClause(words, index + denials);
   if (clause.some((word) => isNegative(word.text) || NEGATIVE_ADJECTIVES.has(word.text)))
     return { refused: 'double_negation' };
-  if (clause.some((word) => POLARITY.has(word.text) || /^(?:until|till)$/.test(word.text)))
-    return { refused: 'polarity_word' };
+  if (clause.some((word) => POLARITY.has(word.text))) return { refused: 'polarity_word' };
   if (denials > 0) return { question: splice(text, first.start, verb.start, ''), rule: 'remove-do-not' };
   const not = contractions === 'always' ? "don't " : 'do not ';
   return { question: splice(text, verb.start, verb.start, not), rule: 'do-support-plural' };
@@ -339,8 +340,7 @@ function negateAuxiliary({ text, words, at }: Question, index: number, contracti
     words.slice(at, index).some((word) => POLARITY.has(word.text))
   )
     return { refused: 'polarity_word' };
-  if (words.slice(index).some((word) => /^(?:until|till)$/.test(word.text)))
-    return { refused: 'polarity_word' };
+  if (words.slice(index).some(isUntil)) return { refused: 'polarity_word' };
   if (positive !== undefined)
     return { question: splice(text, auxiliary.start, auxiliary.end, positive), rule: 'remove-not' };
   if (isNotNext) return { question: splice(text, auxiliary.end, next.end, ''), rule: 'remove-not' };
@@ -410,8 +410,7 @@ function supportWithDo(
   if (isWho && index === at + 2 && !isAdverb(before.text)) return { refused: 'unknown_verb' };
   if (clause.some((word) => isNegative(word.text) || NEGATIVE_ADJECTIVES.has(word.text)))
     return { refused: 'double_negation' };
-  if (clause.some((word) => POLARITY.has(word.text) || /^(?:until|till)$/.test(word.text)))
-    return { refused: 'polarity_word' };
+  if (clause.some((word) => POLARITY.has(word.text))) return { refused: 'polarity_word' };
   const verb = words[index]!;
   const { base, forms } = lookUpVerb(verb.text)!;
   const auxiliary = forms.has('third') ? 'does' : 'did';
@@ -439,6 +438,10 @@ function isInTimeClause(words: readonly Word[], index: number): boolean {
       return /^(?:when|whenever|while|after|before|as|because|since)$/.test(words[at]!.text);
   }
   return false;
+}
+
+function isUntil({ text }: Word): boolean {
+  return text === 'until' || text === 'till';
 }
 
 function isNegative(text: string): boolean {

@@ -34,7 +34,7 @@ export interface PackedDecoder {
 
 /** The copy is as large as decoder and head; above this, memory is worth more than time. */
 const MOST_BYTES = 2 ** 30;
-/** A panel's width: heads must be a multiple of it. */
+/** A panel's width (`native/few_rows.h`): heads must be a multiple of it. */
 const LANES = 16;
 
 /**
