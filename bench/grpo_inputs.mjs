@@ -21,8 +21,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { saveSafetensors } from '../build/js/io/index.js';
 import { createTinyCheckpoint, Processor } from '../build/js/models/index.js';
+import { loadVideo } from '../build/js/prompt/index.js';
 import { scope } from '../build/js/tensor/index.js';
-import { loadVideo, videoPreset } from '../build/js/video/index.js';
+import { videoPreset } from '../build/js/video/index.js';
 
 export const MODEL = {
   seed: 1,

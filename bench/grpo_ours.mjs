@@ -18,8 +18,8 @@ import {
   scope,
   setNumThreads,
 } from '../build/js/tensor/index.js';
+import { accumulateGroupGradient } from '../build/js/train/grpo/policy-update.js';
 import { AdamW, clipGradNorm, resolveGrpoConfig } from '../build/js/train/index.js';
-import { accumulateGroupGradient } from '../build/js/train/policy-update.js';
 
 const peakBytes = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
 

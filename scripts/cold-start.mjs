@@ -50,8 +50,9 @@ const load = (room) => import(new URL(`../build/js/${room}/index.js`, import.met
 const { drawEpisode, drawFloor, LESSON, renderFrame, traceOf } = await load('world');
 const { labelled, solutionText } = await load('data');
 const { createTinyCheckpoint, Qwen2_5VL } = await load('models');
-const { frameDecoder, resolveSftConfig, runSft } = await load('train');
-const { createLogger } = await load('run');
+const { frameDecoder } = await load('prompt');
+const { resolveSftConfig, runSft } = await load('train');
+const { createLogger } = await load('base');
 const { fromTypedArray, keep } = await load('tensor');
 const { sampleFrames, videoPreset } = await load('video');
 const { EYES, FLOOR, heldOutSet, knownKinds, MAX_COMPLETION_LENGTH, NUM_HELD_OUT, shownFrames } =

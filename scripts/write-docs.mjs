@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { configTable } from '../build/js/train/config-table.js';
+import { configTable } from '../build/js/train/config/config-table.js';
 
 const page = fileURLToPath(new URL('../docs/training.md', import.meta.url));
 const [begin, end] = ['<!-- keys: begin, written by npm run docs -->\n', '\n<!-- keys: end -->'];

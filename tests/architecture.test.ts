@@ -12,40 +12,63 @@ const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 /** Room -> rooms it may import; `types:room` allows `import type` only. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
-  tensor: [],
-  run: [],
-  io: ['tensor', 'run'],
-  dist: ['tensor', 'run'],
-  video: ['tensor', 'io', 'run'],
-  models: ['tensor', 'io', 'run'],
-  rl: ['tensor'],
-  data: ['io', 'video', 'rl', 'run'],
-  world: ['video', 'data', 'run'],
-  rollout: ['tensor', 'models', 'video', 'data', 'types:rl', 'run'],
-  train: ['tensor', 'run', 'io', 'dist', 'video', 'models', 'rl', 'data', 'rollout'],
-  eval: ['tensor', 'run', 'io', 'dist', 'video', 'models', 'rl', 'data', 'rollout'],
-  dashboard: ['run', 'data', 'types:rl'],
-  cli: [
+  base: [],
+  tensor: ['base'],
+  run: ['base'],
+  answers: ['base'],
+  stats: ['base', 'answers'],
+  video: ['base'],
+  data: ['base', 'answers', 'video', 'types:io'],
+  world: ['base', 'data', 'video'],
+  logs: ['base', 'answers', 'data', 'stats'],
+  io: ['base', 'tensor'],
+  models: ['base', 'tensor', 'io'],
+  rl: ['base', 'tensor', 'answers'],
+  prompt: ['base', 'tensor', 'models', 'video', 'data'],
+  rollout: ['base', 'tensor', 'models', 'answers', 'rl', 'data', 'prompt'],
+  train: ['base', 'tensor', 'run', 'io', 'video', 'models', 'answers', 'rl', 'data', 'prompt', 'rollout'],
+  eval: [
+    'base',
     'tensor',
     'run',
     'io',
-    'dist',
     'video',
     'models',
+    'answers',
+    'rl',
+    'data',
+    'stats',
+    'prompt',
+    'rollout',
+  ],
+  report: ['base', 'run', 'answers', 'video', 'data', 'stats', 'logs', 'types:eval', 'world'],
+  demo: ['base', 'run', 'io', 'video', 'data', 'world', 'stats', 'prompt', 'train', 'eval', 'report'],
+  cli: [
+    'base',
+    'tensor',
+    'run',
+    'io',
+    'video',
+    'models',
+    'answers',
     'rl',
     'data',
     'world',
+    'stats',
+    'logs',
+    'prompt',
     'rollout',
     'train',
     'eval',
-    'dashboard',
+    'report',
+    'demo',
   ],
 };
 
 /** Rooms that load the addon. */
-const ADDON_ROOMS = ['tensor', 'dist'];
+const ADDON_ROOMS = ['tensor'];
 /** Who may start other programs: `video` runs FFmpeg; one file asks git which commit a run was made from. */
-const SPAWNERS = ['video/', 'run/package-root.ts'];
+const SPAWNERS = ['video/', 'base/package-root.ts'];
 /** Rooms of pure functions: no disk, no network, no clock. */
 const PURE_ROOMS = ['rl'];
 
@@ -243,11 +266,11 @@ describe('the architecture check itself', () => {
       `const t = await import('../train/index.ts');`,
       'wrong arrow eval -> train',
     ],
-    ['a wrong type query', 'dist/a.ts', `let x: import('../rl/index.ts').X;`, 'wrong arrow dist -> rl'],
+    ['a wrong type query', 'run/a.ts', `let x: import('../rl/index.ts').X;`, 'wrong arrow run -> rl'],
     [
       'values where only types may go',
-      'rollout/a.ts',
-      `import { x } from '../rl/index.ts';`,
+      'report/a.ts',
+      `import { x } from '../eval/index.ts';`,
       `only types, with 'import type'`,
     ],
     [
@@ -288,7 +311,7 @@ describe('the architecture check itself', () => {
 
   it.each([
     ['cli/a.ts', `import { x } from '../train/index.ts'; process.exit(2);`],
-    ['rollout/a.ts', `import type { X } from '../rl/index.ts'; import { type Y } from '../rl/index.ts';`],
+    ['report/a.ts', `import type { X } from '../eval/index.ts'; import { type Y } from '../eval/index.ts';`],
     ['video/a.ts', `import { spawn } from 'node:child_process';`],
     [
       'models/qwen2-5-vl/a.ts',

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { dispose, getNumThreads, liveTensors, scope, setNumThreads } from '../src/tensor/index.ts';
-import { AdamW, clipGradNorm, gradNorm } from '../src/train/optimizer.ts';
+import { AdamW, clipGradNorm, gradNorm } from '../src/train/optim/optimizer.ts';
 import { lossOf, makeParams, type Params, tokens } from './support/tiny-network.ts';
 
 const read = (name: string) =>

@@ -19,7 +19,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EvaluationRow } from '../src/eval/index.ts';
+import type { EvaluationRow } from '../src/stats/index.ts';
 import { liveTensors } from '../src/tensor/index.ts';
 import { checkpointDir } from './support/model-goldens.ts';
 import { runCommand } from './support/run-command.ts';

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Processor } from '../src/models/index.ts';
+import { loadImage, loadVideo, type ResizeKernel } from '../src/prompt/index.ts';
 import { dispose, liveTensors, scope } from '../src/tensor/index.ts';
-import { loadImage, loadVideo, type ResizeKernel, videoPreset } from '../src/video/index.ts';
+import { videoPreset } from '../src/video/index.ts';
 import { checkpointDir } from './support/model-goldens.ts';
 import { realClips } from './support/shared-data.ts';
 

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dispose, fromTypedArray, keep, scope, type Tensor } from '../src/tensor/index.ts';
-import { Muon, orthogonal } from '../src/train/muon.ts';
-import { accumulateSftGradient, sftLoss } from '../src/train/sft-update.ts';
+import { Muon, orthogonal } from '../src/train/optim/muon.ts';
+import { accumulateSftGradient, sftLoss } from '../src/train/sft/sft-update.ts';
 import { hashedNoise, hashedPixels, loadGoldenModel } from './support/model-goldens.ts';
 
 const read = (name: string) =>

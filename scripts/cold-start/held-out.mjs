@@ -1,12 +1,12 @@
 /** @file What a cold-start model knows: its answers to held-out videos, kind by kind, with what it is shown of them. */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { readItems } from '../../build/js/data/index.js';
-import { accuracy, answerBothWays } from '../../build/js/eval/index.js';
-import { toQuestion } from '../../build/js/rollout/index.js';
-import { createProgress } from '../../build/js/run/index.js';
+import { createProgress } from '../../build/js/base/index.js';
+import { readItems, toQuestion } from '../../build/js/data/index.js';
+import { answerBothWays } from '../../build/js/eval/index.js';
+import { rememberVideos } from '../../build/js/prompt/index.js';
+import { accuracy } from '../../build/js/stats/index.js';
 import { full, scope, tensor } from '../../build/js/tensor/index.js';
-import { rememberVideos } from '../../build/js/video/index.js';
 import { generateWorld, LESSON } from '../../build/js/world/index.js';
 
 /** Indices of the held-out videos begin here; the demo's begin at 10 million. */

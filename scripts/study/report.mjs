@@ -1,7 +1,7 @@
 /** @file docs/results/study.md and its figure, out of the files of the runs. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { signFlipTest, studentMean } from '../../build/js/eval/index.js';
+import { signFlipTest, studentMean } from '../../build/js/stats/index.js';
 import { COLORS, lineChart } from '../line-chart.mjs';
 import { readGrid } from './grid.mjs';
 

@@ -4,13 +4,12 @@
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { readItems } from '../../build/js/data/index.js';
+import { createLogger } from '../../build/js/base/index.js';
+import { readItems, toQuestion } from '../../build/js/data/index.js';
 import { answerBothWays } from '../../build/js/eval/index.js';
-import { toQuestion } from '../../build/js/rollout/index.js';
-import { createLogger } from '../../build/js/run/index.js';
+import { rememberVideos } from '../../build/js/prompt/index.js';
 import { setNumThreads } from '../../build/js/tensor/index.js';
 import { resolveGrpoConfig, runGrpo } from '../../build/js/train/index.js';
-import { rememberVideos } from '../../build/js/video/index.js';
 
 const readVideo = rememberVideos(2048);
 const logger = createLogger({ quiet: true, fd: 2 });

@@ -1,7 +1,7 @@
 /** Accuracy tables and comparisons on the terminal, the same for `twgrpo eval` and `twgrpo score`. */
-import type { Accuracy, AccuracyTable, Comparison, Interval } from '../eval/index.ts';
-import type { Output } from './command.ts';
-import { tableLines } from './table.ts';
+
+import { type Output, tableLines } from '../base/index.ts';
+import type { Accuracy, AccuracyTable, Comparison, Interval } from '../stats/index.ts';
 
 /** @param share in [0, 1], or NaN for none */
 export const percent = (share: number): string =>

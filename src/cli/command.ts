@@ -3,7 +3,9 @@
  * function that calls one room and returns the exit code. Every command has the same common options, and the same two channels: results go to
  * stdout, all talk goes to stderr, so that `twgrpo … --json | …` always receives JSON and nothing else.
  */
+
 import type { Command } from 'commander';
+import type { Output } from '../base/index.ts';
 
 /** Options that every command understands. */
 export interface CommonOptions {
@@ -46,73 +48,6 @@ export interface Invocation {
   /** Parsed options; a command reads them as its own options type. */
   options<Options>(): Options & CommonOptions;
   readonly out: Output;
-}
-
-/** The two places a command writes to. */
-export interface Streams {
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
-}
-
-export class Output {
-  readonly #streams: Streams;
-  readonly isJson: boolean;
-  readonly isQuiet: boolean;
-  /** Whether stdout shows colours: a terminal, no `--no-color`, and NO_COLOR not set. */
-  readonly hasColor: boolean;
-
-  constructor(streams: Streams, options: CommonOptions) {
-    this.#streams = streams;
-    this.isJson = options.json === true;
-    this.isQuiet = options.quiet === true;
-    const isWished = options.color && (process.env['NO_COLOR'] ?? '') === '';
-    this.hasColor = isWished && streams.stdout.isTTY === true;
-  }
-
-  /** The result for a person; nothing with `--json`. */
-  print(text = ''): void {
-    if (!this.isJson) this.#streams.stdout.write(`${text}\n`);
-  }
-
-  /** A piece of the result for a person, without a line break; nothing with `--json`. */
-  write(text: string): void {
-    if (!this.isJson) this.#streams.stdout.write(text);
-  }
-
-  /** The result for a program; nothing without `--json`. */
-  json(value: unknown): void {
-    if (this.isJson) this.#streams.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-  }
-
-  /** What is going on, on stderr; nothing with `--quiet`. */
-  status(text: string): void {
-    if (!this.isQuiet) this.#streams.stderr.write(`${text}\n`);
-  }
-
-  /** A warning, on stderr, also with `--quiet`. */
-  warn(text: string): void {
-    this.#streams.stderr.write(`warning: ${text}\n`);
-  }
-
-  bold(text: string): string {
-    return this.#paint(1, 22, text);
-  }
-  dim(text: string): string {
-    return this.#paint(2, 22, text);
-  }
-  red(text: string): string {
-    return this.#paint(31, 39, text);
-  }
-  green(text: string): string {
-    return this.#paint(32, 39, text);
-  }
-  yellow(text: string): string {
-    return this.#paint(33, 39, text);
-  }
-
-  #paint(on: number, off: number, text: string): string {
-    return this.hasColor ? `\u001b[${on}m${text}\u001b[${off}m` : text;
-  }
 }
 
 /** Adds `--config`, `--set` and `--dry-run`; read them as `ConfigOptions`. */

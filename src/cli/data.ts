@@ -3,6 +3,15 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Argument, Option } from 'commander';
 import {
+  ConfigError,
+  createProgress,
+  DataError,
+  EXIT_CODES,
+  type Output,
+  type Progress,
+  tableLines,
+} from '../base/index.ts';
+import {
   CLEVRER_QUESTION_TYPES,
   checkData,
   convertClevrer,
@@ -19,12 +28,10 @@ import {
 } from '../data/index.ts';
 import { BENCHMARK_NAMES, type BenchmarkName, benchmarkOf } from '../eval/index.ts';
 import { Processor } from '../models/index.ts';
-import { promptCounter } from '../rollout/index.ts';
-import { ConfigError, createProgress, DataError, EXIT_CODES, type Progress } from '../run/index.ts';
-import type { CommandDefinition, Output } from './command.ts';
+import { promptCounter } from '../prompt/index.ts';
+import type { CommandDefinition } from './command.ts';
 import { collect, wholeNumber } from './numbers.ts';
 import { stopSignals } from './stop-signals.ts';
-import { tableLines } from './table.ts';
 import { type FrameChoice, frameOptions, type RootChoice, rootOptions, videoKeys } from './video-options.ts';
 
 interface CheckChoice extends FrameChoice, RootChoice {

@@ -5,27 +5,15 @@
 import { mkdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { Option } from 'commander';
-import { readItems } from '../data/index.ts';
 import {
-  answerBothWays,
-  type BeforeAfter,
-  type BothWays,
-  beforeAfter,
-  readTrainingRun,
-  sampleAnswers,
-  type TrainingPage,
-  trainingPage,
-  WAYS,
-  type Way,
-} from '../eval/index.ts';
-import { Tokenizer, writeFileAtomic } from '../io/index.ts';
-import { toQuestion, videoSettings } from '../rollout/index.ts';
-import { createLogger, createProgress, formatSeconds, packageVersion } from '../run/index.ts';
-import { type GrpoRunResult, type ResolvedConfig, runGrpo } from '../train/index.ts';
-import { rememberVideos } from '../video/index.ts';
-import { generateWorld, type WorldFiles, type WorldOptions } from '../world/index.ts';
-import type { CommandDefinition, Output } from './command.ts';
-import { heaviestWords, printResult, printSamples, verdict } from './demo-output.ts';
+  createLogger,
+  createProgress,
+  formatSeconds,
+  type Output,
+  packageVersion,
+  writeFileAtomic,
+} from '../base/index.ts';
+import { readItems, toQuestion } from '../data/index.ts';
 import {
   chooseFolder,
   chooseModel,
@@ -36,12 +24,25 @@ import {
   type DemoModeName,
   demoConfig,
   demoWorlds,
+  heaviestWords,
   MAX_COMPLETION_LENGTH,
   PROMPT_TEMPLATE,
+  printResult,
+  printSamples,
   trainMinutes,
   VIDEO_CACHE_MIB,
   VIDEO_KEYS,
-} from './demo-plan.ts';
+  verdict,
+} from '../demo/index.ts';
+import { answerBothWays, type BothWays, WAYS, type Way } from '../eval/index.ts';
+import { Tokenizer } from '../io/index.ts';
+import { rememberVideos } from '../prompt/index.ts';
+import { readTrainingRun, sampleAnswers, type TrainingPage, trainingPage } from '../report/index.ts';
+import { type BeforeAfter, beforeAfter } from '../stats/index.ts';
+import { type GrpoRunResult, type ResolvedConfig, runGrpo } from '../train/index.ts';
+import { videoSettings } from '../video/index.ts';
+import { generateWorld, type WorldFiles, type WorldOptions } from '../world/index.ts';
+import type { CommandDefinition } from './command.ts';
 import { positiveNumber, wholeNumber } from './numbers.ts';
 import { stopSignals } from './stop-signals.ts';
 import { createTrainProgress, type TrainProgress } from './train-progress.ts';

@@ -5,8 +5,8 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import path from 'node:path';
-import { EXIT_CODES, packageRoot, packageVersion, TwgrpoError } from '../run/index.ts';
-import type { CommandDefinition, Output } from './command.ts';
+import { EXIT_CODES, type Output, packageRoot, packageVersion, TwgrpoError } from '../base/index.ts';
+import type { CommandDefinition } from './command.ts';
 
 /** `missing` makes the command fail; `warning` is worth knowing. */
 type Status = 'ok' | 'warning' | 'missing';

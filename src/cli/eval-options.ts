@@ -1,5 +1,7 @@
 /** The options of `twgrpo eval`, and what they mean together: a protocol, and what was changed in it. */
 import { type Command, Option } from 'commander';
+import { ANSWER_PARSERS, type AnswerParser } from '../answers/index.ts';
+import { ConfigError } from '../base/index.ts';
 import { DATA_FORMATS, type DataFormat, PROMPT_TEMPLATES, type QuestionType } from '../data/index.ts';
 import {
   BENCHMARK_NAMES,
@@ -10,9 +12,7 @@ import {
   type ProtocolName,
   protocolOf,
 } from '../eval/index.ts';
-import { ANSWER_PARSERS, type AnswerParser } from '../rl/index.ts';
 import { checkSampling, type SamplingOptions } from '../rollout/index.ts';
-import { ConfigError } from '../run/index.ts';
 import { loadingOptions, type ModelChoice } from './model-options.ts';
 import { collect, finiteNumber, wholeNumber } from './numbers.ts';
 import { type FrameChoice, frameOptions, type RootChoice, rootOptions, videoKeys } from './video-options.ts';

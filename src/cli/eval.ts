@@ -1,31 +1,6 @@
 /** `twgrpo eval`: a model on a benchmark or on any question file; resumable, comparable, with intervals. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
-import { isOfType, type QuestionType } from '../data/index.ts';
-import {
-  benchmarkOf,
-  type Evaluation,
-  evaluate,
-  evaluationReport,
-  modelFingerprint,
-  type NamedRows,
-  type ReportContent,
-  readEvaluationRows,
-  readQuestionSet,
-  samplingOf,
-  scoreLog,
-  writeReport,
-} from '../eval/index.ts';
-import { Processor, readGenerationConfig } from '../models/index.ts';
-import {
-  bannedTokenIds,
-  promptCounter,
-  promptLoader,
-  type Question,
-  stopTokenIds,
-  toQuestion,
-  videoSettings,
-} from '../rollout/index.ts';
 import {
   ConfigError,
   createLogger,
@@ -33,9 +8,26 @@ import {
   DataError,
   EXIT_CODES,
   type JsonObject,
-} from '../run/index.ts';
+  type Output,
+} from '../base/index.ts';
+import { isOfType, type Question, type QuestionType, toQuestion } from '../data/index.ts';
+import {
+  benchmarkOf,
+  type Evaluation,
+  evaluate,
+  modelFingerprint,
+  readQuestionSet,
+  samplingOf,
+} from '../eval/index.ts';
+import { scoreLog } from '../logs/index.ts';
+import { Processor, readGenerationConfig } from '../models/index.ts';
+import { promptCounter, promptLoader } from '../prompt/index.ts';
+import { evaluationReport, type ReportContent, writeReport } from '../report/index.ts';
+import { bannedTokenIds, stopTokenIds } from '../rollout/index.ts';
+import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
+import { videoSettings } from '../video/index.ts';
 import { percent, printAccuracy, printComparison } from './accuracy-lines.ts';
-import type { CommandDefinition, Output } from './command.ts';
+import type { CommandDefinition } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
 import { type OpenModel, withModel } from './model-options.ts';
 import { stopSignals } from './stop-signals.ts';

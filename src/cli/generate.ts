@@ -1,4 +1,6 @@
 /** `twgrpo generate`: asks a model about videos and images, and writes its answer as it comes. */
+
+import type { Output } from '../base/index.ts';
 import type { EncodedPrompt, GenerationConfig } from '../models/index.ts';
 import {
   bannedTokenIds,
@@ -9,7 +11,7 @@ import {
   stopTokenIds,
 } from '../rollout/index.ts';
 import { dispose, Generator, keep, noGrad, scope } from '../tensor/index.ts';
-import type { CommandDefinition, Output } from './command.ts';
+import type { CommandDefinition } from './command.ts';
 import {
   type ModelChoice,
   modelOptions,

@@ -2,10 +2,12 @@
  * `twgrpo logprobs`: the numbers behind an answer, for people and for a comparison with transformers: what the prompt became and the
  * log-probability of every token of a given completion.
  */
+
+import type { Output } from '../base/index.ts';
 import type { EncodedPrompt, GenerationConfig, Qwen2_5VL } from '../models/index.ts';
 import { generateGroup } from '../rollout/index.ts';
 import { dispose, Generator, keep, noGrad, scope } from '../tensor/index.ts';
-import type { CommandDefinition, Output } from './command.ts';
+import type { CommandDefinition } from './command.ts';
 import {
   type ModelChoice,
   modelOptions,

@@ -3,6 +3,7 @@
  * them to a loaded model and a prompt.
  */
 import { type Command, Option } from 'commander';
+import { ConfigError, type Output } from '../base/index.ts';
 import {
   type GenerationConfig,
   loadLora,
@@ -13,19 +14,9 @@ import {
   readGenerationConfig,
   type TextAfterVision,
 } from '../models/index.ts';
-import { videoSettings } from '../rollout/index.ts';
-import { ConfigError } from '../run/index.ts';
+import { IMAGE_PIXELS, loadImage, loadVideo, type ResizeKernel } from '../prompt/index.ts';
 import { engineInfo, setNumThreads } from '../tensor/index.ts';
-import {
-  IMAGE_PIXELS,
-  loadImage,
-  loadVideo,
-  type ResizeKernel,
-  VIDEO_PRESETS,
-  type VideoPreset,
-  type VideoSettings,
-} from '../video/index.ts';
-import type { Output } from './command.ts';
+import { VIDEO_PRESETS, type VideoPreset, type VideoSettings, videoSettings } from '../video/index.ts';
 import { finiteNumber, positiveNumber, wholeNumber } from './numbers.ts';
 
 export interface ModelChoice {

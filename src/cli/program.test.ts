@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, DataError, DistError } from '../run/index.ts';
+import { ConfigError, DataError, DistError } from '../base/index.ts';
 import { type CommandDefinition, type CommandEntry, type ConfigOptions, configOptions } from './command.ts';
 import { readBuildDescription } from './doctor.ts';
 import { COMMANDS, runCli } from './program.ts';

@@ -3,8 +3,16 @@
  * turns every error into one clear message. 0 done, 1 failed, 2 wrong usage, 3 data missing, 4 a peer lost.
  */
 import { Command, CommanderError } from 'commander';
-import { EXIT_CODES, exitCodeOf, formatError, packageVersion, TwgrpoError } from '../run/index.ts';
-import { type CommandEntry, type CommonOptions, Output, type Streams } from './command.ts';
+import {
+  EXIT_CODES,
+  exitCodeOf,
+  formatError,
+  Output,
+  packageVersion,
+  type Streams,
+  TwgrpoError,
+} from '../base/index.ts';
+import type { CommandEntry, CommonOptions } from './command.ts';
 
 /**
  * All commands, in the order of the help text. A command's file is loaded only when it is called: help is instant,

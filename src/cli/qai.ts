@@ -1,5 +1,6 @@
 /** `twgrpo qai`: turns questions and answers round, so that single-answer data become multi-answer data. */
 import { Option } from 'commander';
+import { ConfigError, type Output, Random, writeFileAtomic } from '../base/index.ts';
 import {
   CONTRACTIONS,
   type Contractions,
@@ -9,15 +10,12 @@ import {
   problemText,
   type QaiProvenance,
   type QaiReport,
-  Random,
   REFERENCE_SETS,
   type ReferenceReport,
   type ReferenceSet,
   readItems,
 } from '../data/index.ts';
-import { writeFileAtomic } from '../io/index.ts';
-import { ConfigError } from '../run/index.ts';
-import type { CommandDefinition, Output } from './command.ts';
+import type { CommandDefinition } from './command.ts';
 
 interface Options {
   readonly output?: string;

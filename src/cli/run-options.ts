@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { parseDocument } from 'yaml';
-import { ConfigError, type JsonObject } from '../run/index.ts';
+import { ConfigError, type JsonObject, type Output } from '../base/index.ts';
 import { type ConfigLayer, runConfigLayer, runFolderOf } from '../train/index.ts';
-import { type ConfigOptions, configOptions, type Output } from './command.ts';
+import { type ConfigOptions, configOptions } from './command.ts';
 
 export interface RunOptions extends ConfigOptions {
   readonly resume?: string | boolean;

@@ -1,17 +1,10 @@
 /** `twgrpo score`: re-scores results logs in the authors' format and holds the scores inside against ours. */
 import { Option } from 'commander';
-import {
-  type LogScore,
-  logReport,
-  type RefusedLog,
-  SCORE_MODES,
-  type ScoreMode,
-  scoreLog,
-  writeReport,
-} from '../eval/index.ts';
-import { DataError, EXIT_CODES } from '../run/index.ts';
+import { DataError, EXIT_CODES, type Output } from '../base/index.ts';
+import { type LogScore, type RefusedLog, SCORE_MODES, type ScoreMode, scoreLog } from '../logs/index.ts';
+import { logReport, writeReport } from '../report/index.ts';
 import { percent, printAccuracy, printComparison } from './accuracy-lines.ts';
-import type { CommandDefinition, Output } from './command.ts';
+import type { CommandDefinition } from './command.ts';
 
 interface Options {
   readonly mode: ScoreMode;

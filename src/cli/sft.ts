@@ -1,6 +1,6 @@
 /** `twgrpo sft`: supervised training from a configuration. */
 import { join } from 'node:path';
-import { createLogger, createProgress, EXIT_CODES } from '../run/index.ts';
+import { createLogger, createProgress, EXIT_CODES } from '../base/index.ts';
 import {
   type HeldOutResult,
   resolveSftConfig,

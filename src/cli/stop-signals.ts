@@ -1,6 +1,5 @@
 /** The first signal ends a command's present part and saves; the second ends the process. */
-import { EXIT_CODES } from '../run/index.ts';
-import type { Output } from './command.ts';
+import { EXIT_CODES, type Output } from '../base/index.ts';
 
 export interface StopSignals {
   readonly signal: AbortSignal;

@@ -1,5 +1,5 @@
 /** The line that is watched while a model trains: how far, what a step is like, how long still. */
-import { createProgress } from '../run/index.ts';
+import { createProgress } from '../base/index.ts';
 import type { StepReport } from '../train/index.ts';
 
 export interface TrainProgressOptions {

@@ -1,6 +1,6 @@
 /** `twgrpo train`: a GRPO or TW-GRPO run from a configuration. */
 import { join } from 'node:path';
-import { createLogger, createProgress, EXIT_CODES, type Progress } from '../run/index.ts';
+import { createLogger, createProgress, EXIT_CODES, type Progress } from '../base/index.ts';
 import { resolveGrpoConfig, runGrpo } from '../train/index.ts';
 import type { CommandDefinition } from './command.ts';
 import { printResolved, type RunOptions, readRunOptions, runOptions } from './run-options.ts';

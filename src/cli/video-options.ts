@@ -1,7 +1,6 @@
 /** The options that say where videos lie and how they are seen, for commands that work through a set of questions. */
 import { type Command, Option } from 'commander';
-import type { VideoKeys } from '../rollout/index.ts';
-import { VIDEO_PRESETS, type VideoPreset } from '../video/index.ts';
+import { VIDEO_PRESETS, type VideoKeys, type VideoPreset } from '../video/index.ts';
 import { positiveNumber, wholeNumber } from './numbers.ts';
 
 export interface FrameChoice {

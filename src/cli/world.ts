@@ -2,7 +2,15 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ConfigError, createProgress, EXIT_CODES, formatSeconds } from '../run/index.ts';
+import {
+  ConfigError,
+  createProgress,
+  EXIT_CODES,
+  formatSeconds,
+  type Output,
+  tableLines,
+} from '../base/index.ts';
+import { writeWorldReport } from '../report/index.ts';
 import {
   type BaselineScores,
   generateWorld,
@@ -13,12 +21,10 @@ import {
   type Rung,
   type WorldFiles,
   type WorldOptions,
-  writeWorldReport,
 } from '../world/index.ts';
-import type { CommandDefinition, Output } from './command.ts';
+import type { CommandDefinition } from './command.ts';
 import { collect, finiteNumber, positiveNumber, wholeNumber } from './numbers.ts';
 import { stopSignals } from './stop-signals.ts';
-import { tableLines } from './table.ts';
 
 /** Sizes by name; `clevrer` is that of the original. */
 const PRESETS = {

@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigError, packageRoot } from '../run/index.ts';
+import { ConfigError, packageRoot } from '../base/index.ts';
 import { encodeVideo } from '../video/index.ts';
 import { checkData } from './check-data.ts';
 import { convertClevrer } from './convert-clevrer.ts';

@@ -6,13 +6,12 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
-import { DataError, VideoError } from '../run/index.ts';
+import { DataError, recordOf, tally, VideoError } from '../base/index.ts';
 import { decodeFrames, listFrames, probeVideo, readImage, type VideoInfo } from '../video/index.ts';
 import { countIssues, type DataIssue } from './issues.ts';
 import type { DataItem } from './item.ts';
 import { type MediaRoot, mediaPath } from './media-path.ts';
 import { type ReadOptions, readItemsWithIssues } from './read-items.ts';
-import { recordOf, tally } from './tally.ts';
 
 /**
  * - `exists`: the file is there;

@@ -5,8 +5,7 @@
  * file of their own instead of being lost.
  */
 import { extname } from 'node:path';
-import { writeFileAtomic } from '../io/index.ts';
-import { ConfigError, DataError } from '../run/index.ts';
+import { ConfigError, DataError, writeFileAtomic } from '../base/index.ts';
 import { type DataIssue, throwOnErrors } from './issues.ts';
 import { problemText, solutionText } from './item.ts';
 import { CLEVRER_QUESTION_TYPES, type ClevrerQuestion, clevrerQuestions } from './readers/clevrer.ts';

@@ -1,6 +1,6 @@
 /** CSV with a header line, by RFC 4180: quoted fields may hold commas, line breaks and doubled quotes. */
 import { readFileSync } from 'node:fs';
-import { DataError } from '../run/index.ts';
+import { DataError } from '../base/index.ts';
 import type { DataIssue } from './issues.ts';
 import type { Row, Rows } from './rows.ts';
 

@@ -7,11 +7,7 @@ export {
   type VideoCheck,
   type VideoFacts,
 } from './check-data.ts';
-export {
-  type ConvertClevrerOptions,
-  type ConvertClevrerResult,
-  convertClevrer,
-} from './convert-clevrer.ts';
+export { type ConvertClevrerOptions, type ConvertClevrerResult, convertClevrer } from './convert-clevrer.ts';
 export { countIssues, type DataIssue, formatIssue, throwOnErrors } from './issues.ts';
 export {
   type DataItem,
@@ -38,7 +34,7 @@ export {
   promptText,
 } from './prompts.ts';
 export * from './qai/index.ts';
-export { Random, type RandomState } from './random.ts';
+export { clipOf, type Question, toQuestion } from './question.ts';
 export {
   DATA_FORMATS,
   type DataFormat,
@@ -51,4 +47,3 @@ export {
 export { CLEVRER_QUESTION_TYPES, clevrerPath } from './readers/clevrer.ts';
 export type { ReadResult } from './readers/reader.ts';
 export { drawSubset, EpochSampler, type SamplerOptions } from './sampler.ts';
-export { recordOf, tally } from './tally.ts';

@@ -2,8 +2,7 @@
  * What readers and checks find wrong with data. An issue names file, line, item and field; a row with an `error` gives no
  * item, and by default the reader then throws. Nothing is dropped without an issue.
  */
-import { DataError } from '../run/index.ts';
-import { tally } from './tally.ts';
+import { DataError, tally } from '../base/index.ts';
 
 export interface DataIssue {
   readonly severity: 'error' | 'warning';

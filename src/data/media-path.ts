@@ -3,7 +3,7 @@
  * given by the user and never guessed.
  */
 import { isAbsolute, join, relative, sep } from 'node:path';
-import { DataError } from '../run/index.ts';
+import { DataError } from '../base/index.ts';
 import type { DataItem } from './item.ts';
 
 export interface MediaRoot {

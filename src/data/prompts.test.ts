@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '../run/index.ts';
+import { ConfigError } from '../base/index.ts';
 import { PROMPT_TEMPLATES, promptMessages, promptText } from './prompts.ts';
 
 const item = { media: 'video', question: 'What moves?', options: ['The cube', 'The ball'] } as const;

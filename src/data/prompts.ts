@@ -5,8 +5,9 @@
  * Source: longmalongma/TW-GRPO src/open_r1/grpo.py (training), src/eval/eval_clevrer.py, eval_clevrer_zeroshot.py,
  * eval_general_videor1.py (the prompt of tulerfeng/Video-R1), eval_general_zeroshot.py.
  */
+
+import { ConfigError } from '../base/index.ts';
 import type { ChatMessage } from '../io/index.ts';
-import { ConfigError } from '../run/index.ts';
 import { type DataItem, labelled, type PromptItem, problemText, type QuestionType } from './item.ts';
 
 export const PROMPT_TEMPLATES = [

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { DataError, packageRoot } from '../run/index.ts';
+import { DataError, packageRoot } from '../base/index.ts';
 import { countIssues, formatIssue } from './issues.ts';
 import { readItems, readItemsWithIssues } from './read-items.ts';
 

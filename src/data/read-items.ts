@@ -3,7 +3,7 @@
  * an error with file, line and field, or, for codes the caller lists, a counted loss.
  */
 import { createHash } from 'node:crypto';
-import { DataError } from '../run/index.ts';
+import { DataError } from '../base/index.ts';
 import { readCsv } from './csv.ts';
 import { countIssues, type DataIssue, throwOnErrors } from './issues.ts';
 import type { DataItem } from './item.ts';

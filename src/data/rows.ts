@@ -3,7 +3,7 @@
  * must be UTF-8, and what is damaged becomes an issue with its line while the other records are still read.
  */
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import { DataError } from '../run/index.ts';
+import { DataError } from '../base/index.ts';
 import type { DataIssue } from './issues.ts';
 import { scanJson } from './json-scan.ts';
 

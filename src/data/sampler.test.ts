@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DataError } from '../run/index.ts';
+import { DataError } from '../base/index.ts';
 import { drawSubset, EpochSampler } from './sampler.ts';
 
 const take = (sampler: EpochSampler, count: number): number[] =>

@@ -2,8 +2,7 @@
  * The order in which items are visited: each epoch a fresh permutation, made from seed and epoch alone. The position can be
  * saved and restored, and is refused for another data set.
  */
-import { DataError } from '../run/index.ts';
-import { Random } from './random.ts';
+import { DataError, Random } from '../base/index.ts';
 
 export interface SamplerOptions {
   /** Number of items. */

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { TwgrpoError } from '../run/index.ts';
+import { TwgrpoError } from '../base/index.ts';
 import { type BatchOptions, inBatches } from './batches.ts';
 
 class NoMemory extends Error {}

@@ -3,7 +3,7 @@
  * parts: nothing of it has been handed over, so nothing is done twice. The size never grows again, since the next batch
  * would only fail in the same way.
  */
-import { TwgrpoError } from '../run/index.ts';
+import { TwgrpoError } from '../base/index.ts';
 import { type Disposable, Prefetch } from './prefetch.ts';
 
 export interface BatchOptions<Task, Ready extends Disposable, Result> {

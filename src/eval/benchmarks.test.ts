@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../run/index.ts';
+import { packageRoot } from '../base/index.ts';
 import { BENCHMARK_NAMES, type BenchmarkName, benchmarkOf, readQuestionSet } from './benchmarks.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'twgrpo-benchmarks-'));

@@ -3,6 +3,8 @@
  * are given. Videos are never guessed: the user names a root, and the beginning of the paths in the published files that it
  * stands for is known here.
  */
+
+import { ConfigError, DataError } from '../base/index.ts';
 import {
   type DataFormat,
   type DataIssue,
@@ -11,7 +13,6 @@ import {
   type ReadOptions,
   readItems,
 } from '../data/index.ts';
-import { ConfigError, DataError } from '../run/index.ts';
 import type { Answers, ProtocolName } from './protocols.ts';
 
 export interface Benchmark {

@@ -2,18 +2,15 @@
  * A model's answers to the same questions in two ways: as the policy samples, which is what reinforcement learning rewards, and
  * greedily. What the demo, the cold start's card and the study measure.
  */
+
+import { createLogger, type Progress, VideoError } from '../base/index.ts';
+import type { Question } from '../data/index.ts';
 import { Processor, Qwen2_5VL, readGenerationConfig } from '../models/index.ts';
-import {
-  bannedTokenIds,
-  promptLoader,
-  type Question,
-  stopTokenIds,
-  type VideoKeys,
-} from '../rollout/index.ts';
-import { createLogger, type Progress, VideoError } from '../run/index.ts';
-import type { VideoLoader } from '../video/index.ts';
+import { promptLoader, type VideoLoader } from '../prompt/index.ts';
+import { bannedTokenIds, stopTokenIds } from '../rollout/index.ts';
+import type { EvaluationRow } from '../stats/index.ts';
+import type { VideoKeys } from '../video/index.ts';
 import { evaluate } from './evaluate.ts';
-import type { EvaluationRow } from './evaluation-rows.ts';
 
 /** Drawn at temperature 1, and the likeliest token each time. */
 export const WAYS = ['sampled', 'greedy'] as const;

@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { itemSchema } from '../data/index.ts';
+import { createLogger, VideoError } from '../base/index.ts';
+import { itemSchema, type Question, toQuestion } from '../data/index.ts';
 import { Processor } from '../models/index.ts';
-import { type Completion, type Question, type ReadyPrompt, toQuestion } from '../rollout/index.ts';
-import { createLogger, VideoError } from '../run/index.ts';
+import type { ReadyPrompt } from '../prompt/index.ts';
+import { evaluationReport } from '../report/index.ts';
+import type { Completion } from '../rollout/index.ts';
 import { empty } from '../tensor/index.ts';
 import { type EvaluateOptions, evaluate } from './evaluate.ts';
-import { evaluationReport } from './report-content.ts';
 
 const CHECKPOINT = fileURLToPath(new URL('../../tests/goldens/checkpoints/qwen2-5-vl', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-evaluate-'));

@@ -2,25 +2,22 @@
  * Runs a model over questions and writes one row an item (`evaluation-rows.ts`). A run that was killed continues with what is
  * missing: rows are appended a whole batch at a time and keyed by item id, so no item is answered twice and none is lost.
  */
-import type { EncodedPrompt, Processor, Qwen2_5VL } from '../models/index.ts';
+
 import {
   type AnswerParser,
   accuracyScore,
   formatReference,
   parseAnswer,
   parseSolution,
-} from '../rl/index.ts';
-import {
-  type Completion,
-  generateGroups,
-  type Question,
-  type ReadyPrompt,
-  type SamplingOptions,
-} from '../rollout/index.ts';
-import { appendJsonLines, type JsonObject, type Logger, VideoError } from '../run/index.ts';
+} from '../answers/index.ts';
+import { appendJsonLines, type JsonObject, type Logger, VideoError } from '../base/index.ts';
+import type { Question } from '../data/index.ts';
+import type { EncodedPrompt, Processor, Qwen2_5VL } from '../models/index.ts';
+import type { ReadyPrompt } from '../prompt/index.ts';
+import { type Completion, generateGroups, type SamplingOptions } from '../rollout/index.ts';
+import { checkSettings, type EvaluationRow, resumeRows, rowsPath } from '../stats/index.ts';
 import { dispose, Generator, keep, NativeError, noGrad, scope } from '../tensor/index.ts';
 import { inBatches } from './batches.ts';
-import { checkSettings, type EvaluationRow, resumeRows, rowsPath } from './evaluation-rows.ts';
 
 /** What reading and scoring an answer needs. */
 export interface AnswerReading {

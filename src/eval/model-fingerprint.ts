@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { CheckpointError } from '../run/index.ts';
+import { CheckpointError } from '../base/index.ts';
 
 const SMALL = 2 ** 20;
 const PIECE = 2 ** 16;

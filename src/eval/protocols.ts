@@ -9,11 +9,12 @@
  * Source: longmalongma/TW-GRPO src/eval/eval_clevrer.py, eval_clevrer_zeroshot.py, eval_general_videor1.py,
  * eval_general_zeroshot.py.
  */
+
+import type { AnswerParser } from '../answers/index.ts';
+import { ConfigError } from '../base/index.ts';
 import type { PromptTemplate } from '../data/index.ts';
 import type { GenerationConfig } from '../models/index.ts';
-import type { AnswerParser } from '../rl/index.ts';
 import type { SamplingOptions } from '../rollout/index.ts';
-import { ConfigError } from '../run/index.ts';
 import type { VideoPreset } from '../video/index.ts';
 
 /** Whether every question of a set has one right option by its design, or some have several. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { CheckpointError, DataError } from '../run/index.ts';
+import { CheckpointError, DataError } from '../base/index.ts';
 import { type ChatMessage, ChatTemplate } from './chat-template.ts';
 
 const GOLDENS = fileURLToPath(new URL('../../tests/goldens/', import.meta.url));

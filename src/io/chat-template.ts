@@ -9,8 +9,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
-import { CheckpointError, DataError } from '../run/index.ts';
-import { checkJson, readJsonFile } from './json-file.ts';
+import { CheckpointError, checkJson, DataError, readJsonFile } from '../base/index.ts';
 
 /** A part of a message. Videos and images only mark their place here; the processor fills it. */
 export type ChatContent =

@@ -1,7 +1,5 @@
 /** Files of a model folder: weights, tokenizer, chat template; and files that appear whole or not at all. */
-export { isLeftover, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
 export { type ChatContent, type ChatMessage, ChatTemplate, type RenderOptions } from './chat-template.ts';
-export { checkJson, readJsonFile } from './json-file.ts';
 export {
   CheckpointFiles,
   type LazyTensor,

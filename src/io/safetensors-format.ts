@@ -6,7 +6,7 @@
  * and is stricter in one point the format asks for but parsers forget: duplicate keys are refused, since JSON.parse
  * would silently keep the last.
  */
-import { CheckpointError } from '../run/index.ts';
+import { CheckpointError, firstDuplicateKey } from '../base/index.ts';
 
 /** Bytes of one element for every dtype of the format. */
 export const DTYPE_BYTES = {
@@ -211,31 +211,6 @@ function parseMetadata(value: unknown, file: string): Record<string, string> {
     if (typeof text !== 'string') throw damaged(file, `has __metadata__.${key} that is not a string`);
   }
   return value as Record<string, string>;
-}
-
-/**
- * The first key that one object of a JSON text names twice, at any depth; undefined where all are unique.
- * The text must be valid JSON: only then is a string followed by ":" always a key.
- */
-export function firstDuplicateKey(text: string): string | undefined {
-  const open: Set<string>[] = [];
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i];
-    if (char === '{') open.push(new Set());
-    else if (char === '}') open.pop();
-    else if (char === '"') {
-      const begin = i;
-      for (i++; text[i] !== '"'; i++) if (text[i] === '\\') i++;
-      let next = i + 1;
-      while (/\s/.test(text[next] ?? '')) next++;
-      if (text[next] !== ':') continue;
-      const key = JSON.parse(text.slice(begin, i + 1)) as string;
-      const keys = open.at(-1) as Set<string>;
-      if (keys.has(key)) return key;
-      keys.add(key);
-    }
-  }
-  return undefined;
 }
 
 function damaged(file: string, what: string, cause?: unknown): CheckpointError {

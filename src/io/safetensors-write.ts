@@ -5,8 +5,7 @@
  * Layout of shards and index: huggingface_hub `serialization/_base.py` (sorted by name, cut before the limit is passed).
  */
 import { join } from 'node:path';
-import { CheckpointError } from '../run/index.ts';
-import { writeFileAtomic } from './atomic.ts';
+import { CheckpointError, writeFileAtomic } from '../base/index.ts';
 import { byteLength, layOut, type TensorSpec } from './safetensors-format.ts';
 
 /** A tensor to be written. `write` hands over its bytes, little-endian and row-major, in as many pieces as it likes. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { CheckpointError } from '../run/index.ts';
+import { CheckpointError } from '../base/index.ts';
 import { type DType, fromTypedArray, liveTensors, scope, type Tensor, tensor } from '../tensor/index.ts';
 import { loadCheckpoint, openSafetensors, saveCheckpoint, saveSafetensors } from './safetensors.ts';
 import { layOut, MAX_TENSORS } from './safetensors-format.ts';

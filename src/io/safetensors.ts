@@ -10,9 +10,8 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, sep } from 'node:path';
 import { z } from 'zod';
-import { CheckpointError } from '../run/index.ts';
+import { CheckpointError, checkJson, readJsonFile } from '../base/index.ts';
 import { type DType, empty, from_file, itemSize, keep, noGrad, scope, type Tensor } from '../tensor/index.ts';
-import { checkJson, readJsonFile } from './json-file.ts';
 import {
   headerLength,
   MAX_HEADER_BYTES,

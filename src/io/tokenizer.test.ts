@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CheckpointError } from '../run/index.ts';
+import { CheckpointError } from '../base/index.ts';
 import { Tokenizer } from './tokenizer.ts';
 
 const GOLDENS = fileURLToPath(new URL('../../tests/goldens/', import.meta.url));

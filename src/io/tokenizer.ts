@@ -6,8 +6,7 @@
 import { join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
-import { CheckpointError } from '../run/index.ts';
-import { checkJson, readJsonFile } from './json-file.ts';
+import { CheckpointError, checkJson, readJsonFile } from '../base/index.ts';
 
 const tokenizerSchema = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.number().int(), content: z.string(), special: z.boolean() })),

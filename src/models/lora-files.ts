@@ -10,15 +10,13 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
+  CheckpointError,
   checkJson,
-  listed,
-  openSafetensors,
   readJsonFile,
-  saveSafetensors,
   writeFileAtomic,
   writeFolderAtomic,
-} from '../io/index.ts';
-import { CheckpointError } from '../run/index.ts';
+} from '../base/index.ts';
+import { listed, openSafetensors, saveSafetensors } from '../io/index.ts';
 import { type Device, type DType, keep, scope, type Tensor } from '../tensor/index.ts';
 import {
   adapterOf,

@@ -12,7 +12,7 @@ import {
   readGolden,
   unpack,
 } from '../../tests/support/model-goldens.ts';
-import type { ConfigError } from '../run/index.ts';
+import type { ConfigError } from '../base/index.ts';
 import { dispose, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import { createLora, LORA_DEFAULTS, type LoraAdapter, mergeLora } from './lora.ts';
 import { loadLora, saveLora } from './lora-files.ts';

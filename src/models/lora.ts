@@ -6,7 +6,7 @@
  *
  * Source: arXiv 2106.09685; huggingface/peft `tuners/lora/layer.py`, `utils/save_and_load.py`.
  */
-import { ConfigError } from '../run/index.ts';
+import { ConfigError } from '../base/index.ts';
 import {
   type Device,
   type DType,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { TwgrpoError } from '../base/index.ts';
 import { computeAdvantages, rewardStatistics } from './advantages.ts';
-import { RlError } from './errors.ts';
 
 const reward = fc.constantFrom(0, 0.25, 0.5, 1, 1.5, 2);
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
@@ -65,7 +65,7 @@ describe('computeAdvantages', () => {
   });
 
   it('refuses rewards that do not make whole groups', () => {
-    expect(() => computeAdvantages([1, 2, 3], { num_generations: 2 })).toThrow(RlError);
+    expect(() => computeAdvantages([1, 2, 3], { num_generations: 2 })).toThrow(TwgrpoError);
     expect(() => computeAdvantages([1], { num_generations: 0 })).toThrow('num_generations');
   });
 });

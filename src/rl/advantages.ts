@@ -8,7 +8,7 @@
  * at most some hundreds of rewards.
  */
 
-import { RlError } from './errors.ts';
+import { TwgrpoError } from '../base/index.ts';
 
 /** What the centred rewards are divided by: the group's std, the whole batch's std, or nothing (Dr. GRPO). */
 export type ScaleRewards = 'group' | 'batch' | 'none';
@@ -46,14 +46,14 @@ const EQUAL_REWARDS = 1e-8;
  * Advantages of a batch of groups.
  *
  * @param rewards total reward of each completion, groups one behind the other; NaN = could not be scored
- * @throws RlError when the number of rewards is no multiple of `num_generations`.
+ * @throws TwgrpoError when the number of rewards is no multiple of `num_generations`.
  */
 export function computeAdvantages(
   rewards: readonly number[],
   { num_generations, scale_rewards = 'group', epsilon = 1e-4 }: AdvantageOptions,
 ): Advantages {
   if (!Number.isInteger(num_generations) || num_generations < 1 || rewards.length % num_generations !== 0) {
-    throw new RlError(
+    throw new TwgrpoError(
       `the number of rewards must be a multiple of num_generations, got ${rewards.length} rewards and num_generations ${num_generations}`,
     );
   }
@@ -89,7 +89,7 @@ function divisorOf(scale: ScaleRewards, groupStd: number, batchStd: number, epsi
     case 'none':
       return 1;
     default:
-      throw new RlError(
+      throw new TwgrpoError(
         `scale_rewards must be group, batch or none, got ${JSON.stringify(scale satisfies never)}`,
       );
   }

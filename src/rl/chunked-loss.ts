@@ -16,6 +16,7 @@
  * Legend: G completions of one prompt, T positions, D hidden size, V vocabulary; R rows and C positions of a chunk.
  */
 
+import { TwgrpoError } from '../base/index.ts';
 import {
   enableGrad,
   fastLinear,
@@ -43,7 +44,6 @@ import {
   type ScoredTokens,
   writeStatistics,
 } from './chunks.ts';
-import { RlError } from './errors.ts';
 import { type LossScale, lossMask, type PolicyLossConfig, type PolicyMetrics, policyLoss } from './loss.ts';
 import {
   divergenceFromStatistics,
@@ -112,7 +112,7 @@ function numBuffers(options: ChunkedLossOptions): number {
  * Several groups or ranks: call it for each with the batch's counts in `scale`; losses and gradients then add up.
  * With `token_weight_detach: false` the gradient includes the path through the weights, exactly.
  *
- * @throws RlError on shapes that do not fit, or when a configured term lacks its input.
+ * @throws TwgrpoError on shapes that do not fit, or when a configured term lacks its input.
  */
 export function chunkedLoss(inputs: ChunkedLossInputs, options: ChunkedLossOptions): ChunkedLoss {
   return scope('chunkedLoss', () =>
@@ -257,7 +257,7 @@ function lossOfStatistics(
       { allow_unused: true },
     );
     if (gradLogps_GT === undefined)
-      throw new RlError('internal: the loss does not depend on the log-probabilities');
+      throw new TwgrpoError('internal: the loss does not depend on the log-probabilities');
     const gradients = [gradLogps_GT, gradEntropy_GT, gradDivergence_T].filter(
       (gradient) => gradient !== undefined,
     );

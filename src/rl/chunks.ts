@@ -9,8 +9,8 @@
  * Legend: G completions of one prompt, T positions, D hidden size, V vocabulary; R rows and C positions of a chunk.
  */
 
+import { TwgrpoError } from '../base/index.ts';
 import { fastLinear, noGrad, scope, type Tensor, tensor, zeros } from '../tensor/index.ts';
-import { RlError } from './errors.ts';
 
 export interface ScoredTokens {
   /** Last hidden states that predict the completion tokens: row t predicts `ids_GT[t]`. Taken as a constant. */
@@ -190,12 +190,12 @@ export function checkInputs({ hidden_GTD, lm_head_VD, ids_GT, alive_GT }: Scored
     hidden_GTD.shape[2] === lm_head_VD.shape[1] &&
     alive_GT.shape.join() === ids_GT.shape.join();
   if (!fits) {
-    throw new RlError(
+    throw new TwgrpoError(
       `internal: expected hidden (G, T, D), lm_head (V, D), ids and alive (G, T), got [${hidden_GTD.shape}], [${lm_head_VD.shape}], [${ids_GT.shape}], [${alive_GT.shape}]`,
     );
   }
   if (ids_GT.dtype !== 'int64' || alive_GT.dtype !== 'bool') {
-    throw new RlError(
+    throw new TwgrpoError(
       `internal: expected int64 ids and bool alive, got ${ids_GT.dtype} and ${alive_GT.dtype}`,
     );
   }

@@ -7,17 +7,6 @@ export {
   SCALE_REWARDS,
   type ScaleRewards,
 } from './advantages.ts';
-export { type AnswerStatistics, answerStatistics } from './answer-statistics.ts';
-export {
-  ANSWER_PARSERS,
-  type AnswerForm,
-  type AnswerParser,
-  type AnswerSource,
-  type ParsedAnswer,
-  type ParseOptions,
-  parseAnswer,
-  parseSolution,
-} from './answers.ts';
 export {
   type ChunkedLoss,
   type ChunkedLossInputs,
@@ -25,7 +14,6 @@ export {
   chunkedLoss,
 } from './chunked-loss.ts';
 export { type ChunkOptions, type ScoredTokens, scoreTokens } from './chunks.ts';
-export { RlError } from './errors.ts';
 export {
   IMPORTANCE_SAMPLING_LEVELS,
   type ImportanceSamplingLevel,
@@ -42,17 +30,11 @@ export {
 } from './loss.ts';
 export { LOSS_PRESETS, LOSS_TYPES, type LossPreset, type LossType } from './presets.ts';
 export {
-  ACCURACY_KINDS,
-  type AccuracyKind,
   accuracyReward,
-  accuracyScore,
   BUILT_IN_REWARDS,
   type BuiltInRewardOptions,
   builtInReward,
   combineRewards,
-  formatReference,
-  formatReferenceEval,
-  formatStrict,
   type NamedReward,
   type RewardFunction,
   type RewardInput,

@@ -15,8 +15,8 @@
  * Legend: G completions (of one or of several prompts), T positions.
  */
 
+import { TwgrpoError } from '../base/index.ts';
 import { full, noGrad, stack, type Tensor } from '../tensor/index.ts';
-import { RlError } from './errors.ts';
 
 /** How summed token losses become one number; see `LossScale`. */
 export type LossNorm = 'sequence' | 'token' | 'token_global' | 'constant';
@@ -105,7 +105,7 @@ export interface PolicyMetrics {
 export function lossMask(alive_GT: Tensor, truncated_G?: readonly boolean[]): Tensor {
   if (truncated_G === undefined || !truncated_G.includes(true)) return alive_GT;
   if (truncated_G.length !== alive_GT.shape[0]) {
-    throw new RlError(`internal: ${truncated_G.length} truncation flags for ${alive_GT.shape[0]} rows`);
+    throw new TwgrpoError(`internal: ${truncated_G.length} truncation flags for ${alive_GT.shape[0]} rows`);
   }
   const mask_GT = alive_GT.clone();
   truncated_G.forEach((isTruncated, g) => {
@@ -118,7 +118,7 @@ export function lossMask(alive_GT: Tensor, truncated_G?: readonly boolean[]): Te
  * The loss of a set of rows, and what happened in it.
  *
  * @returns `loss`: a scalar tensor, differentiable in `logps_GT`, `entropy_GT` and `weights_GT`
- * @throws RlError when a configured term lacks its input, or a normalisation lacks its count.
+ * @throws TwgrpoError when a configured term lacks its input, or a normalisation lacks its count.
  */
 export function policyLoss(
   inputs: PolicyLossInputs,
@@ -148,12 +148,12 @@ export function policyLoss(
     kl_GT = klTerm(ref_logps_GT.sub(logps_GT).masked_fill(unused_GT, 0), config.kl_estimator);
     if (config.beta !== 0) token_GT = token_GT.add(kl_GT, { alpha: config.beta });
   } else if (config.beta !== 0) {
-    throw new RlError(`beta is ${config.beta}, but the reference policy's log-probabilities are missing`);
+    throw new TwgrpoError(`beta is ${config.beta}, but the reference policy's log-probabilities are missing`);
   }
   if (weights_GT !== undefined) token_GT = token_GT.mul(weights_GT);
   if (config.entropy_coef !== 0) {
     if (entropy_GT === undefined) {
-      throw new RlError(`entropy_coef is ${config.entropy_coef}, but the entropies are missing`);
+      throw new TwgrpoError(`entropy_coef is ${config.entropy_coef}, but the entropies are missing`);
     }
     token_GT = token_GT.sub(entropy_GT, { alpha: config.entropy_coef });
   }
@@ -176,7 +176,7 @@ function klTerm(gap_GT: Tensor, estimator: KlEstimator): Tensor {
     case 'k3':
       return gap_GT.expm1().sub(gap_GT);
     default:
-      throw new RlError(
+      throw new TwgrpoError(
         `kl_estimator must be k1, k2 or k3, got ${JSON.stringify(estimator satisfies never)}`,
       );
   }
@@ -193,23 +193,25 @@ function tokenNorm(mask: Tensor, length_G1: Tensor, norm: LossNorm, scale: LossS
       return mask.sum().clamp_min(1).reciprocal();
     case 'token_global':
       if (num_tokens === undefined) {
-        throw new RlError('loss_norm token_global needs num_tokens, the number of tokens in the whole batch');
+        throw new TwgrpoError(
+          'loss_norm token_global needs num_tokens, the number of tokens in the whole batch',
+        );
       }
       return reciprocalOf(num_tokens, mask);
     case 'constant':
       if (max_completion_length === undefined) {
-        throw new RlError('loss_norm constant needs max_completion_length');
+        throw new TwgrpoError('loss_norm constant needs max_completion_length');
       }
       return reciprocalOf(num_sequences * max_completion_length, mask);
     default:
-      throw new RlError(
+      throw new TwgrpoError(
         `loss_norm must be sequence, token, token_global or constant, got ${JSON.stringify(norm satisfies never)}`,
       );
   }
 }
 
 function reciprocalOf(count: number, like: Tensor): Tensor {
-  if (!(count >= 0)) throw new RlError(`the loss must be divided by a count, got ${count}`);
+  if (!(count >= 0)) throw new TwgrpoError(`the loss must be divided by a count, got ${count}`);
   // A batch in which no token counts has the loss 0, not NaN.
   return full([], 1 / Math.max(count, 1), { dtype: like.dtype, device: like.device });
 }
@@ -246,11 +248,11 @@ function measure(
 
 function checkConfig({ epsilon, epsilon_high, delta }: PolicyLossConfig): void {
   if (!(epsilon >= 0 && epsilon <= 1 && epsilon_high >= 0)) {
-    throw new RlError(
+    throw new TwgrpoError(
       `epsilon must lie in [0, 1] and epsilon_high be at least 0, got ${epsilon} and ${epsilon_high}`,
     );
   }
   if (delta !== undefined && !(delta > 1 + epsilon_high)) {
-    throw new RlError(`delta must be above 1 + epsilon_high = ${1 + epsilon_high}, got ${delta}`);
+    throw new TwgrpoError(`delta must be above 1 + epsilon_high = ${1 + epsilon_high}, got ${delta}`);
   }
 }

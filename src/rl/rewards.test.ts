@@ -1,19 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { answerStatistics } from './answer-statistics.ts';
-import { parseAnswer } from './answers.ts';
-import { RlError } from './errors.ts';
 import {
   ACCURACY_KINDS,
   accuracyScore,
-  builtInReward,
-  combineRewards,
+  answerStatistics,
   formatReference,
   formatReferenceEval,
   formatStrict,
-  rewardFromModule,
-  scoreRewards,
-} from './rewards.ts';
+  parseAnswer,
+} from '../answers/index.ts';
+import { TwgrpoError } from '../base/index.ts';
+import { builtInReward, combineRewards, rewardFromModule, scoreRewards } from './rewards.ts';
 import { temporalContrast } from './temporal-contrast.ts';
 
 const letters = fc.uniqueArray(fc.constantFrom('A', 'B', 'C', 'D', 'E'));
@@ -48,7 +45,7 @@ describe('accuracyScore', () => {
   });
 
   it('refuses an empty truth', () => {
-    expect(() => accuracyScore(['A'], [], 'soft')).toThrow(RlError);
+    expect(() => accuracyScore(['A'], [], 'soft')).toThrow(TwgrpoError);
   });
 });
 

@@ -8,13 +8,16 @@
  * Source: longmalongma/TW-GRPO `src/open_r1/grpo.py:92,157,224`; huggingface/trl `trl/trainer/grpo_trainer.py`.
  */
 
-import { type AnswerParser, PYTHON_SPACE_CLASS, parseAnswer, parseSolution, pythonStrip } from './answers.ts';
-import { RlError } from './errors.ts';
-
-/** How a set of chosen letters S is compared with the true set G. Every score lies in [0, 1]. */
-export type AccuracyKind = 'soft' | 'exact' | 'jaccard' | 'f1';
-
-export const ACCURACY_KINDS = ['soft', 'exact', 'jaccard', 'f1'] as const satisfies readonly AccuracyKind[];
+import {
+  type AccuracyKind,
+  type AnswerParser,
+  accuracyScore,
+  formatReference,
+  formatStrict,
+  parseAnswer,
+  parseSolution,
+} from '../answers/index.ts';
+import { TwgrpoError } from '../base/index.ts';
 
 /** What a reward function learns about one completion. Extra columns of the data item stand in `item`. */
 export interface RewardInput {
@@ -52,90 +55,13 @@ export interface NamedReward {
   readonly reward: RewardFunction;
 }
 
-/**
- * Compare the chosen set S with the true set G.
- *
- *   soft      |S| / |G| if S is a subset of G, else 0      (the paper's multi-level soft reward)
- *   exact     1 if S = G, else 0
- *   jaccard   |S ∩ G| / |S ∪ G|
- *   f1        2 |S ∩ G| / (|S| + |G|)
- *
- * `soft` gives a sure 1/|G| to one right letter and nothing for one letter too many, so it favours short answers;
- * `jaccard` and `f1` price both mistakes.
- *
- * @returns a number in [0, 1]; 0 when S is empty.
- * @throws RlError when G is empty.
- */
-export function accuracyScore(chosen: Iterable<string>, truth: Iterable<string>, kind: AccuracyKind): number {
-  const chosenSet = new Set(chosen);
-  const truthSet = new Set(truth);
-  if (truthSet.size === 0)
-    throw new RlError('the true set of option letters is empty: nothing can be scored against it');
-  if (chosenSet.size === 0) return 0;
-  let numCommon = 0;
-  for (const letter of chosenSet) if (truthSet.has(letter)) numCommon++;
-  const isSubset = numCommon === chosenSet.size;
-  switch (kind) {
-    case 'soft':
-      return isSubset ? chosenSet.size / truthSet.size : 0;
-    case 'exact':
-      return isSubset && chosenSet.size === truthSet.size ? 1 : 0;
-    case 'jaccard':
-      return numCommon / (chosenSet.size + truthSet.size - numCommon);
-    case 'f1':
-      return (2 * numCommon) / (chosenSet.size + truthSet.size);
-    default:
-      throw new RlError(
-        `accuracy must be soft, exact, jaccard or f1, got ${JSON.stringify(kind satisfies never)}`,
-      );
-  }
-}
-
-/** The accuracy reward as a reward function. Every input's solution must name at least one letter (RlError else). */
+/** The accuracy reward as a reward function. Every input's solution must name at least one letter (TwgrpoError else). */
 export function accuracyReward(kind: AccuracyKind, parser: AnswerParser): RewardFunction {
   return (inputs) =>
     inputs.map(({ completion, solution, options }) => {
       const { letters } = parseAnswer(completion, options === undefined ? { parser } : { parser, options });
       return accuracyScore(letters, parseSolution(solution), kind);
     });
-}
-
-const FORMAT_REFERENCE = new RegExp(
-  `<think>.*?</think>${PYTHON_SPACE_CLASS}*<answer>.*?</answer>(?:${PYTHON_SPACE_CLASS}|!)*$`,
-  's',
-);
-const FORMAT_REFERENCE_EVAL = new RegExp(
-  `^(?!.*<think>.*<think>)(?!.*<answer>.*<answer>)<think>.*?</think>${PYTHON_SPACE_CLASS}*<answer>.*?</answer>$`,
-  's',
-);
-const FORMAT_STRICT = /^<think>(.*)<\/think>\s*<answer>(.*)<\/answer>$/s;
-
-/**
- * The authors' training rule: at most one `<think>` and one `<answer>`, the pattern anchored at the end only, so any
- * text before `<think>` passes; blanks and exclamation marks may follow (`grpo.py:226-234`).
- */
-export function formatReference(completion: string): number {
-  if (count(completion, '<think>') > 1 || count(completion, '<answer>') > 1) return 0;
-  return FORMAT_REFERENCE.test(pythonStrip(completion)) ? 1 : 0;
-}
-
-/** The authors' evaluator rule: anchored at both ends (`src/eval/eval_general_videor1.py`, `check_format`). */
-export function formatReferenceEval(completion: string): number {
-  return FORMAT_REFERENCE_EVAL.test(pythonStrip(completion)) ? 1 : 0;
-}
-
-/** Ours: exactly one of each of the four tags, think block then answer block, neither empty, nothing around them. */
-export function formatStrict(completion: string): number {
-  const hasOneOfEach = ['<think>', '</think>', '<answer>', '</answer>'].every(
-    (tag) => count(completion, tag) === 1,
-  );
-  if (!hasOneOfEach) return 0;
-  const match = FORMAT_STRICT.exec(completion.trim());
-  return match !== null && match[1]!.trim() !== '' && match[2]!.trim() !== '' ? 1 : 0;
-}
-
-function count(text: string, piece: string): number {
-  return text.split(piece).length - 1;
 }
 
 export interface BuiltInRewardOptions {
@@ -163,12 +89,12 @@ export function builtInReward(name: string, options: BuiltInRewardOptions): Name
  * Check an imported user module and take its reward function.
  *
  * @param exports the module namespace object (`await import(path)`)
- * @throws RlError when it exports no function called `reward`.
+ * @throws TwgrpoError when it exports no function called `reward`.
  */
 export function rewardFromModule(exports: Readonly<Record<string, unknown>>, name: string): NamedReward {
   const { reward } = exports;
   if (typeof reward !== 'function') {
-    throw new RlError(
+    throw new TwgrpoError(
       `reward module ${name} must export a function called "reward", its exports are: ${Object.keys(exports).join(', ') || 'none'}`,
       { hint: 'write: export function reward(inputs) { return inputs.map(() => 0.5); }' },
     );
@@ -180,7 +106,7 @@ export function rewardFromModule(exports: Readonly<Record<string, unknown>>, nam
  * Run the reward functions over a batch of N completions, one after the other.
  *
  * @returns one row of N numbers for each function; NaN where it answered `null`.
- * @throws RlError when a function returns something else than N numbers or nulls.
+ * @throws TwgrpoError when a function returns something else than N numbers or nulls.
  */
 export async function scoreRewards(
   rewards: readonly NamedReward[],
@@ -191,7 +117,7 @@ export async function scoreRewards(
     const values: unknown = await reward(inputs);
     if (!Array.isArray(values) || values.length !== inputs.length) {
       const got = Array.isArray(values) ? `${values.length} values` : typeof values;
-      throw new RlError(
+      throw new TwgrpoError(
         `reward ${name} must return ${inputs.length} values, one for each completion, got ${got}`,
       );
     }
@@ -199,7 +125,7 @@ export async function scoreRewards(
       values.map((value: unknown, i) => {
         if (value === null) return Number.NaN;
         if (typeof value !== 'number' || value === Infinity || value === -Infinity) {
-          throw new RlError(
+          throw new TwgrpoError(
             `reward ${name} must return finite numbers or null, got ${String(value)} at place ${i}`,
           );
         }
@@ -222,9 +148,9 @@ export function combineRewards(
   weights?: readonly number[],
 ): number[] {
   const [first] = rewards_FN;
-  if (first === undefined) throw new RlError('at least one reward function is needed, got none');
+  if (first === undefined) throw new TwgrpoError('at least one reward function is needed, got none');
   if (weights !== undefined && weights.length !== rewards_FN.length) {
-    throw new RlError(
+    throw new TwgrpoError(
       `reward_weights must have one weight for each reward function (${rewards_FN.length}), got ${weights.length}`,
     );
   }
@@ -233,7 +159,7 @@ export function combineRewards(
     let numScored = 0;
     rewards_FN.forEach((row, f) => {
       const value = row[n];
-      if (value === undefined) throw new RlError('internal: reward rows differ in length');
+      if (value === undefined) throw new TwgrpoError('internal: reward rows differ in length');
       if (Number.isNaN(value)) return;
       total += (weights?.[f] ?? 1) * value;
       numScored++;

@@ -6,7 +6,7 @@
  * Source: tulerfeng/Video-R1 `src/r1-v/src/open_r1/trainer/grpo_trainer.py:611-624`.
  */
 
-import { RlError } from './errors.ts';
+import { TwgrpoError } from '../base/index.ts';
 
 export interface TemporalContrastOptions {
   /** Added to each rewarded answer; default 0.3. */
@@ -34,7 +34,7 @@ export function temporalContrast(
   { bonus = 0.3, ratio = 0.8, threshold = 0.1 }: TemporalContrastOptions = {},
 ): TemporalContrast {
   if (ordered.length === 0 || shuffled.length === 0) {
-    throw new RlError(
+    throw new TwgrpoError(
       `temporal contrast needs both groups, got ${ordered.length} ordered and ${shuffled.length} shuffled`,
     );
   }

@@ -20,8 +20,8 @@
  * `alive` is true for a completion's tokens up to and including the stop token.
  */
 
+import { TwgrpoError } from '../base/index.ts';
 import { type Tensor, where } from '../tensor/index.ts';
-import { RlError } from './errors.ts';
 
 export type TokenWeightMode = 'none' | 'reference' | 'js' | 'entropy' | 'std';
 
@@ -142,7 +142,7 @@ export function groupDivergenceGradient(
 }
 
 function needLogps({ logps_RCV }: DivergenceChunk): Tensor {
-  if (logps_RCV === undefined) throw new RlError('internal: this divergence needs the log-probabilities');
+  if (logps_RCV === undefined) throw new TwgrpoError('internal: this divergence needs the log-probabilities');
   return logps_RCV;
 }
 
@@ -228,7 +228,7 @@ export function divergenceFromStatistics(
  * by `token_weight_quantile`.
  *
  * @returns weights_GT: 0 in dead cells, else in [1, token_weight_max], equal over the alive rows of a position
- * @throws RlError if `token_weight_max` < 1 or `token_weight_quantile` is outside [0, 0.5).
+ * @throws TwgrpoError if `token_weight_max` < 1 or `token_weight_quantile` is outside [0, 0.5).
  */
 export function weightsFromDivergence(
   divergence_T: Tensor,
@@ -236,9 +236,9 @@ export function weightsFromDivergence(
   { token_weight, token_weight_max, token_weight_quantile }: Omit<TokenWeightConfig, 'token_weight_detach'>,
 ): Tensor {
   if (!(token_weight_max >= 1))
-    throw new RlError(`token_weight_max must be at least 1, got ${token_weight_max}`);
+    throw new TwgrpoError(`token_weight_max must be at least 1, got ${token_weight_max}`);
   if (!(token_weight_quantile >= 0 && token_weight_quantile < 0.5)) {
-    throw new RlError(`token_weight_quantile must lie in [0, 0.5), got ${token_weight_quantile}`);
+    throw new TwgrpoError(`token_weight_quantile must lie in [0, 0.5), got ${token_weight_quantile}`);
   }
   const isUsed_T = alive_GT.any(0);
   const used = divergence_T.masked_select(isUsed_T);

@@ -8,8 +8,8 @@
  * Shapes: R rows still running, V vocabulary.
  */
 import { setImmediate } from 'node:timers/promises';
+import { ConfigError } from '../base/index.ts';
 import { type EncodedPrompt, indexTensor, type Qwen2_5VL } from '../models/index.ts';
-import { ConfigError } from '../run/index.ts';
 import {
   cat,
   dispose,

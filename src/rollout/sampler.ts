@@ -9,8 +9,9 @@
  *
  * Source: transformers 5.18 `generation/logits_process.py`.
  */
+
+import { ConfigError } from '../base/index.ts';
 import { indexTensor } from '../models/index.ts';
-import { ConfigError } from '../run/index.ts';
 import { scope, searchsorted, type Tensor, where } from '../tensor/index.ts';
 
 export interface SamplingOptions {

@@ -4,7 +4,7 @@
  * ranks merged with `merge`, give what one large batch would.
  * Keys are TRL's snake_case paths, for example `reward_std`, `completions/mean_length`, `rewards/accuracy/mean`.
  */
-import { TwgrpoError } from './errors.ts';
+import { TwgrpoError } from '../base/index.ts';
 
 /** Weighted mean: sum of value times weight over sum of weights. */
 export interface MeanMetric {

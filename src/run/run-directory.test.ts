@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { ConfigError, DataError } from './errors.ts';
-import { readJsonLines } from './json-lines.ts';
+import { ConfigError, DataError, readJsonLines } from '../base/index.ts';
 import { RunDirectory, stepName } from './run-directory.ts';
 import { encodeTokens } from './token-file.ts';
 

@@ -17,9 +17,17 @@ import { arch, cpus, hostname, platform, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Document, isNode, parse } from 'yaml';
-import { ConfigError, DataError, TwgrpoError } from './errors.ts';
-import { appendJsonLines, type JsonObject, readJsonLines, repairJsonLines } from './json-lines.ts';
-import { gitCommit, packageVersion } from './package-root.ts';
+import {
+  appendJsonLines,
+  ConfigError,
+  DataError,
+  gitCommit,
+  type JsonObject,
+  packageVersion,
+  readJsonLines,
+  repairJsonLines,
+  TwgrpoError,
+} from '../base/index.ts';
 import { decodeTokens, type TokenFile } from './token-file.ts';
 
 export interface MachineInfo {

@@ -8,7 +8,7 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { TwgrpoError } from './errors.ts';
+import { TwgrpoError } from '../base/index.ts';
 
 // CRC-32C (Castagnoli); Node's zlib.crc32 is the other polynomial.
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DataError } from './errors.ts';
+import { DataError } from '../base/index.ts';
 import { decodeTokens, encodeTokens, type TokenRecord } from './token-file.ts';
 
 function record(group: number, row: number, values: readonly number[]): TokenRecord {

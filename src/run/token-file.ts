@@ -11,7 +11,7 @@
  * An array holds one value for each token of all rows one after another, so row r begins where the lengths before it end.
  * Readers ignore arrays they don't know.
  */
-import { DataError } from './errors.ts';
+import { DataError } from '../base/index.ts';
 
 /** The arrays of a row, one value a token. */
 export interface TokenRecord {

@@ -1,25 +1,12 @@
 /** @file Gradients against formulas worked out by hand, and against central differences in float64. */
 import { setImmediate as nextTask } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { liveTensors, scope } from './handle.ts';
-import {
-  backward,
-  checkpoint,
-  enableGrad,
-  Generator,
-  grad,
-  isGradEnabled,
-  keep,
-  NativeError,
-  noGrad,
-  ones,
-  randn,
-  rms_norm,
-  scaled_dot_product_attention,
-  type Tensor,
-  tensor,
-  zeros,
-} from './index.ts';
+import { backward, checkpoint, enableGrad, grad, isGradEnabled, noGrad } from './autograd.ts';
+import { NativeError } from './errors.ts';
+import { Generator } from './generator.ts';
+import { keep, liveTensors, scope } from './handle.ts';
+import { rms_norm, scaled_dot_product_attention } from './operators.generated.ts';
+import { ones, randn, type Tensor, tensor, zeros } from './tensor.ts';
 
 function inScope(name: string, body: () => void): void {
   it(name, () => {

@@ -1,15 +1,10 @@
 /** @file The engine's settings and facts. */
 import { describe, expect, it } from 'vitest';
+import { benchDirectAdd, engineInfo, getNumThreads, setNumThreads } from './engine.ts';
+import { NativeError } from './errors.ts';
+import { Generator } from './generator.ts';
 import { scope } from './handle.ts';
-import {
-  benchDirectAdd,
-  engineInfo,
-  Generator,
-  getNumThreads,
-  NativeError,
-  randn,
-  setNumThreads,
-} from './index.ts';
+import { randn } from './tensor.ts';
 
 describe('threads', () => {
   it('are set and read back; a product over them is the same number', () => {

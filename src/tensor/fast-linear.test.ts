@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { backward, fastLinear, Generator, linear, randn, scope, type Tensor, zeros } from './index.ts';
+import { backward } from './autograd.ts';
+import { fastLinear } from './fast-linear.ts';
+import { Generator } from './generator.ts';
+import { scope } from './handle.ts';
+import { linear } from './operators.generated.ts';
+import { randn, type Tensor, zeros } from './tensor.ts';
 
 /** Large enough for the other library: 600 * 300 * 400 multiplications. */
 const [ROWS, IN, OUT] = [600, 300, 400] as const;

@@ -1,7 +1,9 @@
 /** @file Random streams: the same seed is the same stream, streams do not touch each other, states can be saved. */
 import { describe, expect, it } from 'vitest';
+import { NativeError } from './errors.ts';
+import { Generator } from './generator.ts';
 import { liveTensors, scope } from './handle.ts';
-import { empty, Generator, NativeError, ones, rand, randn, randperm } from './index.ts';
+import { empty, ones, rand, randn, randperm } from './tensor.ts';
 
 const draw = (generator: Generator, count = 4): unknown => scope(() => rand([count], { generator }).tolist());
 

@@ -2,20 +2,10 @@
 import { setImmediate as nextTask } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { collectGarbage } from '../../tests/support/collect-garbage.ts';
-import {
-  arange,
-  cat,
-  dispose,
-  fromTypedArray,
-  keep,
-  liveBytes,
-  liveTensors,
-  NativeError,
-  scope,
-  type Tensor,
-  tensor,
-  zeros,
-} from './index.ts';
+import { NativeError } from './errors.ts';
+import { dispose, keep, liveBytes, liveTensors, scope } from './handle.ts';
+import { cat } from './operators.generated.ts';
+import { arange, fromTypedArray, type Tensor, tensor, zeros } from './tensor.ts';
 
 describe('scope', () => {
   it('ends the tensors made inside and gives back the value', () => {

@@ -1,28 +1,23 @@
 /** @file Every kind of argument and result through the boxed call; expected values are computed by hand. */
 import { describe, expect, it } from 'vitest';
+import { NativeError } from './errors.ts';
 import { Generator } from './generator.ts';
 import { liveTensors, scope } from './handle.ts';
+import { callOperator } from './operator-call.ts';
 import {
   _amp_foreach_non_finite_check_and_unscale_,
   _foreach_add_,
   _foreach_mul_,
   _foreach_norm,
   _foreach_zero_,
-  callOperator,
   cat,
   einsum,
-  empty,
-  full,
   isin,
   meshgrid,
-  NativeError,
-  ones,
   stack,
-  type Tensor,
-  tensor,
   where,
-  zeros,
-} from './index.ts';
+} from './operators.generated.ts';
+import { empty, full, ones, type Tensor, tensor, zeros } from './tensor.ts';
 
 /** Runs a test in a scope and sees that nothing is left behind. */
 function inScope(name: string, body: () => void): void {

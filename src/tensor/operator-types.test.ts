@@ -6,26 +6,20 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { checkpoint, grad } from './autograd.ts';
+import { Generator } from './generator.ts';
+import { keep, scope } from './handle.ts';
 import {
   _foreach_add_,
   _fused_adamw_,
   cat,
-  checkpoint,
   cross_entropy_loss,
-  fromTypedArray,
-  Generator,
-  grad,
-  keep,
-  randn,
   rms_norm,
   scaled_dot_product_attention,
-  scope,
   stack,
-  Tensor,
-  tensor,
   where,
-  zeros,
-} from './index.ts';
+} from './operators.generated.ts';
+import { fromTypedArray, randn, Tensor, tensor, zeros } from './tensor.ts';
 
 /** Right calls, with the types of their results. */
 function rightCalls(x: Tensor, list: readonly Tensor[]): void {

@@ -8,21 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { NativeError } from './errors.ts';
+import { Generator } from './generator.ts';
 import { liveTensors, scope } from './handle.ts';
 import * as room from './index.ts';
-import {
-  callOperator,
-  cat,
-  fromTypedArray,
-  Generator,
-  NativeError,
-  stack,
-  Tensor,
-  tensor,
-  zeros,
-} from './index.ts';
 import { native } from './native.ts';
-import { TensorOperators } from './operators.generated.ts';
+import { callOperator } from './operator-call.ts';
+import { cat, stack, TensorOperators } from './operators.generated.ts';
+import { fromTypedArray, Tensor, tensor, zeros } from './tensor.ts';
 
 class Trap extends Error {}
 const trap = (): never => {

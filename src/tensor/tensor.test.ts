@@ -1,30 +1,27 @@
 /** @file Data in and out, and what a tensor knows of itself. Bit patterns are IEEE 754 / bfloat16, written out by hand. */
 import { describe, expect, it } from 'vitest';
+import { type DType, itemSize, type TypedArray } from './dtype.ts';
+import { NativeError } from './errors.ts';
+import { Generator } from './generator.ts';
 import { liveTensors, scope } from './handle.ts';
+import { callOperator } from './operator-call.ts';
+import { from_file, linspace } from './operators.generated.ts';
 import {
   arange,
-  callOperator,
-  type DType,
   empty,
   empty_like,
-  from_file,
   fromTypedArray,
   full,
-  Generator,
-  itemSize,
-  linspace,
-  NativeError,
   type NestedNumbers,
   ones,
   ones_like,
   rand,
   randn,
   randperm,
-  type TypedArray,
   tensor,
   zeros,
   zeros_like,
-} from './index.ts';
+} from './tensor.ts';
 
 function inScope(name: string, body: () => void): void {
   it(name, () => {

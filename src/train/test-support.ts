@@ -1,21 +1,13 @@
 /** What the tests of this room share: a folder with a tiny model, questions about a real video, and runs on them. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
+import { createLogger, type JsonObject } from '../base/index.ts';
 import { createTinyCheckpoint, type TinyCheckpointOptions } from '../models/index.ts';
-import { createLogger, type JsonObject, type MetricsRow } from '../run/index.ts';
-import { resolveGrpoConfig } from './config.ts';
-import { type GrpoRunOptions, type GrpoRunResult, runGrpo } from './grpo-run.ts';
+import type { MetricsRow } from '../run/index.ts';
+import { resolveGrpoConfig } from './config/config.ts';
+import { type GrpoRunOptions, type GrpoRunResult, runGrpo } from './grpo/grpo-run.ts';
 
 const CLIP = join(import.meta.dirname, '../../tests/goldens/video/h264.mp4');
-
-/** A new folder that goes away after the tests of the file. */
-export function scratchFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'twgrpo-train-'));
-  afterAll(() => rmSync(folder, { recursive: true }));
-  return folder;
-}
 
 /** The smallest model that has every part: two decoder layers, one window block and one full block. */
 export function writeModel(folder: string, options: TinyCheckpointOptions = {}): string {

@@ -1,7 +1,7 @@
 /** Frames of a video as one PNG grid, for reports and for a quick look. Shrinking averages whole areas; no parity is meant. */
 import { encode } from 'fast-png';
-import { VideoError } from '../run/index.ts';
-import type { RgbFrames } from './resize.ts';
+import { VideoError } from '../base/index.ts';
+import type { RgbFrames } from './image.ts';
 
 export interface ContactSheetOptions {
   /** Frames side by side. @default the smallest that makes the sheet about square */

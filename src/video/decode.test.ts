@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { packageRoot, VideoError } from '../run/index.ts';
+import { packageRoot, VideoError } from '../base/index.ts';
 import { decodeFrames, selectExpression } from './decode.ts';
 import { encodeVideo } from './encode.ts';
 import { runFfmpeg } from './ffmpeg.ts';

@@ -6,7 +6,7 @@
  * `to_ndarray(format='rgb24')` and so to torchvision for 8-bit video; with `accurate_rnd` three quarters of all values
  * differ, by up to 20. For 10-bit video the result depends on the libswscale version.
  */
-import { VideoError } from '../run/index.ts';
+import { VideoError } from '../base/index.ts';
 import { findFfmpeg, passthroughArguments, runFfmpeg } from './ffmpeg.ts';
 import { inputArguments } from './media-file.ts';
 import { checkTruncation, type ProbeOptions, probeVideo, type VideoInfo } from './probe.ts';

@@ -2,8 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { decodeFrames } from './decode.ts';
 import { encodeMany } from './encode-many.ts';
-import { decodeFrames, probeVideo } from './index.ts';
+import { probeVideo } from './probe.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'twgrpo-encode-many-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -6,7 +6,7 @@
  */
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { VideoError } from '../run/index.ts';
+import { VideoError } from '../base/index.ts';
 import { type EncodeOptions, videoEncoder } from './encode.ts';
 import { runFfmpeg } from './ffmpeg.ts';
 

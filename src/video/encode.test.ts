@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { afterAll, describe, expect, it } from 'vitest';
-import { VideoError } from '../run/index.ts';
+import { VideoError } from '../base/index.ts';
 import { contactSheet } from './contact-sheet.ts';
 import { decodeFrames } from './decode.ts';
 import { encodeVideo } from './encode.ts';

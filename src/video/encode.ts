@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { VideoError } from '../run/index.ts';
+import { VideoError } from '../base/index.ts';
 import { findFfmpeg, runFfmpeg } from './ffmpeg.ts';
 
 export interface EncodeOptions {

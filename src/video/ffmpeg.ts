@@ -5,7 +5,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { packageRoot, VideoError } from '../run/index.ts';
+import { packageRoot, VideoError } from '../base/index.ts';
 
 export interface FfmpegProgram {
   readonly path: string;

@@ -5,7 +5,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { VideoError } from '../run/index.ts';
+import { VideoError } from '../base/index.ts';
 import type { DecodedFrames, DecodeOptions, FrameChooser } from './decode.ts';
 import { runFfmpeg } from './ffmpeg.ts';
 import { checkMediaFile, imageInputArguments } from './media-file.ts';
@@ -14,6 +14,15 @@ import { parseHeader } from './probe.ts';
 export interface RgbImage {
   /** RGB bytes, height x width x 3. */
   readonly pixels: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Frames of equal size, one behind the other. */
+export interface RgbFrames {
+  /** N x height x width x 3 bytes. */
+  readonly frames: Uint8Array;
+  readonly numFrames: number;
   readonly height: number;
   readonly width: number;
 }

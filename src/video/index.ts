@@ -3,15 +3,14 @@ export { type DecodedFrames, type DecodeOptions, decodeFrames, type FrameChooser
 export { type EncodedVideo, type EncodeOptions, encodeVideo, videoEncoder } from './encode.ts';
 export { type EncodeManyOptions, encodeMany } from './encode-many.ts';
 export { type FfmpegProgram, findFfmpeg } from './ffmpeg.ts';
-export { isImagePath, listFrames, type RgbImage, readFrameFolder, readImage } from './image.ts';
 export {
-  IMAGE_PIXELS,
-  type LoadedImage,
-  type LoadedVideo,
-  type LoadVideoOptions,
-  loadImage,
-  loadVideo,
-} from './load-video.ts';
+  isImagePath,
+  listFrames,
+  type RgbFrames,
+  type RgbImage,
+  readFrameFolder,
+  readImage,
+} from './image.ts';
 export {
   type FrameSize,
   IMAGE_FACTOR,
@@ -20,10 +19,15 @@ export {
   smartResize,
   videoFrameSize,
 } from './pixel-budget.ts';
-export { VIDEO_PRESETS, type VideoPreset, type VideoSettings, videoPreset } from './presets.ts';
+export {
+  VIDEO_PRESETS,
+  type VideoKeys,
+  type VideoPreset,
+  type VideoSettings,
+  videoPreset,
+  videoSettings,
+} from './presets.ts';
 export { type ProbeOptions, probeVideo, type VideoInfo } from './probe.ts';
-export { rememberVideos, type VideoLoader } from './remember-videos.ts';
-export { type ResizeKernel, type RgbFrames, resizeFrames } from './resize.ts';
 export {
   FRAME_FACTOR,
   type FrameSample,

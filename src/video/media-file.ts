@@ -1,7 +1,7 @@
 /** Checks that come before FFmpeg is asked: is there a regular, non-empty file? And how FFmpeg is told to open it. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { VideoError } from '../run/index.ts';
+import { VideoError } from '../base/index.ts';
 
 /**
  * Demuxers we accept. Without the list FFmpeg would also open text as moving letters, and playlists that name other

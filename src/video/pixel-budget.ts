@@ -3,7 +3,7 @@
  * budget that all frames of a video share.
  * Source: qwen-vl-utils vision_process.py (smart_resize, fetch_video); transformers Qwen2VLImageProcessor.
  */
-import { VideoError } from '../run/index.ts';
+import { VideoError } from '../base/index.ts';
 import { ceilByFactor, FRAME_FACTOR, floorByFactor, roundByFactor } from './sample.ts';
 
 /** Pixels along one side of a merged patch. */

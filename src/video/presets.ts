@@ -39,3 +39,29 @@ export function videoPreset(name: VideoPreset): VideoSettings {
       return name satisfies never;
   }
 }
+
+/** Where frames come from and how large they are: a preset, and keys that override it one by one. */
+export interface VideoKeys {
+  readonly video: VideoPreset;
+  readonly fps?: number | undefined;
+  readonly max_frames?: number | undefined;
+  readonly min_pixels?: number | undefined;
+  readonly max_pixels?: number | undefined;
+  readonly total_pixels?: number | undefined;
+}
+
+/** The preset with the keys that were set on their own. */
+export function videoSettings(config: VideoKeys): VideoSettings {
+  const { fps, max_frames, min_pixels, max_pixels, total_pixels } = config;
+  const own = Object.entries({ fps, max_frames, min_pixels, max_pixels, total_pixels }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const settings = { ...videoPreset(config.video), ...(Object.fromEntries(own) as Partial<VideoSettings>) };
+  // An explicit maximum means it: the preset's minimum must not undo it.
+  const least_pixels = min_pixels ?? Math.min(settings.min_pixels, settings.max_pixels);
+  return {
+    ...settings,
+    min_pixels: least_pixels,
+    min_frames: Math.min(settings.min_frames, settings.max_frames),
+  };
+}

@@ -3,7 +3,7 @@
  * prints is parsed, and `-f framecrc` lists every packet with its exact time. The number of packets is the number of frames
  * in an undamaged file; decoding checks it.
  */
-import { VideoError } from '../run/index.ts';
+import { VideoError } from '../base/index.ts';
 import { runFfmpeg } from './ffmpeg.ts';
 import { checkMediaFile, inputArguments } from './media-file.ts';
 

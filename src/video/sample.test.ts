@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { VideoError } from '../run/index.ts';
+import { VideoError } from '../base/index.ts';
 import { type VideoPreset, videoPreset } from './presets.ts';
 import {
   frameRange,

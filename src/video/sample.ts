@@ -5,7 +5,7 @@
  * Source: qwen-vl-utils vision_process.py (smart_nframes, calculate_video_frame_range, fetch_video), as vendored by
  * longmalongma/TW-GRPO; defects of that copy are kept behind the preset `reference` and named there.
  */
-import { VideoError } from '../run/index.ts';
+import { VideoError } from '../base/index.ts';
 
 /** Frames of one temporal patch; frame counts are multiples of it. */
 export const FRAME_FACTOR = 2;

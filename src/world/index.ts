@@ -1,13 +1,15 @@
-export { type BaselineScores, type Baselines, measureBaselines } from './baselines.ts';
-export { drawEpisode, type Episode, type EpisodeOptions } from './episode.ts';
-export { Observation, type Place, type Verdict } from './events.ts';
-export { generateWorld, type WorldFiles, type WorldOptions } from './generate.ts';
-export { KINDS, QUESTION_KINDS, type QuestionKind } from './kinds.ts';
-export { LESSON } from './lesson.ts';
-export { type Body, type Collision, type Motion, type Segment, simulate, stateAt } from './physics.ts';
-export { drawPlan, makeQuestion, type Question, type QuestionPlan } from './questions.ts';
-export { drawFloor, type RenderOptions, renderFrame, renderFrames } from './render.ts';
-export { type ReportedSet, writeWorldReport } from './report.ts';
+export { writeComplete } from './files/batch.ts';
+export { generateWorld, type WorldFiles, type WorldOptions } from './files/generate.ts';
+export { type BaselineScores, type Baselines, measureBaselines } from './questions/baselines.ts';
+export { drawEpisode, type Episode, type EpisodeOptions } from './questions/episode.ts';
+export { KINDS, QUESTION_KINDS, type QuestionKind } from './questions/kinds.ts';
+export { LESSON } from './questions/lesson.ts';
+export { drawPlan, makeQuestion, type QuestionPlan } from './questions/questions.ts';
+export { type Kind, RUNGS, type Rung, type Statement } from './questions/statements.ts';
+export { type TraceOptions, traceOf } from './questions/trace.ts';
+export { Observation, type Place, type Verdict } from './scene/events.ts';
+export { type Body, type Collision, type Motion, type Segment, simulate, stateAt } from './scene/physics.ts';
+export { drawFloor, type RenderOptions, renderFrame, renderFrames } from './scene/render.ts';
 export {
   COLOR_NAMES,
   drawScene,
@@ -16,7 +18,5 @@ export {
   type SceneObject,
   type SceneOptions,
   SHAPES,
-} from './scene.ts';
-export { type Kind, RUNGS, type Rung, type Statement } from './statements.ts';
-export { Story } from './story.ts';
-export { type TraceOptions, traceOf } from './trace.ts';
+} from './scene/scene.ts';
+export { Story } from './scene/story.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../run/index.ts';
+import { packageRoot } from '../../base/index.ts';
 import { type DataItem, itemSchema, LETTERS } from '../item.ts';
 import { readItems } from '../read-items.ts';
 import { type InvertOptions, invertItems, type QaiProvenance } from './invert.ts';

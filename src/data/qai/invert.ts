@@ -7,9 +7,8 @@
  * options survive it; every other item stays as it was, with the reason on it. Each item draws from a stream of its own, made
  * of seed and id, so that what happens to one item does not depend on the others.
  */
-import { DataError } from '../../run/index.ts';
+import { DataError, Random } from '../../base/index.ts';
 import { type DataItem, LETTERS, lettersOf } from '../item.ts';
-import { Random } from '../random.ts';
 import { type Contractions, negateQuestion, type Refusal } from './negation.ts';
 import { checkOptions, hasNegativeOption, type OptionRefusal } from './options-check.ts';
 

@@ -7,7 +7,7 @@
  * Differs in one place: a seed must be a whole number; Python also accepts texts, bytes and floats.
  */
 import { mersenneFromState } from 'pure-rand/generator/mersenne';
-import { DataError } from '../../run/index.ts';
+import { DataError } from '../../base/index.ts';
 
 const STATE_LENGTH = 624;
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '../../run/index.ts';
+import { packageRoot } from '../../base/index.ts';
 import { invertReference, invertReferenceFile, type ReferenceSet } from './reference.ts';
 
 interface Goldens {

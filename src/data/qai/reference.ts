@@ -12,7 +12,7 @@
  * Differs in one place: their scripts never seed, here the stream begins at `seed` as after `random.seed(seed)`.
  */
 import { z } from 'zod';
-import { DataError } from '../../run/index.ts';
+import { DataError } from '../../base/index.ts';
 import { readRows } from '../rows.ts';
 import { PythonRandom } from './python-random.ts';
 

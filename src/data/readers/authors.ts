@@ -4,7 +4,7 @@
  * Source: longmalongma/TW-GRPO (data/evaluation, src/open_r1/grpo.py), tulerfeng/Video-R1.
  */
 import { z } from 'zod';
-import { parseSolution } from '../../rl/index.ts';
+import { parseSolution } from '../../answers/index.ts';
 import { type DataItemInput, text } from '../item.ts';
 import { splitProblem, unlabel } from '../options.ts';
 import type { ReadSink, RowReader } from './reader.ts';

@@ -6,7 +6,7 @@
  * Source: transformers `models/qwen2_vl/video_processing_qwen2_vl.py` (`patchify`) and
  * `image_processing_backends.py` (`rescale_and_normalize`, rescaling folded into mean and deviation).
  */
-import { DataError } from '../../run/index.ts';
+import { DataError } from '../../base/index.ts';
 import { cat, scope, type Tensor, tensor } from '../../tensor/index.ts';
 import type { Grid } from './positions.ts';
 import type { PatchSettings } from './processor-config.ts';

@@ -7,7 +7,7 @@
  * Source: transformers 5.18 `modeling_qwen2_5_vl.py` `get_rope_index` and `get_vision_position_ids` (Qwen2-VL: the same
  * with a temporal step of 1). See `TextAfterVision` for where transformers 4 differs.
  */
-import { DataError } from '../../run/index.ts';
+import { DataError } from '../../base/index.ts';
 import type { ModelConfig } from './config.ts';
 
 /** Patches of one image or video: temporal slices, rows, columns (before merging). */

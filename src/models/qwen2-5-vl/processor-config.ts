@@ -8,8 +8,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { checkJson, readJsonFile } from '../../io/index.ts';
-import { CheckpointError } from '../../run/index.ts';
+import { CheckpointError, checkJson, readJsonFile } from '../../base/index.ts';
 import type { ModelConfig } from './config.ts';
 
 export interface PatchSettings {

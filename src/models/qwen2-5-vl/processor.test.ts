@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { CheckpointError, DataError } from '../../base/index.ts';
 import { openSafetensors } from '../../io/index.ts';
-import { CheckpointError, DataError } from '../../run/index.ts';
 import { liveTensors, scope, type Tensor, zeros } from '../../tensor/index.ts';
 import { Processor, type VisionFrames } from './processor.ts';
 

@@ -7,8 +7,9 @@
  *
  * Source: transformers `models/qwen2_5_vl/processing_qwen2_5_vl.py`, `processing_utils.py`.
  */
+
+import { CheckpointError, DataError } from '../../base/index.ts';
 import { type ChatContent, type ChatMessage, ChatTemplate, Tokenizer } from '../../io/index.ts';
-import { CheckpointError, DataError } from '../../run/index.ts';
 import { cat, dispose, keep, scope, type Tensor } from '../../tensor/index.ts';
 import { type ModelConfig, readModelConfig } from './config.ts';
 import type { PromptInputs } from './model.ts';

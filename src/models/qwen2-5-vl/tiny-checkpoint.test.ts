@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { DataError } from '../../run/index.ts';
+import { DataError } from '../../base/index.ts';
 import { readModelConfig } from './config.ts';
 import { Processor } from './processor.ts';
 import { createTinyCheckpoint } from './tiny-checkpoint.ts';

@@ -6,8 +6,8 @@
  * unlike the fixed 0.02 of large models this keeps signals of order one at any width, so that tiny models train.
  */
 import { join } from 'node:path';
-import { type TensorSource, writeFileAtomic, writeFolderAtomic, writeWeightFiles } from '../../io/index.ts';
-import { ConfigError } from '../../run/index.ts';
+import { ConfigError, writeFileAtomic, writeFolderAtomic } from '../../base/index.ts';
+import { type TensorSource, writeWeightFiles } from '../../io/index.ts';
 import { configToJson, type ModelConfig, type ModelType, parseModelConfig } from './config.ts';
 import { CHAT_TEMPLATE, SHORT_CHAT_TEMPLATE, trainTinyTokenizer } from './tiny-tokenizer.ts';
 import { weightShapes } from './weight-names.ts';

@@ -6,15 +6,8 @@
  */
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type CheckpointFiles,
-  type LazyTensor,
-  loadCheckpoint,
-  saveCheckpoint,
-  writeFileAtomic,
-  writeFolderAtomic,
-} from '../../io/index.ts';
-import { CheckpointError } from '../../run/index.ts';
+import { CheckpointError, writeFileAtomic, writeFolderAtomic } from '../../base/index.ts';
+import { type CheckpointFiles, type LazyTensor, loadCheckpoint, saveCheckpoint } from '../../io/index.ts';
 import { type Device, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 import { configToJson, type ModelConfig, type StoredDType } from './config.ts';
 import { publishedName, weightShapes } from './weight-names.ts';

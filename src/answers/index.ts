@@ -1,0 +1,21 @@
+export { type AnswerStatistics, answerStatistics } from './answer-statistics.ts';
+export {
+  ANSWER_PARSERS,
+  type AnswerForm,
+  type AnswerParser,
+  type AnswerSource,
+  type ParsedAnswer,
+  type ParseOptions,
+  PYTHON_SPACE_CLASS,
+  parseAnswer,
+  parseSolution,
+  pythonStrip,
+} from './answers.ts';
+export {
+  ACCURACY_KINDS,
+  type AccuracyKind,
+  accuracyScore,
+  formatReference,
+  formatReferenceEval,
+  formatStrict,
+} from './scores.ts';

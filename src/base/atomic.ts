@@ -1,0 +1,121 @@
+/**
+ * Files and folders that appear whole or not at all: written under a temporary name in the same directory, flushed to
+ * the disk, then renamed. After a crash at any point the old content stands and a `.tmp-` leftover may remain;
+ * `isLeftover` recognises it.
+ *
+ * A file that may be memory-mapped is never overwritten in place: the rename gives the name to a new file while the old
+ * one lives on for whoever mapped it.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { DataError } from './errors.ts';
+
+const MARK = '.tmp-';
+
+/** True for the temporary files and folders of this module (a crashed writer leaves them behind). */
+export function isLeftover(name: string): boolean {
+  return basename(name).startsWith(MARK);
+}
+
+/**
+ * Write a file so that readers see either the old or the whole new content.
+ * `content` is the text or bytes, or a function that writes pieces one after another (for files larger than memory).
+ * Missing parent directories are created. The file and its directory are flushed to the disk before this returns.
+ */
+export function writeFileAtomic(
+  file: string,
+  content: string | Uint8Array | ((write: (piece: Uint8Array) => void) => void),
+): void {
+  const target = resolve(file);
+  mkdirSync(dirname(target), { recursive: true });
+  const temporary = temporaryName(target);
+  try {
+    const fd = openSync(temporary, 'wx');
+    try {
+      const write = (piece: Uint8Array) => writeFully(fd, piece);
+      if (typeof content === 'function') content(write);
+      else write(typeof content === 'string' ? Buffer.from(content, 'utf8') : content);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, target);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  flush(dirname(target));
+}
+
+/**
+ * Build a folder under a temporary name and give it its real name when it is complete.
+ * `fill` receives the temporary path and writes into it. An existing folder of that name is an error unless `replace`
+ * is set; then it is moved aside first and removed last, so a crash between leaves one of the two whole, never a mixture.
+ * @throws DataError when the folder exists and `replace` is not set.
+ */
+export function writeFolderAtomic(
+  dir: string,
+  fill: (temporary: string) => void,
+  { replace = false } = {},
+): void {
+  const target = resolve(dir);
+  if (!replace && existsSync(target)) {
+    throw new DataError(`${dir}: exists already`, {
+      hint: 'Choose another folder, or remove this one first.',
+    });
+  }
+  mkdirSync(dirname(target), { recursive: true });
+  const temporary = temporaryName(target);
+  mkdirSync(temporary);
+  const old = temporaryName(target);
+  try {
+    fill(temporary);
+    flushTree(temporary);
+    if (existsSync(target)) renameSync(target, old);
+    renameSync(temporary, target);
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    if (existsSync(old) && !existsSync(target)) renameSync(old, target);
+    throw error;
+  }
+  flush(dirname(target));
+  rmSync(old, { recursive: true, force: true });
+}
+
+function temporaryName(target: string): string {
+  return join(dirname(target), `${MARK}${process.pid}-${randomBytes(4).toString('hex')}-${basename(target)}`);
+}
+
+function writeFully(fd: number, piece: Uint8Array): void {
+  for (let done = 0; done < piece.length; ) done += writeSync(fd, piece, done, piece.length - done);
+}
+
+function flushTree(dir: string): void {
+  for (const name of readdirSync(dir)) {
+    const path = join(dir, name);
+    if (statSync(path).isDirectory()) flushTree(path);
+    else flush(path);
+  }
+  flush(dir);
+}
+
+function flush(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

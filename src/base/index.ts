@@ -1,0 +1,23 @@
+export { isLeftover, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
+export {
+  CheckpointError,
+  ConfigError,
+  DataError,
+  DistError,
+  type ErrorDetails,
+  EXIT_CODES,
+  exitCodeOf,
+  formatError,
+  TwgrpoError,
+  VideoError,
+} from './errors.ts';
+export { checkJson, firstDuplicateKey, readJsonFile } from './json-file.ts';
+export { appendJsonLines, type JsonObject, readJsonLines, repairJsonLines } from './json-lines.ts';
+export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
+export { Output, type Streams } from './output.ts';
+export { gitCommit, packageRoot, packageVersion } from './package-root.ts';
+export { createProgress, formatSeconds, type Progress, type ProgressOptions } from './progress.ts';
+export { Random, type RandomState } from './random.ts';
+export { deriveSeed } from './seeds.ts';
+export { tableLines } from './table.ts';
+export { recordOf, tally } from './tally.ts';

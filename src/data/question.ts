@@ -1,0 +1,33 @@
+/** A question as training and evaluation ask it: an item whose video has been found on this machine. */
+import { type DataItem, problemText, solutionText } from './item.ts';
+import { type MediaRoot, mediaPath } from './media-path.ts';
+
+/** A question with what rewards and scores need to know of it. */
+export interface Question {
+  readonly id: string;
+  /** Question with its options, as shown. */
+  readonly problem: string;
+  /** `<answer>A,C</answer>` */
+  readonly solution: string;
+  readonly options: readonly string[];
+  /** Path of the video on this machine. */
+  readonly video: string;
+  readonly item: DataItem;
+}
+
+/** @throws DataError when the path leads out of `video_root` */
+export function toQuestion(item: DataItem, root: MediaRoot): Question {
+  return {
+    id: item.id,
+    problem: problemText(item),
+    solution: solutionText(item.answer),
+    options: item.options,
+    video: mediaPath(item, root),
+    item,
+  };
+}
+
+/** The same text for questions that may share their frames. */
+export function clipOf({ video, item }: Question): string {
+  return JSON.stringify([item.media, video, item.start ?? null, item.end ?? null, item.fps ?? null]);
+}

@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../base/index.ts';
+import { liveTensors } from '../tensor/index.ts';
+import { videoPreset } from '../video/index.ts';
+import { loadVideo } from './load-video.ts';
+
+const goldens = fileURLToPath(new URL('../../tests/goldens/video/', import.meta.url));
+const shared = process.env['TWGRPO_SHARED'] ?? join(packageRoot(), '..', 'shared');
+const clevrer = join(shared, 'data', 'videos', 'clevrer_video_12176.mp4');
+
+describe('loading a video', () => {
+  it.skipIf(!existsSync(clevrer))('makes what the authors train on out of a CLEVRER clip', async () => {
+    const before = liveTensors();
+    const video = await loadVideo(clevrer, videoPreset('reference'));
+    expect(video.frames.shape).toEqual([10, 3, 308, 476]);
+    expect(video).toMatchObject({
+      sourceHeight: 320,
+      sourceWidth: 480,
+      fps: 25,
+      totalFrames: 128,
+      secondPerGridS: 1,
+    });
+    const evaluated = await loadVideo(clevrer, videoPreset('reference_eval'));
+    expect(evaluated.frames.shape).toEqual([16, 3, 308, 476]);
+    expect(liveTensors()).toBe(before + 2);
+    video.frames.dispose();
+    evaluated.frames.dispose();
+  });
+
+  it('takes a part of a clip, and says which file cannot give it', async () => {
+    const path = join(goldens, 'h264.mp4');
+    const settings = { ...videoPreset('correct'), fps: 5, min_pixels: 28 * 28 };
+    const part = await loadVideo(path, settings, { startS: 1, endS: 2 });
+    expect(part.indices).toEqual([10, 13, 17, 20]);
+    expect(part.timesS.at(-1)).toBeCloseTo(2, 9);
+    part.frames.dispose();
+    await expect(loadVideo(path, settings, { startS: 3, endS: 4 })).rejects.toThrow(
+      `${path}: expected a clip inside the 2.40 s of the video, got 3 s to 4 s`,
+    );
+  });
+});

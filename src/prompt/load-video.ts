@@ -1,0 +1,116 @@
+/**
+ * From a file to what the model's processor takes: sample, decode, choose the size, resize. One call, one set of settings,
+ * and everything that was decided is in the result, so that it can be written down beside a score.
+ */
+import { statSync } from 'node:fs';
+import type { Tensor } from '../tensor/index.ts';
+import {
+  type DecodeOptions,
+  decodeFrames,
+  type FrameSample,
+  IMAGE_FACTOR,
+  type PixelSettings,
+  readFrameFolder,
+  readImage,
+  sampleFrames,
+  smartResize,
+  type VideoSettings,
+  videoFrameSize,
+} from '../video/index.ts';
+import { type ResizeKernel, resizeFrames } from './resize.ts';
+
+export interface LoadVideoOptions extends DecodeOptions {
+  /** Clip of the video to use, in seconds. */
+  readonly startS?: number | undefined;
+  readonly endS?: number | undefined;
+  /** Frames a second of a folder of frames. @default 3, as TVQA's */
+  readonly folderFps?: number | undefined;
+  /** @default 'float32' */
+  readonly kernel?: ResizeKernel;
+}
+
+export interface LoadedVideo {
+  /** uint8 tensor [N, 3, height, width]; sides divisible by 28. */
+  readonly frames: Tensor;
+  readonly numFrames: number;
+  readonly height: number;
+  readonly width: number;
+  /** Size in the file, after rotation. */
+  readonly sourceHeight: number;
+  readonly sourceWidth: number;
+  readonly indices: readonly number[];
+  readonly timesS: readonly number[];
+  /** Frames a second and number of frames of the whole file. */
+  readonly fps: number;
+  readonly totalFrames: number;
+  readonly sampleFps: number;
+  /** Seconds a temporal patch stands for (`second_per_grid_ts`). */
+  readonly secondPerGridS: number;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Loads a video file, or a folder of frames.
+ * @throws VideoError as `decodeFrames`; also when the clip is too short to sample
+ */
+export async function loadVideo(
+  path: string,
+  settings: VideoSettings,
+  options: LoadVideoOptions = {},
+): Promise<LoadedVideo> {
+  let sample: FrameSample | undefined;
+  const choose = (video: { readonly totalFrames: number; readonly fps: number }): readonly number[] => {
+    sample = sampleFrames(settings, { ...video, startS: options.startS, endS: options.endS, path });
+    return sample.indices;
+  };
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  const decoded = isFolder
+    ? await readFrameFolder(path, options.folderFps ?? 3, choose, options)
+    : await decodeFrames(path, choose, options);
+  const { indices, numSampled, sampleFps, secondPerGridS } = sample!;
+  const size = videoFrameSize(settings, decoded, numSampled);
+  return {
+    frames: resizeFrames(decoded, size, options.kernel),
+    numFrames: indices.length,
+    ...size,
+    sourceHeight: decoded.height,
+    sourceWidth: decoded.width,
+    indices,
+    timesS: decoded.timesS,
+    fps: decoded.fps,
+    totalFrames: decoded.totalFrames,
+    sampleFps,
+    secondPerGridS,
+    warnings: decoded.warnings,
+  };
+}
+
+export interface LoadedImage {
+  /** uint8 tensor [1, 3, height, width]; sides divisible by 28. */
+  readonly frames: Tensor;
+  readonly height: number;
+  readonly width: number;
+  readonly sourceHeight: number;
+  readonly sourceWidth: number;
+}
+
+/** Area limits of a still image in qwen_vl_utils: 4 to 16384 merged patches. */
+export const IMAGE_PIXELS: Pick<PixelSettings, 'min_pixels' | 'max_pixels'> = {
+  min_pixels: 4 * IMAGE_FACTOR * IMAGE_FACTOR,
+  max_pixels: 16_384 * IMAGE_FACTOR * IMAGE_FACTOR,
+};
+
+/** Loads a still image. */
+export async function loadImage(
+  path: string,
+  limits: Pick<PixelSettings, 'min_pixels' | 'max_pixels'> = IMAGE_PIXELS,
+  options: LoadVideoOptions = {},
+): Promise<LoadedImage> {
+  const image = await readImage(path, options);
+  const size = smartResize(image.height, image.width, {
+    minPixels: limits.min_pixels,
+    maxPixels: limits.max_pixels,
+  });
+  const frames = resizeFrames({ frames: image.pixels, numFrames: 1, ...image }, size, options.kernel);
+  return { frames, ...size, sourceHeight: image.height, sourceWidth: image.width };
+}

@@ -1,0 +1,70 @@
+/** How long a prompt will be, without decoding its video: text through the chat template, frames by the video's size and length. */
+
+import { VideoError } from '../base/index.ts';
+import { type DataItem, promptMessages, type VideoFacts } from '../data/index.ts';
+import type { Processor } from '../models/index.ts';
+import {
+  FRAME_FACTOR,
+  sampleFrames,
+  smartResize,
+  type VideoSettings,
+  videoFrameSize,
+  videoSettings,
+} from '../video/index.ts';
+import { IMAGE_PIXELS } from './load-video.ts';
+import type { PromptLoaderOptions } from './prompt-loader.ts';
+
+/**
+ * A function that gives the number of prompt tokens of an item, vision tokens included. Where nothing is known of the video, or
+ * the video is too short to sample, it gives the most that the settings allow.
+ */
+export function promptCounter(
+  processor: Processor,
+  options: Omit<PromptLoaderOptions, 'max_prompt_length'>,
+): (item: DataItem, video?: VideoFacts) => number {
+  const settings = videoSettings(options);
+  const { patch_size, merge_size } = processor.settings.video;
+  const area = (patch_size * merge_size) ** 2;
+  const { prompt_template: template, question_type } = options;
+  return (item, video) => {
+    const messages = promptMessages(item, { template, question_type });
+    const kind = item.media === 'image' ? { images: [0] } : { videos: [0] };
+    const text = processor.tokenizer.encode(processor.render({ messages, ...kind })).length;
+    const pixels =
+      item.media === 'image'
+        ? imagePixels(video)
+        : ((video && videoPixels(settings, item, video)) ?? mostPixels(settings));
+    // The placeholder itself is replaced.
+    return text - 1 + Math.floor(pixels / area);
+  };
+}
+
+/** Pixels of an image as the model sees it. @throws VideoError when one side is more than 200 times the other */
+function imagePixels(image: VideoFacts | undefined): number {
+  const { min_pixels: minPixels, max_pixels: maxPixels } = IMAGE_PIXELS;
+  if (image === undefined) return maxPixels;
+  const { height, width } = smartResize(image.height, image.width, { minPixels, maxPixels });
+  return height * width;
+}
+
+/** Pixels of all temporal patches; undefined when the video is too short to sample. */
+function videoPixels(
+  settings: VideoSettings,
+  { start: startS, end: endS }: DataItem,
+  video: VideoFacts,
+): number | undefined {
+  try {
+    const { fps, numFrames: totalFrames } = video;
+    const { indices, numSampled } = sampleFrames(settings, { totalFrames, fps, startS, endS });
+    const { height, width } = videoFrameSize(settings, video, numSampled);
+    return Math.ceil(indices.length / FRAME_FACTOR) * height * width;
+  } catch (error) {
+    if (error instanceof VideoError) return undefined;
+    throw error;
+  }
+}
+
+function mostPixels({ exact_frames, nframes, max_frames, max_pixels }: VideoSettings): number {
+  const frames = exact_frames ?? nframes ?? max_frames;
+  return Math.ceil(frames / FRAME_FACTOR) * max_pixels;
+}

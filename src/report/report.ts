@@ -1,0 +1,171 @@
+/**
+ * An evaluation for people and programs: `report.json` with all figures, `report.md` with the tables, and the plot `accuracy.svg`.
+ * The figures are made in `report-content.ts`; this file only writes them down, so that the three can't differ.
+ */
+import { join } from 'node:path';
+import { writeFileAtomic } from '../base/index.ts';
+import {
+  type Accuracy,
+  type AccuracyTable,
+  accuracyTable,
+  type Comparison,
+  type Interval,
+  type NamedRows,
+} from '../stats/index.ts';
+import { accuracyPlot } from './accuracy-plot.ts';
+import type { AnswerFigures, ReportContent } from './report-content.ts';
+
+/**
+ * Writes the three files into the folder, each whole or not at all; without any answer there is no plot.
+ * @param others runs the report is compared with; the first stands in the plot
+ */
+export function writeReport(folder: string, report: ReportContent, others: readonly NamedRows[] = []): void {
+  writeFileAtomic(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
+  const [other] = others.filter(({ rows }) => rows.length > 0);
+  const against = other === undefined ? null : { name: other.name, accuracy: accuracyTable(other.rows) };
+  if (report.accuracy !== null)
+    writeFileAtomic(join(folder, 'accuracy.svg'), accuracyPlot(report.name, report.accuracy, against));
+  writeFileAtomic(join(folder, 'report.md'), renderReport(report));
+}
+
+/** The report as Markdown. */
+export function renderReport(report: ReportContent): string {
+  const { coverage, accuracy, answers, comparisons } = report;
+  const parts = [`# ${escapeMarkdown(report.name)}`, coverageMarkdown(coverage)];
+  if (accuracy === null) parts.push('There is nothing to score.');
+  else {
+    parts.push('![accuracy with 95 % intervals](accuracy.svg)', '## Accuracy', accuracyMarkdown(accuracy));
+    parts.push(
+      'Strict: the chosen set is the right set; 95 % interval by Wilson. Soft: |S| / |G| where the chosen set S is part of the right set G, else 0; 95 % interval by bootstrap, or by Wilson where only 0 and 1 occur. Unread: no answer could be read.',
+    );
+    for (const [dimension, values] of Object.entries(accuracy.by)) {
+      parts.push(`### By ${escapeMarkdown(dimension)}`, table(Object.entries(values)));
+    }
+  }
+  if (answers !== null) parts.push('## Answers', answersMarkdown(answers));
+  if (comparisons.length > 0) parts.push('## Comparisons', comparisonMarkdown(comparisons));
+  if (report.missing.length > 0) parts.push('## Missing items', missingMarkdown(report.missing));
+  if (Object.keys(report.settings).length > 0)
+    parts.push('## Settings', `\`\`\`json\n${JSON.stringify(report.settings, null, 2)}\n\`\`\``);
+  return `${parts.join('\n\n')}\n`;
+}
+
+function coverageMarkdown({
+  answered,
+  questions,
+  missing,
+  waiting,
+  left_out,
+  share,
+}: ReportContent['coverage']): string {
+  const parts = [`${answered} of ${questions} questions answered (${percent(share)})`];
+  if (missing > 0) parts.push(`${missing} missing, counted neither right nor wrong`);
+  if (waiting > 0) parts.push(`${waiting} still to be answered`);
+  for (const [code, count] of Object.entries(left_out))
+    parts.push(`${count} left out of the files: ${escapeMarkdown(code)}`);
+  return `${parts.join('; ')}.`;
+}
+
+function accuracyMarkdown({ overall, by_answers }: AccuracyTable): string {
+  const kinds = Object.entries(by_answers).map(([kind, row]): [string, Accuracy] => [`${kind} answer`, row]);
+  return table([['all', overall], ...kinds]);
+}
+
+function table(rows: readonly (readonly [string, Accuracy])[]): string {
+  const lines = rows.map(([name, row]) => {
+    const cells = [
+      escapeMarkdown(name),
+      row.n,
+      percent(row.strict),
+      between(row.strict_interval),
+      percent(row.soft),
+      between(row.soft_interval),
+      percent(row.parse_failure),
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return [
+    '| | items | strict | 95 % | soft | 95 % | unread |',
+    '|---|---:|---:|---|---:|---|---:|',
+    ...lines,
+  ].join('\n');
+}
+
+const ANSWER_WORDS: Readonly<
+  Record<keyof AnswerFigures, readonly [words: string, unit: 'share' | 'number']>
+> = {
+  parse_failure: ['no readable answer', 'share'],
+  precision: ['chosen letters that are right (precision)', 'share'],
+  recall: ['right letters that are chosen (recall)', 'share'],
+  over_answering: ['more letters than right ones', 'share'],
+  under_answering: ['fewer letters than right ones', 'share'],
+  num_letters: ['letters in an answer', 'number'],
+  mean_length: ['tokens in an answer', 'number'],
+  truncated: ['cut off at the longest length', 'share'],
+  format: ['in the form `<think>…</think> <answer>…</answer>`', 'share'],
+};
+
+function answersMarkdown(answers: AnswerFigures): string {
+  const rows = Object.entries(ANSWER_WORDS).flatMap(([key, [words, unit]]) => {
+    const value = answers[key as keyof AnswerFigures];
+    if (value === undefined) return [];
+    const shown = unit === 'share' ? percent(value) : Number.isNaN(value) ? '–' : value.toFixed(2);
+    return [`| ${words} | ${shown} |`];
+  });
+  return ['| | |', '|---|---:|', ...rows].join('\n');
+}
+
+function comparisonMarkdown(comparisons: readonly Comparison[]): string {
+  const rows = comparisons.map((one) => {
+    const cells = [
+      escapeMarkdown(one.first),
+      escapeMarkdown(one.second),
+      one.n,
+      one.strict_first === null ? '–' : percent(one.strict_first),
+      one.strict_second === null ? '–' : percent(one.strict_second),
+      one.only_first,
+      one.only_second,
+      one.p_exact.toPrecision(3),
+      one.p_mid.toPrecision(3),
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  const left = comparisons
+    .filter((one) => one.missing_in_first + one.missing_in_second + one.other_truth > 0)
+    .map(
+      (one) =>
+        `Left out against ${escapeMarkdown(one.second)}: ${one.missing_in_second} items of the first run alone, ${one.missing_in_first} of the second alone, ${one.other_truth} whose right answers differ.`,
+    );
+  return [
+    '| first | second | common items | strict, first | strict, second | right in the first only | in the second only | p exact | p mid |',
+    '|---|---|---:|---:|---:|---:|---:|---:|---:|',
+    ...rows,
+    '',
+    "McNemar's test of the strict accuracy on the common items, two-sided.",
+    ...left,
+  ].join('\n');
+}
+
+const NUM_SHOWN = 50;
+
+function missingMarkdown(missing: ReportContent['missing']): string {
+  const rows = missing
+    .slice(0, NUM_SHOWN)
+    .map(({ id, reason }) => `| ${escapeMarkdown(id)} | ${escapeMarkdown(reason)} |`);
+  const more =
+    missing.length > NUM_SHOWN ? [`| … | and ${missing.length - NUM_SHOWN} more, in report.json |`] : [];
+  return ['| item | reason |', '|---|---|', ...rows, ...more].join('\n');
+}
+
+function percent(share: number): string {
+  return Number.isNaN(share) ? '–' : `${(100 * share).toFixed(2)} %`;
+}
+
+function between({ low, high }: Interval): string {
+  return `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
+}
+
+/** Text inside of a Markdown table: no cell border, no line end, no markup. */
+function escapeMarkdown(text: string): string {
+  return text.replace(/[\r\n]+/g, ' ').replace(/[\\`*_<>|[\]]/g, (char) => `\\${char}`);
+}

@@ -1,0 +1,90 @@
+/** Reward functions by the names in `reward_funcs`: built in, or a user's module. */
+import { statSync } from 'node:fs';
+import { basename, extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ConfigError, TwgrpoError } from '../base/index.ts';
+import {
+  BUILT_IN_REWARDS,
+  type BuiltInRewardOptions,
+  builtInReward,
+  type NamedReward,
+  rewardFromModule,
+} from '../rl/index.ts';
+import { importTypeScript } from './typescript-module.ts';
+
+/**
+ * Loads every reward of the configuration. A user's module is JavaScript (`.js`, `.mjs`) or one file of TypeScript (`.ts`,
+ * `.mts`) that exports `reward(inputs)`, which may be async. Paths start from the working directory.
+ *
+ * What a user's function throws comes back as a TwgrpoError that names the module.
+ * @throws ConfigError for an unknown name, a name used twice, a missing file or a module without that export
+ */
+export async function loadRewards(
+  config: BuiltInRewardOptions & { readonly reward_funcs: readonly string[] },
+): Promise<NamedReward[]> {
+  const rewards: NamedReward[] = [];
+  for (const name of config.reward_funcs) {
+    const reward = builtInReward(name, config) ?? (await loadModule(name));
+    if (rewards.some((other) => other.name === reward.name))
+      throw new ConfigError(
+        `reward_funcs: two rewards are called ${reward.name}; their metrics would be mixed`,
+        {
+          hint: 'rename one of the files, or leave one out and use reward_weights',
+        },
+      );
+    rewards.push(reward);
+  }
+  return rewards;
+}
+
+async function loadModule(name: string): Promise<NamedReward> {
+  const file = resolve(name);
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
+    throw new ConfigError(
+      `reward_funcs: '${name}' is neither one of ${BUILT_IN_REWARDS.join(', ')} nor a file`,
+      { hint: 'paths start from the working directory' },
+    );
+  let exports: Record<string, unknown>;
+  try {
+    exports = /\.m?ts$/.test(file)
+      ? await importTypeScript(file)
+      : ((await import(pathToFileURL(file).href)) as Record<string, unknown>);
+  } catch (cause) {
+    if (cause instanceof TwgrpoError) throw cause;
+    throw new ConfigError(`reward_funcs: ${file} can not be imported: ${(cause as Error).message}`, {
+      hint: 'a reward module is .js, .mjs, .ts or .mts; check JavaScript with: node --check',
+      cause,
+    });
+  }
+  try {
+    const { name: title, reward } = rewardFromModule(exports, basename(file, extname(file)));
+    return {
+      name: title,
+      reward: async (inputs) => {
+        try {
+          return await reward(inputs);
+        } catch (cause) {
+          throw new TwgrpoError(`reward module ${file} failed: ${messageOf(cause)}`, {
+            hint: `correct the module; the checkpoint holds everything up to the last step${placeOf(cause, title)}`,
+            cause,
+          });
+        }
+      },
+    };
+  } catch (error) {
+    if (!(error instanceof TwgrpoError)) throw error;
+    throw new ConfigError(`reward_funcs: ${error.message}`, { hint: error.hint, cause: error });
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+}
+
+/** ` (letters.mjs:12:7)`, where the stack says it. */
+function placeOf(cause: unknown, title: string): string {
+  if (!(cause instanceof Error)) return '';
+  const line = cause.stack?.split('\n').find((text) => text.includes(title));
+  const place = line === undefined ? null : /([^/\\(]+:\d+:\d+)\)?$/.exec(line.trim());
+  return place === null ? '' : ` (${place[1]})`;
+}

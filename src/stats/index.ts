@@ -1,0 +1,21 @@
+export { type Accuracy, type AccuracyTable, accuracy, accuracyTable, type ScoredRow } from './accuracy.ts';
+export { type BeforeAfter, beforeAfter, type Change } from './before-after.ts';
+export { type Comparison, compareRuns, type NamedRows } from './compare.ts';
+export {
+  checkSettings,
+  type EvaluationRow,
+  readEvaluationRows,
+  resumeRows,
+  rowsPath,
+} from './evaluation-rows.ts';
+export {
+  type BootstrapOptions,
+  bootstrapMean,
+  type ConfidenceLevel,
+  type Interval,
+  type McNemar,
+  mcnemar,
+  signFlipTest,
+  studentMean,
+  wilsonInterval,
+} from './statistics.ts';

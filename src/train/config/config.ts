@@ -1,0 +1,64 @@
+/**
+ * The configuration of a GRPO run out of its layers.
+ *
+ * Order of precedence: defaults < loss preset < YAML file < `--set`.
+ */
+
+import { ConfigError } from '../../base/index.ts';
+import { LOSS_PRESETS } from '../../rl/index.ts';
+import { type Aliases, type ConfigLayer, checkConfig, mergeLayers, type Resolved } from './config-layers.ts';
+import { type GrpoConfig, grpoConfigSchema } from './config-schema.ts';
+
+export type { ConfigLayer } from './config-layers.ts';
+export { CONFIG_SECTIONS, type GrpoConfig, grpoConfigSchema } from './config-schema.ts';
+
+const ALIASES: Aliases = {
+  alpha: ['token_weight_max'],
+  freeze_vision_modules: ['freeze_vision', 'freeze_merger'],
+};
+
+export type ResolvedConfig = Resolved<GrpoConfig>;
+
+/**
+ * Merges the layers, fills in the loss preset and the defaults, and checks everything at once.
+ * @throws ConfigError that lists every misspelt, missing or impossible key with where it was set
+ */
+export function resolveGrpoConfig(layers: readonly ConfigLayer[]): ResolvedConfig {
+  const merged = mergeLayers(layers, grpoConfigSchema, ALIASES);
+  const { values, sources, origins } = merged;
+  const lossType = values['loss_type'];
+  if (typeof lossType === 'string' && lossType in LOSS_PRESETS) {
+    for (const [key, value] of Object.entries(LOSS_PRESETS[lossType as keyof typeof LOSS_PRESETS])) {
+      if (key in values) continue;
+      values[key] = value;
+      sources[key] = origins[key] = `loss_type ${lossType}`;
+    }
+  }
+  const resolved = checkConfig(grpoConfigSchema, merged, {
+    aliases: ALIASES,
+    // A missing loss preset leaves all its keys missing; one line says it.
+    isImplied: (key) => key !== 'loss_type' && key in LOSS_PRESETS.grpo,
+  });
+  checkAcross(resolved.config);
+  return resolved;
+}
+
+/** What one key alone can't show. */
+function checkAcross(config: GrpoConfig): void {
+  if (config.reward_weights !== undefined && config.reward_weights.length !== config.reward_funcs.length)
+    throw new ConfigError(
+      `reward_weights has ${config.reward_weights.length} numbers, reward_funcs ${config.reward_funcs.length} names; they belong together`,
+    );
+  if (
+    config.min_pixels !== undefined &&
+    config.max_pixels !== undefined &&
+    config.min_pixels > config.max_pixels
+  )
+    throw new ConfigError(
+      `min_pixels (${config.min_pixels}) must not be above max_pixels (${config.max_pixels})`,
+    );
+  if (config.delta !== undefined && config.delta <= 1 + config.epsilon_high)
+    throw new ConfigError(
+      `delta (${config.delta}) must be above 1 + epsilon_high (${1 + config.epsilon_high})`,
+    );
+}

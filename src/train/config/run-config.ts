@@ -1,0 +1,65 @@
+/**
+ * The configuration of a run that exists, read back from its folder, so that `--resume` needs no other file: the run goes
+ * on with what it began with, and only what is set anew differs.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { isMap, isNode, isScalar, parseDocument } from 'yaml';
+import { CheckpointError, ConfigError, type JsonObject } from '../../base/index.ts';
+import type { ConfigLayer } from './config-layers.ts';
+
+/**
+ * The run folder that a `--resume` path means: itself, or the one its checkpoint lies in.
+ * @throws CheckpointError when it is neither
+ */
+export function runFolderOf(path: string): string {
+  const folder = resolve(path);
+  for (const candidate of [folder, dirname(folder)])
+    if (existsSync(join(candidate, 'run.json'))) return candidate;
+  throw new CheckpointError(
+    `${path}: ${existsSync(folder) ? 'neither a run folder nor a checkpoint in one (no run.json)' : 'no such folder'}`,
+    { hint: 'give the output_dir of a run, or a checkpoint-<step> folder in it' },
+  );
+}
+
+/**
+ * `config.yaml` of a run folder as a layer: every key, with the source that its comment names.
+ * `output_dir` is the folder itself, which may have moved since.
+ * @throws ConfigError when the file is missing or damaged
+ */
+export function runConfigLayer(folder: string): ConfigLayer {
+  const file = join(folder, 'config.yaml');
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(`${file}: cannot be read, so the run's configuration is unknown`, {
+      hint: 'give it with --config',
+      cause,
+    });
+  }
+  const document = parseDocument(text);
+  const [error] = document.errors;
+  if (error !== undefined || !isMap(document.contents))
+    throw new ConfigError(`${file}: ${error?.message ?? 'expected a list of "key: value" lines'}`);
+  const sources: Record<string, string> = {};
+  for (const { key, value } of document.contents.items)
+    if (isScalar(key) && isNode(value) && value.comment != null)
+      sources[String(key.value)] = value.comment.trim();
+  const values = document.toJS() as Record<string, unknown>;
+  if (resolve(String(values['output_dir'])) !== resolve(folder)) {
+    values['output_dir'] = folder;
+    sources['output_dir'] = '--resume';
+  }
+  return { source: file, values: values as JsonObject, sources };
+}
+
+/** `key: old -> new` for every key in which a resumed run differs from what it was. */
+export function changedKeys(before: JsonObject, now: object): string[] {
+  const after = JSON.parse(JSON.stringify(now)) as JsonObject;
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
+  keys.delete('output_dir');
+  return [...keys]
+    .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+    .map((key) => `${key}: ${JSON.stringify(before[key])} -> ${JSON.stringify(after[key])}`);
+}

@@ -1,0 +1,106 @@
+/**
+ * What is logged of a GRPO step, under TRL's keys where TRL has one
+ * (huggingface/trl `docs/source/grpo_trainer.md`, "Logged metrics"). The table in docs/training.md says what each means.
+ */
+import { answerStatistics, parseAnswer, parseSolution } from '../../answers/index.ts';
+import { rewardStatistics } from '../../rl/index.ts';
+import type { ExperienceGroup } from '../../rollout/index.ts';
+import { type MetricAccumulator, max, mean, min, sum } from '../../run/index.ts';
+import type { GrpoConfig } from '../config/config.ts';
+import type { GroupUpdate } from './policy-update.ts';
+
+/** Figures of the completions and their rewards. */
+export function addExperienceMetrics(
+  metrics: MetricAccumulator,
+  groups: readonly ExperienceGroup[],
+  rewardNames: readonly string[],
+  config: GrpoConfig,
+): void {
+  const completions = groups.flatMap((group) =>
+    group.scored.map((one) => ({ ...one, question: group.question })),
+  );
+  const lengths = completions.map(({ ids }) => ids.length);
+  const finished = completions.filter(({ truncated }) => !truncated).map(({ ids }) => ids.length);
+  metrics.add('completions/mean_length', mean(lengths));
+  metrics.add('completions/min_length', min(lengths));
+  metrics.add('completions/max_length', max(lengths));
+  metrics.add('completions/clipped_ratio', mean(completions.map(({ truncated }) => (truncated ? 1 : 0))));
+  if (finished.length > 0) {
+    metrics.add('completions/mean_terminated_length', mean(finished));
+    metrics.add('completions/min_terminated_length', min(finished));
+    metrics.add('completions/max_terminated_length', max(finished));
+  }
+  metrics.add(
+    'completions/unique_ratio',
+    mean(groups.map(({ scored }) => new Set(scored.map(({ ids }) => ids.join(' '))).size / scored.length)),
+  );
+
+  const rewards = completions.map(({ reward }) => reward).filter((reward) => !Number.isNaN(reward));
+  metrics.add('reward', mean(rewards));
+  metrics.add('reward_std', mean(groups.map(({ reward_std }) => reward_std)));
+  metrics.add('frac_reward_zero_std', mean(groups.map(({ is_zero_std }) => (is_zero_std ? 1 : 0))));
+  rewardNames.forEach((name, f) => {
+    const statistics = rewardStatistics(completions.map((completion) => completion.rewards[f]!));
+    if (!Number.isNaN(statistics.mean)) {
+      metrics.add(`rewards/${name}/mean`, mean(statistics.mean));
+      metrics.add(`rewards/${name}/std`, mean(statistics.std));
+    }
+  });
+
+  const answers = answerStatistics(
+    completions.map(({ text, question }) =>
+      parseAnswer(text, { parser: config.answer_parser, options: question.options }),
+    ),
+    completions.map(({ question }) => parseSolution(question.solution)),
+  );
+  for (const [key, value] of Object.entries(answers))
+    if (!Number.isNaN(value)) metrics.add(`answers/${key}`, mean(value));
+
+  for (const { contrast } of groups) {
+    if (contrast === undefined) continue;
+    metrics.add('temporal_contrast/passed', mean(contrast.is_temporal ? 1 : 0));
+    metrics.add('temporal_contrast/ordered', mean(contrast.ordered));
+    metrics.add('temporal_contrast/shuffled', mean(contrast.shuffled));
+    metrics.add('temporal_contrast/bonus', mean(contrast.bonuses));
+  }
+}
+
+/** Keys whose value over groups and iterations is their extreme, not their mean. */
+const EXTREMES: Readonly<Record<string, readonly (readonly [string, typeof max | typeof min])[]>> = {
+  'ratio/max': [['ratio/max', max]],
+  'clip_ratio/low_mean': [['clip_ratio/low_min', min]],
+  'clip_ratio/high_mean': [['clip_ratio/high_max', max]],
+};
+
+/**
+ * Figures of the loss of one group; means are weighted by its tokens.
+ * @param share of this update in the step: 1 / num_iterations, so that `loss` is the mean over iterations
+ */
+export function addUpdateMetrics(metrics: MetricAccumulator, update: GroupUpdate, share: number): void {
+  const { weights, num_loss_tokens, entropy, ...policy } = update.metrics;
+  const weight = Math.max(num_loss_tokens, 1);
+  metrics.add('loss', sum(update.loss * share));
+  metrics.add('entropy', mean(entropy, weight));
+  for (const [key, value] of Object.entries(policy)) {
+    if (Number.isNaN(value)) continue;
+    for (const [name, kind] of EXTREMES[key] ?? []) metrics.add(name, kind(value));
+    if (key !== 'ratio/max') metrics.add(key, mean(value, weight));
+  }
+  metrics.add('token_weight/mean', mean(weights.mean));
+  metrics.add('token_weight/max', max(weights.max));
+  metrics.add('token_weight/tokens_all_alive', mean(weights.tokens_all_alive));
+  metrics.add('token_weight/weight_all_alive', mean(weights.weight_all_alive));
+  if (!Number.isNaN(weights.excess_all_alive))
+    metrics.add('token_weight/excess_all_alive', mean(weights.excess_all_alive));
+}
+
+/** How far the log-probabilities of sampling lie from those of scoring: rounding only, else something is wrong. */
+export function addSamplingGap(
+  metrics: MetricAccumulator,
+  sampled: readonly Float32Array[],
+  scored: readonly Float32Array[],
+): void {
+  const gaps = sampled.flatMap((row, g) => Array.from(row, (value, t) => Math.abs(value - scored[g]![t]!)));
+  metrics.add('sampling/sampling_logp_difference/mean', mean(gaps));
+  metrics.add('sampling/sampling_logp_difference/max', max(gaps.reduce((a, b) => Math.max(a, b), 0)));
+}

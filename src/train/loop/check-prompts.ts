@@ -1,0 +1,148 @@
+/**
+ * How long every prompt will be, found out before training and without decoding a video. A prompt that is too long, or a
+ * video that is missing, then stops a run at its start and not at step 400. Nothing is ever cut.
+ *
+ * The text is tokenized; the number of vision tokens follows from the size and length of the file and the sampling settings
+ * (`rollout/prompt-length.ts`). Files are opened only where the largest video the settings allow would not fit, which with
+ * the usual settings is never.
+ */
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { DataError, type Logger, VideoError } from '../../base/index.ts';
+import type { Question, VideoFacts } from '../../data/index.ts';
+import type { Processor } from '../../models/index.ts';
+import { promptCounter } from '../../prompt/index.ts';
+import { listFrames, probeVideo, readImage } from '../../video/index.ts';
+import type { GrpoConfig } from '../config/config.ts';
+
+export interface PromptLengths {
+  /** Longest prompt, in tokens; where no file was opened, the longest the settings allow. */
+  readonly longest: number;
+  /** Files that had to be opened. */
+  readonly numProbed: number;
+  /** Questions whose video is missing or can not be read, with `on_bad_video: skip`. */
+  readonly numBad: number;
+}
+
+export interface CheckPromptsOptions {
+  readonly processor: Processor;
+  readonly config: Pick<
+    GrpoConfig,
+    | 'prompt_template'
+    | 'question_type'
+    | 'max_prompt_length'
+    | 'on_bad_video'
+    | 'video'
+    | 'fps'
+    | 'max_frames'
+    | 'min_pixels'
+    | 'max_pixels'
+    | 'total_pixels'
+  >;
+  readonly logger: Logger;
+  /** When aborted, what was not looked at yet is left out. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called as files are opened. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** How many examples a message names. */
+const NUM_NAMED = 5;
+
+/**
+ * Measures the prompt of every question.
+ * @throws DataError that lists the prompts longer than `max_prompt_length`
+ * @throws VideoError for missing or unreadable videos with `on_bad_video: error`; with `skip` they are counted and warned of
+ */
+export async function checkPrompts(
+  questions: readonly Question[],
+  options: CheckPromptsOptions,
+): Promise<PromptLengths> {
+  const { processor, config, logger, signal } = options;
+  const count = promptCounter(processor, config);
+  const bad = new Map<string, string>();
+  const tooLong: { readonly id: string; readonly length: number }[] = [];
+  const unsure: Question[] = [];
+  let longest = 0;
+
+  const exists = new Map<string, boolean>();
+  for (const question of questions) {
+    const { video, id } = question;
+    if (!exists.has(video)) exists.set(video, existsSync(video));
+    if (exists.get(video) === false) bad.set(id, `${video}: no such file`);
+    else {
+      const most = count(question.item);
+      if (most > config.max_prompt_length) unsure.push(question);
+      else longest = Math.max(longest, most);
+    }
+  }
+
+  const known = new Map<string, Promise<VideoFacts>>();
+  let [next, done] = [0, 0];
+  const work = async (): Promise<void> => {
+    while (next < unsure.length) {
+      if (signal?.aborted) return;
+      const question = unsure[next++]!;
+      let facts = known.get(question.video);
+      if (facts === undefined) {
+        facts = factsOf(question);
+        known.set(question.video, facts);
+      }
+      try {
+        const length = count(question.item, await facts);
+        longest = Math.max(longest, length);
+        if (length > config.max_prompt_length) tooLong.push({ id: question.id, length });
+      } catch (error) {
+        if (!(error instanceof VideoError)) throw error;
+        bad.set(question.id, error.message);
+      }
+      options.onProgress?.(++done, unsure.length);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), 8) }, work));
+  if (signal?.aborted) return { longest, numProbed: known.size, numBad: bad.size };
+
+  if (tooLong.length > 0) {
+    const examples = tooLong
+      .sort((a, b) => b.length - a.length)
+      .map(({ id, length }) => `${id} has ${length} tokens`);
+    throw new DataError(
+      `${tooLong.length} of ${questions.length} prompts are longer than max_prompt_length ${config.max_prompt_length}: ${listOf(examples)}`,
+      {
+        hint: 'lower max_frames or max_pixels, raise max_prompt_length, or take these items out; nothing is cut',
+      },
+    );
+  }
+  if (bad.size > 0) {
+    const examples = listOf([...bad].map(([id, message]) => `item ${id}: ${message}`));
+    const text = `${bad.size} of ${questions.length} questions have a video that can not be read`;
+    if (config.on_bad_video === 'error')
+      throw new VideoError(`${text}: ${examples}`, {
+        hint: 'check video_root and video_prefix, or set on_bad_video: skip',
+      });
+    if (bad.size === questions.length)
+      throw new VideoError(`none of the ${questions.length} questions has a readable video: ${examples}`, {
+        hint: 'check video_root and video_prefix, or look at the files with: twgrpo data check',
+      });
+    logger.warn(`${text} and will be skipped: ${examples}`);
+  }
+  return { longest, numProbed: known.size, numBad: bad.size };
+}
+
+/** Size and length of a question's video, folder of frames or image. @throws VideoError */
+async function factsOf({ video, item }: Question): Promise<VideoFacts> {
+  if (item.media === 'video') return await probeVideo(video);
+  const files = item.media === 'frames' ? listFrames(video).map((name) => join(video, name)) : [video];
+  const [first] = files;
+  if (first === undefined) throw new VideoError(`${video}: the folder holds no images`);
+  const { height, width } = await readImage(first);
+  // A folder stands for 3 frames a second where the item does not say (`loadVideo`).
+  const fps = item.fps ?? 3;
+  return { height, width, fps, numFrames: files.length, durationS: files.length / fps };
+}
+
+function listOf(texts: readonly string[]): string {
+  const more = texts.length - NUM_NAMED;
+  return `${texts.slice(0, NUM_NAMED).join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+}

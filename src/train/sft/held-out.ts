@@ -1,0 +1,210 @@
+/**
+ * How a supervised run does on questions it does not learn from: loss and token accuracy with the true answer given token by
+ * token, and the strict accuracy of what the model says on its own (greedy), whole and by kind and rung of question.
+ */
+
+import { parseAnswer } from '../../answers/index.ts';
+import { type JsonObject, type Logger, VideoError } from '../../base/index.ts';
+import type { Question } from '../../data/index.ts';
+import type { EncodedPrompt, Qwen2_5VL } from '../../models/index.ts';
+import type { FrameCache, HeldFrames } from '../../prompt/index.ts';
+import { generateGroups } from '../../rollout/index.ts';
+import { dispose, keep, noGrad, scope } from '../../tensor/index.ts';
+import type { SftConfig } from '../config/sft-config.ts';
+import { packQuestions, type SftEncoder } from './sft-packs.ts';
+import { sftLoss } from './sft-update.ts';
+
+/** Dimensions of items that accuracy is told by. */
+const SLICES = ['kind', 'rung'] as const;
+
+export interface HeldOutOptions {
+  readonly model: Qwen2_5VL;
+  readonly encoder: SftEncoder;
+  readonly frames: FrameCache;
+  readonly decode: (ids: readonly number[]) => string;
+  readonly stop_token_ids: readonly number[];
+  readonly banned_token_ids: readonly number[];
+  readonly config: Pick<
+    SftConfig,
+    'per_device_eval_batch_size' | 'max_completion_length' | 'logits_chunk_mib' | 'on_bad_video' | 'pack_size'
+  >;
+  readonly logger: Logger;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** One answered question. */
+export interface HeldOutAnswer {
+  readonly id: string;
+  readonly completion: string;
+  readonly chosen: readonly string[];
+  readonly truth: readonly string[];
+  readonly right: boolean;
+}
+
+export interface HeldOutResult {
+  /** Mean over target tokens (nats), and share of them that are the likeliest. */
+  readonly loss: number;
+  readonly mean_token_accuracy: number;
+  /** Share of questions with exactly the right options chosen. */
+  readonly strict: number;
+  /** Mean length of the answers in tokens. */
+  readonly mean_length: number;
+  readonly num_questions: number;
+  /** Questions whose video could not be read. */
+  readonly num_missing: number;
+  /** By dimension and value. */
+  readonly slices: Readonly<
+    Record<string, Readonly<Record<string, { readonly n: number; readonly right: number }>>>
+  >;
+  readonly answers: readonly HeldOutAnswer[];
+}
+
+/** @returns undefined when the signal stopped it */
+export async function evaluateHeldOut(
+  questions: readonly Question[],
+  options: HeldOutOptions,
+): Promise<HeldOutResult | undefined> {
+  const { config, signal } = options;
+  const size = config.per_device_eval_batch_size;
+  // Neighbours share their video, so that it is decoded once even where nothing is kept.
+  const ordered = packQuestions(questions, questions.length).flatMap((pack) => pack.questions);
+  const batches = Array.from({ length: Math.ceil(ordered.length / size) }, (_, i) =>
+    ordered.slice(i * size, (i + 1) * size),
+  );
+  const totals = { loss: 0, numTokens: 0, numRight: 0, length: 0, missing: 0 };
+  const answers: HeldOutAnswer[] = [];
+  const slices: Record<string, Record<string, { n: number; right: number }>> = {};
+  for (const batch of batches) {
+    if (signal?.aborted) return undefined;
+    const loaded = await loadFrames(batch, options);
+    totals.missing += batch.length - loaded.length;
+    try {
+      for (const { loss, numTokens, numRight } of teacherForced(loaded, options)) {
+        totals.loss += loss;
+        totals.numTokens += numTokens;
+        totals.numRight += numRight;
+      }
+      for (const { question, ids } of await answer(loaded, options)) {
+        const completion = options.decode(ids);
+        const { letters } = parseAnswer(completion, { parser: 'tolerant', options: question.options });
+        const truth = question.item.answer;
+        const right = letters.join() === truth.join();
+        totals.length += ids.length;
+        answers.push({ id: question.id, completion, chosen: letters, truth, right });
+        for (const name of SLICES) {
+          const value = question.item.dims[name];
+          if (value === undefined) continue;
+          slices[name] ??= {};
+          const { n, right: numRight } = slices[name][value] ?? { n: 0, right: 0 };
+          slices[name][value] = { n: n + 1, right: numRight + (right ? 1 : 0) };
+        }
+      }
+    } finally {
+      for (const { frames } of loaded) frames.dispose();
+    }
+    options.onProgress?.(answers.length + totals.missing, questions.length);
+  }
+  const n = answers.length;
+  if (n === 0) throw new VideoError('none of the held-out questions has a readable video');
+  return {
+    loss: totals.loss / totals.numTokens,
+    mean_token_accuracy: totals.numRight / totals.numTokens,
+    strict: answers.filter(({ right }) => right).length / n,
+    mean_length: totals.length / n,
+    num_questions: n,
+    num_missing: totals.missing,
+    slices,
+    answers,
+  };
+}
+
+interface LoadedQuestion {
+  readonly question: Question;
+  readonly frames: HeldFrames;
+}
+
+async function loadFrames(
+  batch: readonly Question[],
+  { frames, config, logger }: HeldOutOptions,
+): Promise<LoadedQuestion[]> {
+  const results = await Promise.allSettled(
+    batch.map(async (question) => ({ question, frames: await frames.get(question) })),
+  );
+  const loaded = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  results.forEach((result, i) => {
+    if (result.status === 'fulfilled') return;
+    if (config.on_bad_video === 'error' || !(result.reason instanceof VideoError)) {
+      for (const one of loaded) one.frames.dispose();
+      throw result.reason;
+    }
+    logger.warn(
+      { item: batch[i]!.id, err: result.reason },
+      'video can not be read; the held-out question is missing',
+    );
+  });
+  return loaded;
+}
+
+function teacherForced(loaded: readonly LoadedQuestion[], { model, encoder, config }: HeldOutOptions) {
+  const framesOf = new Map(loaded.map(({ question, frames }) => [question.id, frames]));
+  const packs = packQuestions(
+    loaded.map(({ question }) => question),
+    config.pack_size,
+  );
+  return packs.map((pack) =>
+    scope('held-out loss', () => {
+      const group = encoder.group(pack, encoder.rows(pack), framesOf.get(pack.id)!);
+      return sftLoss(model, group, config);
+    }),
+  );
+}
+
+async function answer(loaded: readonly LoadedQuestion[], options: HeldOutOptions) {
+  if (loaded.length === 0) return [];
+  const { model, encoder, config, stop_token_ids, banned_token_ids } = options;
+  const encoded: EncodedPrompt[] = [];
+  try {
+    for (const { question, frames } of loaded)
+      encoded.push(
+        keep(
+          scope('held-out prompt', () => noGrad(() => model.encodePrompt(encoder.prompt(question, frames)))),
+        ),
+      );
+    const groups = await generateGroups(model, encoded, {
+      num_generations: 1,
+      greedy: true,
+      generators: [],
+      max_completion_length: config.max_completion_length,
+      stop_token_ids,
+      banned_token_ids,
+    });
+    return groups.map(([completion], i) => ({ question: loaded[i]!.question, ids: completion!.ids }));
+  } finally {
+    for (const { vision } of encoded) dispose(vision);
+  }
+}
+
+/** The numbers of an evaluation as a row of metrics, `eval_strict` and its like. */
+export function heldOutMetrics(result: HeldOutResult): Record<string, number> {
+  const { loss, mean_token_accuracy, strict, mean_length, num_questions, num_missing } = result;
+  const slices = Object.entries(result.slices).flatMap(([name, values]) =>
+    Object.entries(values).map(
+      ([value, { n, right }]) => [`eval_strict/${name}/${value}`, right / n] as const,
+    ),
+  );
+  return {
+    eval_loss: loss,
+    eval_mean_token_accuracy: mean_token_accuracy,
+    eval_strict: strict,
+    eval_mean_length: mean_length,
+    eval_num_questions: num_questions,
+    eval_num_missing: num_missing,
+    ...Object.fromEntries(slices),
+  };
+}
+
+/** An evaluation as its file has it. */
+export function heldOutRecord(step: number, stage: number, result: HeldOutResult): JsonObject {
+  return { step, stage, ...result } as unknown as JsonObject;
+}

@@ -1,0 +1,142 @@
+/**
+ * What supervised training reads: packs of questions about one video, and their tokens. The beginning that all rows of a
+ * pack share, from the chat's opening to the end of the video, is computed once (`sft-update.ts`).
+ */
+
+import { CheckpointError, DataError } from '../../base/index.ts';
+import { clipOf, type DataItem, promptMessages, type Question, solutionText } from '../../data/index.ts';
+import type { PreparedPrompt, Processor, VisionFrames } from '../../models/index.ts';
+import { visionTokenIds } from '../../rollout/index.ts';
+import type { SftConfig } from '../config/sft-config.ts';
+import type { SftGroup, SftRow } from './sft-update.ts';
+
+/** Questions about the same part of the same video. */
+export interface SftPack {
+  /** Of its first question. */
+  readonly id: string;
+  readonly questions: readonly Question[];
+}
+
+/** Packs of at most `packSize` questions, in the order in which their videos first appear. */
+export function packQuestions(questions: readonly Question[], packSize: number): SftPack[] {
+  const byClip = new Map<string, Question[]>();
+  for (const question of questions) {
+    const clip = clipOf(question);
+    const known = byClip.get(clip);
+    if (known === undefined) byClip.set(clip, [question]);
+    else known.push(question);
+  }
+  return [...byClip.values()].flatMap((all) =>
+    Array.from({ length: Math.ceil(all.length / packSize) }, (_, i) => {
+      const part = all.slice(i * packSize, (i + 1) * packSize);
+      return { id: part[0]!.id, questions: part };
+    }),
+  );
+}
+
+/** What the model is to say: the reasoning where the item has one, then the solution. */
+export function targetText({ process, answer }: Pick<DataItem, 'process' | 'answer'>): string {
+  const solution = solutionText(answer);
+  return process === undefined ? solution : `${process}\n${solution}`;
+}
+
+export interface SftEncoderOptions
+  extends Pick<
+    SftConfig,
+    'prompt_template' | 'question_type' | 'max_prompt_length' | 'max_completion_length'
+  > {
+  readonly processor: Processor;
+}
+
+/** Turns questions into token ids; what depends on text alone is checked before any video is decoded. */
+export class SftEncoder {
+  readonly #options: SftEncoderOptions;
+  readonly #end: number;
+  readonly #forbidden: ReadonlyMap<number, string>;
+
+  /** @throws CheckpointError when the tokenizer has no end token */
+  constructor(options: SftEncoderOptions) {
+    this.#options = options;
+    const { tokenizer, config } = options.processor;
+    const end = tokenizer.addedTokens.get('<|im_end|>');
+    if (end === undefined)
+      throw new CheckpointError(`${tokenizer.file}: no <|im_end|>, the token that ends an answer`, {
+        hint: 'use the tokenizer of a Qwen2-VL or Qwen2.5-VL instruct checkpoint',
+      });
+    this.#end = end;
+    const named = new Map([...tokenizer.addedTokens].map(([text, id]) => [id, text]));
+    this.#forbidden = new Map(
+      [end, ...visionTokenIds(config)].map((id) => [id, named.get(id) ?? String(id)]),
+    );
+  }
+
+  /** Token ids of the target, end token included. @throws DataError when it is too long or holds a token it can't hold */
+  target({ id, item }: Question): number[] {
+    const { processor, max_completion_length } = this.#options;
+    const ids = processor.tokenizer.encode(targetText(item));
+    const wrong = ids.find((one) => this.#forbidden.has(one));
+    if (wrong !== undefined)
+      throw new DataError(
+        `item ${id}: its process holds ${this.#forbidden.get(wrong)}, which an answer can't say`,
+        {
+          hint: 'take the token out of the field "process"',
+        },
+      );
+    if (ids.length + 1 > max_completion_length)
+      throw new DataError(
+        `item ${id}: process and solution are ${ids.length + 1} tokens long, max_completion_length is ${max_completion_length}`,
+        { hint: 'raise max_completion_length, or take the item out; nothing is cut' },
+      );
+    return [...ids, this.#end];
+  }
+
+  /** The prompt of one question alone, as generation reads it. Its pixels belong to the caller's scope. */
+  prompt({ item }: Question, frames: VisionFrames): PreparedPrompt {
+    const { processor, max_prompt_length } = this.#options;
+    return processor.prepareFrames(
+      {
+        messages: this.#messages(item),
+        ...(item.media === 'image' ? { images: [frames] } : { videos: [frames] }),
+      },
+      { max_prompt_length },
+    );
+  }
+
+  /** Tokens of a pack's rows: what stands after the video in each prompt, then the target. No pixels needed. */
+  rows({ questions }: SftPack): SftRow[] {
+    return questions.map((question) => {
+      const { ids, cut } = this.#cutText(question.item);
+      const asked = ids.slice(cut);
+      return { ids: [...asked, ...this.target(question)], lossFrom: asked.length };
+    });
+  }
+
+  /** A pack's shared beginning, cut after the video, before its rows. Its pixels belong to the caller's scope. */
+  group({ questions }: SftPack, rows: readonly SftRow[], frames: VisionFrames): SftGroup {
+    const inputs = this.prompt(questions[0]!, frames);
+    const { vision_end_token_id } = this.#options.processor.config;
+    const cut = inputs.input_ids.lastIndexOf(vision_end_token_id) + 1;
+    const { max_prompt_length } = this.#options;
+    rows.forEach(({ lossFrom }, index) => {
+      if (cut + lossFrom > max_prompt_length)
+        throw new DataError(
+          `item ${questions[index]!.id}: the prompt is ${cut + lossFrom} tokens long, max_prompt_length is ${max_prompt_length}`,
+          { hint: 'lower max_frames or max_pixels, or raise max_prompt_length' },
+        );
+    });
+    return { inputs: { ...inputs, input_ids: inputs.input_ids.slice(0, cut) }, rows };
+  }
+
+  /** Ids of a prompt with its one placeholder unexpanded, and where the shared beginning ends. */
+  #cutText(item: DataItem): { readonly ids: readonly number[]; readonly cut: number } {
+    const { processor } = this.#options;
+    const kind = item.media === 'image' ? { images: [0] } : { videos: [0] };
+    const ids = processor.tokenizer.encode(processor.render({ messages: this.#messages(item), ...kind }));
+    return { ids, cut: ids.lastIndexOf(processor.config.vision_end_token_id) + 1 };
+  }
+
+  #messages(item: DataItem) {
+    const { prompt_template: template, question_type } = this.#options;
+    return promptMessages(item, { template, question_type });
+  }
+}

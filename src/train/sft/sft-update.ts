@@ -1,0 +1,119 @@
+/**
+ * The gradient of the supervised loss for the answers of one prompt's beginning.
+ *
+ * Rows that begin alike (questions about one video, answers to one question) share that beginning: it is computed once,
+ * vision included, and each row attends to it and to itself only. Packing rows therefore changes no number, only the time.
+ *
+ * Legend: G rows of one beginning, C positions, D hidden, M tokens that count in the loss, V vocabulary.
+ */
+import { type EncodedPrompt, indexTensor, type PromptInputs, type Qwen2_5VL } from '../../models/index.ts';
+import { cross_entropy_loss, noGrad, scope, type Tensor } from '../../tensor/index.ts';
+
+/** torch's number for a summed reduction. */
+const SUM = 2;
+
+/** One answer with what stands before it but after the shared beginning. */
+export interface SftRow {
+  readonly ids: readonly number[];
+  /** First of `ids` that counts in the loss; those before it (the question) are only read. */
+  readonly lossFrom: number;
+}
+
+export interface SftGroup {
+  /** The shared beginning. */
+  readonly inputs: PromptInputs;
+  readonly rows: readonly SftRow[];
+}
+
+export interface SftUpdate {
+  /** Summed cross-entropy of the counted tokens (nats). */
+  readonly loss: number;
+  readonly numTokens: number;
+  /** Counted tokens that are the likeliest ones. */
+  readonly numRight: number;
+}
+
+export interface SftUpdateOptions {
+  readonly gradient_checkpointing: boolean;
+  readonly logits_chunk_mib: number;
+}
+
+/** How many tokens of a group count in the loss. */
+export function countedTokens({ rows }: SftGroup): number {
+  return rows.reduce((sum, { ids, lossFrom }) => sum + ids.length - lossFrom, 0);
+}
+
+/**
+ * Adds the gradient of (summed cross-entropy) x `scale` to `.grad` of the trainable parameters.
+ *
+ * @param scale 1 over the counted tokens of the whole batch, so that every token of it counts the same
+ */
+export function accumulateSftGradient(
+  model: Qwen2_5VL,
+  group: SftGroup,
+  scale: number,
+  options: SftUpdateOptions,
+): SftUpdate {
+  return scope('accumulateSftGradient', () => {
+    const prompt: EncodedPrompt = model.encodePrompt(group.inputs);
+    const completions = group.rows.map(({ ids }) => ids);
+    const { gradient_checkpointing } = options;
+    const forward = model.completionHidden(prompt, completions, { gradient_checkpointing });
+    const leaf = forward.hidden_GCD.detach().requires_grad_(true);
+    const update = crossEntropy(model, leaf, group, options, (summed) => summed.mul(scale).backward());
+    forward.backward(leaf.grad!);
+    return update;
+  });
+}
+
+/** The loss of a group without its gradient. */
+export function sftLoss(
+  model: Qwen2_5VL,
+  group: SftGroup,
+  options: Pick<SftUpdateOptions, 'logits_chunk_mib'>,
+): SftUpdate {
+  return scope('sftLoss', () =>
+    noGrad(() => {
+      const prompt = model.encodePrompt(group.inputs);
+      const { hidden_GCD } = model.completionHidden(
+        prompt,
+        group.rows.map(({ ids }) => ids),
+      );
+      return crossEntropy(model, hidden_GCD, group, options);
+    }),
+  );
+}
+
+/**
+ * Summed cross-entropy over the counted tokens, a chunk of logits at a time.
+ * @param onChunk is given the summed loss (a scalar) of each chunk while its graph lives
+ */
+function crossEntropy(
+  model: Qwen2_5VL,
+  hidden_GCD: Tensor,
+  { rows }: SftGroup,
+  { logits_chunk_mib }: Pick<SftUpdateOptions, 'logits_chunk_mib'>,
+  onChunk?: (summed: Tensor) => void,
+): SftUpdate {
+  const longest = hidden_GCD.shape[1]!;
+  const places = rows.flatMap(({ ids, lossFrom }, g) =>
+    Array.from({ length: ids.length - lossFrom }, (_, i) => g * longest + lossFrom + i),
+  );
+  const targets = rows.flatMap(({ ids, lossFrom }) => ids.slice(lossFrom));
+  const rowsAtOnce = Math.max(1, Math.floor((logits_chunk_mib * 2 ** 20) / (4 * model.lmHead().shape[0]!)));
+  let loss = 0;
+  let numRight = 0;
+  for (let from = 0; from < targets.length; from += rowsAtOnce) {
+    scope(() => {
+      const chunk = <T>(all: readonly T[]) => all.slice(from, from + rowsAtOnce);
+      const hidden_MD = hidden_GCD.flatten(0, 1).index_select(0, indexTensor(chunk(places), model.device));
+      const target_M = indexTensor(chunk(targets), model.device);
+      const logits_MV = model.logits(hidden_MD);
+      const summed = cross_entropy_loss(logits_MV, target_M, undefined, SUM);
+      loss += summed.item() as number;
+      numRight += logits_MV.detach().argmax(-1).eq(target_M).sum().item() as number;
+      onChunk?.(summed);
+    });
+  }
+  return { loss, numTokens: targets.length, numRight };
+}

@@ -1,0 +1,74 @@
+/** Batches made by several threads, or by this one: hands out jobs, collects results in order, begins no more after an error. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { packageRoot, TwgrpoError, VideoError } from '../../base/index.ts';
+import { type BatchJob, type BatchResult, makeBatch } from './batch.ts';
+import type { BatchAnswer } from './batch-worker.ts';
+
+/** Batches at once in this thread: one is drawn while FFmpeg still encodes the other. */
+const HERE = 2;
+
+/**
+ * @param threads 0: in this thread
+ * @param signal begins no more batches; those that are being made are finished
+ * @returns results in the order of the jobs
+ */
+export async function makeBatches(
+  jobs: readonly BatchJob[],
+  threads: number,
+  onDone: (job: BatchJob) => void,
+  signal?: AbortSignal,
+): Promise<BatchResult[]> {
+  const results = new Array<BatchResult>(jobs.length);
+  let next = 0;
+  let failure: { readonly error: unknown } | undefined;
+  const work = async (make: (job: BatchJob) => Promise<BatchResult>): Promise<void> => {
+    try {
+      while (next < jobs.length && failure === undefined) {
+        signal?.throwIfAborted();
+        const at = next++;
+        results[at] = await make(jobs[at]!);
+        onDone(jobs[at]!);
+      }
+    } catch (error) {
+      failure ??= { error };
+    }
+  };
+  const inThread = async (): Promise<void> => {
+    const worker = new Worker(workerFile());
+    try {
+      await work((job) => ask(worker, job));
+    } finally {
+      await worker.terminate();
+    }
+  };
+  const count = Math.min(threads === 0 ? HERE : threads, jobs.length);
+  await Promise.all(Array.from({ length: count }, () => (threads === 0 ? work(makeBatch) : inThread())));
+  if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
+  return results;
+}
+
+async function ask(worker: Worker, job: BatchJob): Promise<BatchResult> {
+  const answer = await new Promise<BatchAnswer>((resolve, reject) => {
+    worker.removeAllListeners();
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', (code) =>
+      reject(new TwgrpoError(`internal: a thread that draws videos ended with ${code}`)),
+    );
+    worker.postMessage(job);
+  });
+  if ('result' in answer) return answer.result;
+  const { message, hint, isVideoError } = answer.failed;
+  throw isVideoError ? new VideoError(message, { hint }) : new TwgrpoError(message, { hint });
+}
+
+/** The compiled worker: beside this file, or, when the sources are run as they are, in the build. */
+function workerFile(): string {
+  const beside = fileURLToPath(new URL('./batch-worker.js', import.meta.url));
+  return existsSync(beside)
+    ? beside
+    : join(packageRoot(), 'build', 'js', 'world', 'files', 'batch-worker.js');
+}
