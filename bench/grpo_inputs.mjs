@@ -82,7 +82,7 @@ export async function prepareInputs(clip, { extraText = 0, video = {} } = {}) {
 
 async function writeInputs(file, model, clip, extraText, video) {
   const decodeStarted = performance.now();
-  const loaded = await loadVideo(clip, { ...videoPreset('reference'), ...video });
+  const loaded = await loadVideo(clip, { ...videoPreset('authors'), ...video });
   const processStarted = performance.now();
   const processor = Processor.fromPretrained(model);
   const text = QUESTION + ' think'.repeat(extraText);

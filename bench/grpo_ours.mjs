@@ -58,7 +58,7 @@ class Ours {
         source: 'benchmark',
         values: {
           loss_type: 'tw_grpo',
-          token_weight: 'reference',
+          token_weight: 'authors',
           token_weight_detach: false,
           loss_norm: 'token',
           max_grad_norm: 20,

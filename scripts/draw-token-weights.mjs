@@ -55,7 +55,7 @@ const lines = scope(() => {
     return row.select(0, 0).tolist();
   };
   return {
-    reference: weights('reference', withUniform, everyone),
+    authors: weights('authors', withUniform, everyone),
     paper: weights('js', withUniform, everyone),
     js: weights('js', where(alive.unsqueeze(-1), logps_GTV, -Math.log(V)), alive),
   };
@@ -73,7 +73,7 @@ const svg = lineChart({
       from: 0.95,
       band: [DECISION[0], DECISION[1], 'they part'],
       lines: [
-        { name: "authors' code", color: COLORS[1], points: points(lines.reference) },
+        { name: "authors' code", color: COLORS[1], points: points(lines.authors) },
         {
           name: 'true KL, ended rollouts as uniform',
           color: COLORS[2],

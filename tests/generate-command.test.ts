@@ -126,7 +126,7 @@ describe('generate', () => {
     };
     await fails(2, /top_p: expected a number in \(0, 1\], got 2/, '--top-p', '2');
     await fails(2, /'--seed <n>' argument '-1' is invalid/, '--seed', '-1');
-    await fails(2, /Allowed choices are correct, reference, reference_eval/, '--video-preset', 'wrong');
+    await fails(2, /Allowed choices are correct, authors, authors_eval/, '--video-preset', 'wrong');
     await fails(3, /no such video or image file/, '--video', join(scratch, 'gone.mp4'));
     await fails(3, /no such video or image file/, '--image', join(scratch, 'gone.png'));
     const page = join(scratch, 'page.mp4');

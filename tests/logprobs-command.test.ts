@@ -88,16 +88,16 @@ describe('logprobs', () => {
     expect(await shape('--nframes', '6')).toMatchObject({ grid_thw: [[3, 20, 28]] });
     expect(await shape('--fps', '4')).toMatchObject({ frame_indices: [0, 3, 7, 10, 13, 16, 20, 23] });
     expect(await shape('--min-frames', '12')).toMatchObject({ grid_thw: [[6, 20, 28]] });
-    const repeated = await shape('--video-preset', 'reference_eval');
+    const repeated = await shape('--video-preset', 'authors_eval');
     expect((repeated.frame_indices as number[]).length).toBe(16);
   });
 
-  it('time counts: the reference preset squeezes a video, its rule for text shows only in long ones', async () => {
+  it('time counts: the preset of the authors squeezes a video, its rule for text shows only in long ones', async () => {
     const slow = await logprobs(...question, '--second-per-grid', '12');
     const fast = await logprobs(...question);
     expect(slow.completion_logprobs).not.toEqual(fast.completion_logprobs);
-    const reference = await logprobs(...question, '--video-preset', 'reference');
-    expect(reference).toEqual(await logprobs(...question, '--second-per-grid', '1'));
+    const authors = await logprobs(...question, '--video-preset', 'authors');
+    expect(authors).toEqual(await logprobs(...question, '--second-per-grid', '1'));
     const continuing = (rule: string) =>
       logprobs(...question, '--second-per-grid', '12', '--text-after-vision', rule);
     expect(await continuing('spatial')).toEqual(slow);

@@ -52,7 +52,7 @@ describe.skipIf(folder === undefined)('real clips after sampling and resizing', 
 
 describe.skipIf(folder === undefined)('a real clip through the processor', () => {
   const loader = {
-    loadVideo: (file: string) => loadVideo(file, videoPreset('reference')),
+    loadVideo: (file: string) => loadVideo(file, videoPreset('authors')),
     loadImage: (file: string) => loadImage(file),
   };
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TwgrpoError } from '../base/index.ts';
 import { ANSWER_PARSERS, parseAnswer, parseSolution } from './answers.ts';
-import { accuracyScore, formatReference, formatReferenceEval, formatStrict } from './scores.ts';
+import { accuracyScore, formatAuthors, formatAuthorsEval, formatStrict } from './scores.ts';
 
 const options = [
   'A. The purple sphere and the yellow sphere collide',
@@ -17,7 +17,7 @@ function tolerant(text: string) {
   return parseAnswer(text, { options });
 }
 
-describe('reference parsing', () => {
+describe("the authors' parsing", () => {
   it.each([
     ['<think>x</think><answer>A</answer>', ['A']],
     ['<answer> A, C </answer>', ['A', 'C']],
@@ -26,35 +26,35 @@ describe('reference parsing', () => {
     ['<answer>A</answer> <answer>B</answer>', ['A']],
     ['A,B', ['A', 'B']],
   ])('reads %j', (text, letters) => {
-    expect(parseAnswer(text, { parser: 'reference' })).toMatchObject({ letters, failed: false });
+    expect(parseAnswer(text, { parser: 'authors' })).toMatchObject({ letters, failed: false });
   });
 
   it.each(['A and C', '(A)', 'A.', 'a', 'AC', 'A,', '', 'A\n, C D', 'I think it is A'])(
     'counts %j as a parse failure',
     (text) => {
-      const answer = parseAnswer(`<answer>${text}</answer>`, { parser: 'reference' });
+      const answer = parseAnswer(`<answer>${text}</answer>`, { parser: 'authors' });
       expect(answer.failed).toBe(true);
       expect(accuracyScore(answer.letters, ['A', 'C'], 'soft')).toBe(0);
     },
   );
 
   it('strips blanks the way Python does', () => {
-    const parse = (text: string) => parseAnswer(text, { parser: 'reference' }).letters;
+    const parse = (text: string) => parseAnswer(text, { parser: 'authors' }).letters;
     expect(parse('<answer>\x1cA\x85</answer>')).toEqual(['A']);
     expect(parse('<answer>\ufeffA</answer>')).toEqual(['\ufeffA']);
   });
 
   it('keeps the three published rules apart', () => {
     const text = 'Therefore the answer: B, C';
-    expect(parseAnswer(text, { parser: 'reference' }).failed).toBe(true);
-    expect(parseAnswer(text, { parser: 'reference_eval' })).toMatchObject({
+    expect(parseAnswer(text, { parser: 'authors' }).failed).toBe(true);
+    expect(parseAnswer(text, { parser: 'authors_eval' })).toMatchObject({
       letters: ['B', 'C'],
       source: 'phrase',
     });
-    expect(parseAnswer('<answer>C</answer>', { parser: 'reference_raw' }).letters).toEqual([
+    expect(parseAnswer('<answer>C</answer>', { parser: 'authors_raw' }).letters).toEqual([
       '<answer>C</answer>',
     ]);
-    expect(parseAnswer('no tag', { parser: 'reference_eval' })).toMatchObject({
+    expect(parseAnswer('no tag', { parser: 'authors_eval' })).toMatchObject({
       letters: [''],
       failed: true,
     });
@@ -166,19 +166,19 @@ describe('tolerant parsing', () => {
     for (const piece of [' ', '\n', '<answer>', '</answer>', '<think>', 'answer: ', 'A. ', 'A ']) {
       const text = `x${piece.repeat(piece.trim() === '' ? 1_000_000 : 5_000)}x`;
       for (const parser of ANSWER_PARSERS) parseAnswer(text, { parser, options });
-      formatReference(text);
-      formatReferenceEval(text);
+      formatAuthors(text);
+      formatAuthorsEval(text);
       formatStrict(text);
     }
   });
 
-  it('agrees with the reference rule wherever that one succeeds', () => {
+  it('agrees with the rule of the authors wherever that one succeeds', () => {
     const letters = fc.uniqueArray(fc.constantFrom('A', 'B', 'C', 'D'), { minLength: 1 });
     const joint = fc.constantFrom(',', ', ', ' , ');
     fc.assert(
       fc.property(letters, joint, (chosen, between) => {
         const text = `<think>so</think>\n<answer>${chosen.join(between)}</answer>`;
-        expect(tolerant(text).letters).toEqual(parseAnswer(text, { parser: 'reference' }).letters);
+        expect(tolerant(text).letters).toEqual(parseAnswer(text, { parser: 'authors' }).letters);
       }),
     );
   });
@@ -200,8 +200,8 @@ const logs = join(shared, 'data/logs');
 // The published logs hold the authors' own scores: two different scorers of theirs wrote them.
 describe('published logs', () => {
   it.skipIf(!existsSync(logs)).each([
-    ['videochat_r1_mmvu.jsonl', 'reference_eval', 401],
-    ['zeroshot_mmvu.jsonl', 'reference_raw', 409],
+    ['videochat_r1_mmvu.jsonl', 'authors_eval', 401],
+    ['zeroshot_mmvu.jsonl', 'authors_raw', 409],
   ] as const)('%s: every score is reproduced', (file, parser, numRight) => {
     const rows = readFileSync(join(logs, file), 'utf8')
       .trim()
@@ -209,12 +209,12 @@ describe('published logs', () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     const scores = rows.map((row) => {
       const answer = parseAnswer(String(row['model_output']), { parser });
-      if (parser === 'reference_eval') expect(answer.letters.join(',')).toBe(row['extracted_answer']);
+      if (parser === 'authors_eval') expect(answer.letters.join(',')).toBe(row['extracted_answer']);
       return accuracyScore(answer.letters, parseSolution(String(row['ground_truth'])), 'soft');
     });
     expect(scores).toEqual(rows.map((row) => row['accuracy_score']));
     expect(scores.filter((score) => score === 1)).toHaveLength(numRight);
-    expect(rows.map((row) => formatReferenceEval(String(row['model_output'])))).toEqual(
+    expect(rows.map((row) => formatAuthorsEval(String(row['model_output'])))).toEqual(
       rows.map((row) => row['format_score']),
     );
     // The tolerant rule finds the same answers, plus those a scorer lost to its own tags.

@@ -1,13 +1,13 @@
 /**
  * From a completion's text to the set of chosen option letters, in two versions.
  *
- * The `reference*` rules repeat the authors' three scorers character for character, with their quirks: split on commas
+ * The `authors*` rules repeat the authors' three scorers character for character, with their quirks: split on commas
  * after removing plain spaces, nothing else, so "(A)", "A.", "AC", "a" and "A," all become wrong answers.
- *   - `reference`       training reward: first `<answer>` block, else the whole text
+ *   - `authors`       training reward: first `<answer>` block, else the whole text
  *                       (longmalongma/TW-GRPO `src/open_r1/grpo.py:118-136`)
- *   - `reference_eval`  evaluator: first block, else "answer: A, B", else nothing
+ *   - `authors_eval`  evaluator: first block, else "answer: A, B", else nothing
  *                       (`src/eval/eval_general_videor1.py`, `src/eval/eval_clevrer.py`, `extract_answer`)
- *   - `reference_raw`   zero-shot evaluator: the whole text, tags included (`src/eval/eval_general_zeroshot.py`)
+ *   - `authors_raw`   zero-shot evaluator: the whole text, tags included (`src/eval/eval_general_zeroshot.py`)
  * The `tolerant` rule lives in `answers-tolerant.ts`.
  *
  * Differs from the authors in one place: their training reward first asks the Python library `math_verify` whether the
@@ -19,12 +19,12 @@ import { TwgrpoError } from '../base/index.ts';
 import { parseTolerant } from './answers-tolerant.ts';
 
 /** Which rule reads the answer. */
-export type AnswerParser = 'reference' | 'reference_eval' | 'reference_raw' | 'tolerant';
+export type AnswerParser = 'authors' | 'authors_eval' | 'authors_raw' | 'tolerant';
 
 export const ANSWER_PARSERS = [
-  'reference',
-  'reference_eval',
-  'reference_raw',
+  'authors',
+  'authors_eval',
+  'authors_raw',
   'tolerant',
 ] as const satisfies readonly AnswerParser[];
 
@@ -36,7 +36,7 @@ export type AnswerForm = 'letters' | 'labelled' | 'option_text' | 'none';
 
 export interface ParsedAnswer {
   /**
-   * Chosen letters, distinct, in alphabetical order. Under the `reference*` rules these are the pieces exactly as the
+   * Chosen letters, distinct, in alphabetical order. Under the `authors*` rules these are the pieces exactly as the
    * authors compare them (any strings, also `''`); under `tolerant` always capital letters, empty on failure.
    */
   readonly letters: readonly string[];
@@ -86,30 +86,30 @@ export function parseAnswer(
   { parser = 'tolerant', options }: ParseOptions = {},
 ): ParsedAnswer {
   switch (parser) {
-    case 'reference': {
+    case 'authors': {
       const block = FIRST_BLOCK.exec(completion);
-      return splitLikeReference(block?.[1] ?? completion, block ? 'tag' : 'whole_text');
+      return splitLikeAuthors(block?.[1] ?? completion, block ? 'tag' : 'whole_text');
     }
-    case 'reference_eval': {
+    case 'authors_eval': {
       const block = FIRST_BLOCK.exec(completion);
-      if (block) return splitLikeReference(block[1]!, 'tag');
+      if (block) return splitLikeAuthors(block[1]!, 'tag');
       const phrase = EVAL_PHRASE.exec(completion);
-      return phrase ? splitLikeReference(phrase[1]!, 'phrase') : splitLikeReference('', 'nowhere');
+      return phrase ? splitLikeAuthors(phrase[1]!, 'phrase') : splitLikeAuthors('', 'nowhere');
     }
-    case 'reference_raw':
+    case 'authors_raw':
       // This scorer does not strip the completion as a whole, only its pieces.
-      return splitLikeReference(completion, 'whole_text');
+      return splitLikeAuthors(completion, 'whole_text');
     case 'tolerant':
       return parseTolerant(completion, options);
     default:
       throw new TwgrpoError(
-        `answer parser must be reference, reference_eval, reference_raw or tolerant, got ${JSON.stringify(parser satisfies never)}`,
+        `answer parser must be authors, authors_eval, authors_raw or tolerant, got ${JSON.stringify(parser satisfies never)}`,
       );
   }
 }
 
 /** Remove plain spaces, split on commas, strip each piece: the authors' set of answers. */
-function splitLikeReference(text: string, source: AnswerSource): ParsedAnswer {
+function splitLikeAuthors(text: string, source: AnswerSource): ParsedAnswer {
   const pieces = new Set(pythonStrip(text).replaceAll(' ', '').split(',').map(pythonStrip));
   const letters = [...pieces].sort();
   const failed = !letters.every((piece) => /^[A-Z]$/.test(piece));
@@ -125,7 +125,7 @@ function splitLikeReference(text: string, source: AnswerSource): ParsedAnswer {
  */
 export function parseSolution(solution: string): readonly string[] {
   const block = FIRST_BLOCK.exec(solution);
-  const { letters, failed } = splitLikeReference(block?.[1] ?? solution, 'tag');
+  const { letters, failed } = splitLikeAuthors(block?.[1] ?? solution, 'tag');
   if (failed) {
     throw new TwgrpoError(
       `solution must name one or more option letters, like "<answer>A,C</answer>", got ${JSON.stringify(solution)}`,

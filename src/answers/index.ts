@@ -15,7 +15,7 @@ export {
   ACCURACY_KINDS,
   type AccuracyKind,
   accuracyScore,
-  formatReference,
-  formatReferenceEval,
+  formatAuthors,
+  formatAuthorsEval,
   formatStrict,
 } from './scores.ts';

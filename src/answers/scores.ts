@@ -50,11 +50,11 @@ export function accuracyScore(chosen: Iterable<string>, truth: Iterable<string>,
   }
 }
 
-const FORMAT_REFERENCE = new RegExp(
+const FORMAT_AUTHORS = new RegExp(
   `<think>.*?</think>${PYTHON_SPACE_CLASS}*<answer>.*?</answer>(?:${PYTHON_SPACE_CLASS}|!)*$`,
   's',
 );
-const FORMAT_REFERENCE_EVAL = new RegExp(
+const FORMAT_AUTHORS_EVAL = new RegExp(
   `^(?!.*<think>.*<think>)(?!.*<answer>.*<answer>)<think>.*?</think>${PYTHON_SPACE_CLASS}*<answer>.*?</answer>$`,
   's',
 );
@@ -64,14 +64,14 @@ const FORMAT_STRICT = /^<think>(.*)<\/think>\s*<answer>(.*)<\/answer>$/s;
  * The authors' training rule: at most one `<think>` and one `<answer>`, the pattern anchored at the end only, so any
  * text before `<think>` passes; blanks and exclamation marks may follow (`grpo.py:226-234`).
  */
-export function formatReference(completion: string): number {
+export function formatAuthors(completion: string): number {
   if (count(completion, '<think>') > 1 || count(completion, '<answer>') > 1) return 0;
-  return FORMAT_REFERENCE.test(pythonStrip(completion)) ? 1 : 0;
+  return FORMAT_AUTHORS.test(pythonStrip(completion)) ? 1 : 0;
 }
 
 /** The authors' evaluator rule: anchored at both ends (`src/eval/eval_general_videor1.py`, `check_format`). */
-export function formatReferenceEval(completion: string): number {
-  return FORMAT_REFERENCE_EVAL.test(pythonStrip(completion)) ? 1 : 0;
+export function formatAuthorsEval(completion: string): number {
+  return FORMAT_AUTHORS_EVAL.test(pythonStrip(completion)) ? 1 : 0;
 }
 
 /** Ours: exactly one of each of the four tags, think block then answer block, neither empty, nothing around them. */

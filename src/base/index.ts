@@ -1,3 +1,4 @@
+export { KEY_ALIASES, presentValue, presentWords } from './aliases.ts';
 export { isLeftover, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
 export {
   CheckpointError,

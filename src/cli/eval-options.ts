@@ -44,7 +44,7 @@ export interface EvalChoice extends ModelChoice, FrameChoice, RootChoice {
 const HELP = `
 Protocols (each part can be changed by its own option; the result says so):
 ${PROTOCOL_NAMES.map((name) => `  ${name.padEnd(20)} ${PROTOCOLS[name].summary}`).join('\n')}
-  The first three are greedy, read answers tolerantly and tell the model the true time of its frames; the -reference ones
+  The first three are greedy, read answers tolerantly and tell the model the true time of its frames; the -authors ones
   repeat the authors' evaluators: temperature 0.1 and top_p 0.001, the model's own repetition penalty, always 16 frames,
   4096 tokens, their reading of answers.
 

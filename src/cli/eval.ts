@@ -299,7 +299,7 @@ export const evaluateCommand: CommandDefinition = {
   examples: [
     'twgrpo eval --model models/Qwen2.5-VL-7B-Instruct --benchmark mmvu --data eval_mmvu.json --video-root /data/MMVU',
     'twgrpo eval --model runs/a/checkpoint-500 --data held-out.jsonl --video-root videos --compare runs/eval/base/held-out.tw-grpo',
-    'twgrpo eval --model models/Qwen2.5-VL-7B-Instruct --benchmark mvbench --data eval_mvbench.json --video-root /data/MVBench --protocol zero-shot-reference --limit 100 --dry-run',
+    'twgrpo eval --model models/Qwen2.5-VL-7B-Instruct --benchmark mvbench --data eval_mvbench.json --video-root /data/MVBench --protocol zero-shot-authors --limit 100 --dry-run',
   ],
   configure: evalOptions,
   run: ({ options, out }) => run(options<EvalChoice>(), out),

@@ -9,6 +9,7 @@ import {
   formatError,
   Output,
   packageVersion,
+  presentWords,
   type Streams,
   TwgrpoError,
 } from '../base/index.ts';
@@ -167,7 +168,9 @@ export async function runCli(
     const program = await buildProgram(argv, commands, streams, (code) => {
       exitCode = code;
     });
-    await program.parseAsync(kebabFlags(argv, program), { from: 'user' });
+    const present = presentWords(kebabFlags(argv, program));
+    for (const notice of present.notices) streams.stderr.write(`warning: ${notice}\n`);
+    await program.parseAsync([...present.argv], { from: 'user' });
     return exitCode;
   } catch (error) {
     // The parser has already explained itself; help and version are its exits with code 0.

@@ -2,25 +2,25 @@
 import { Option } from 'commander';
 import { ConfigError, type Output, Random, writeFileAtomic } from '../base/index.ts';
 import {
+  AUTHORS_SETS,
+  type AuthorsReport,
+  type AuthorsSet,
   CONTRACTIONS,
   type Contractions,
   type DataItem,
+  invertFileLikeAuthors,
   invertItems,
-  invertReferenceFile,
   problemText,
   type QaiProvenance,
   type QaiReport,
-  REFERENCE_SETS,
-  type ReferenceReport,
-  type ReferenceSet,
   readItems,
 } from '../data/index.ts';
 import type { CommandDefinition } from './command.ts';
 
 interface Options {
   readonly output?: string;
-  readonly mode: 'grammar' | 'reference';
-  readonly set?: ReferenceSet;
+  readonly mode: 'grammar' | 'authors';
+  readonly set?: AuthorsSet;
   readonly seed: string;
   readonly share: string;
   readonly drop: boolean;
@@ -58,7 +58,7 @@ function printReport(report: QaiReport, out: Output): void {
   }
 }
 
-function printReference(report: ReferenceReport, out: Output): void {
+function printAuthors(report: AuthorsReport, out: Output): void {
   out.print(
     `${report.items} items by the authors' ${report.set} script: ${out.bold(`${report.inverted} inverted`)}, ${report.original} as they were (seed ${report.seed})`,
   );
@@ -84,12 +84,12 @@ function printSample(items: readonly DataItem[], count: number, seed: number, ou
   }
 }
 
-function runReference(file: string, options: Options, seed: number, out: Output): void {
+function runAuthors(file: string, options: Options, seed: number, out: Output): void {
   if (options.set === undefined)
     throw new ConfigError(
-      `--mode reference needs --set ${REFERENCE_SETS.join(' or --set ')}: which script to repeat`,
+      `--mode authors needs --set ${AUTHORS_SETS.join(' or --set ')}: which script to repeat`,
     );
-  const { records, report } = invertReferenceFile(file, { seed, set: options.set });
+  const { records, report } = invertFileLikeAuthors(file, { seed, set: options.set });
   // As the scripts write it: one list, indented by four.
   if (options.output !== undefined) writeFileAtomic(options.output, JSON.stringify(records, null, 4));
   if (report.unchanged > 0)
@@ -99,29 +99,29 @@ function runReference(file: string, options: Options, seed: number, out: Output)
   if (report.negated_why > 0)
     out.warn(`${report.negated_why} questions ask "why … n't": they deny the event instead of the reason`);
   out.json({ mode: options.mode, file, output: options.output ?? null, ...report });
-  printReference(report, out);
+  printAuthors(report, out);
 }
 
 export const qai: CommandDefinition = {
   examples: [
     'twgrpo qai nextgqa_val.json --output nextgqa_qai.jsonl --seed 1',
     'twgrpo qai items.jsonl --balance --sample 20',
-    'twgrpo qai nextgqa_val.json --mode reference --set nextgqa --output nextgqa_val_mixed.json',
+    'twgrpo qai nextgqa_val.json --mode authors --set nextgqa --output nextgqa_val_mixed.json',
   ],
   configure: (command) =>
     void command
       .argument(
         '<file>',
-        'questions in any format that `data` reads (with --mode reference: the input of the script)',
+        'questions in any format that `data` reads (with --mode authors: the input of the script)',
       )
       .option('-o, --output <file>', 'where to write the items, as JSON Lines; without it nothing is written')
       .addOption(
-        new Option('--mode <mode>', "grammar: our rules; reference: the authors' scripts, defects included")
-          .choices(['grammar', 'reference'])
+        new Option('--mode <mode>', 'grammar: our rules; authors: their scripts, defects included')
+          .choices(['grammar', 'authors'])
           .default('grammar'),
       )
       .addOption(
-        new Option('--set <name>', 'which script to repeat with --mode reference').choices(REFERENCE_SETS),
+        new Option('--set <name>', 'which script to repeat with --mode authors').choices(AUTHORS_SETS),
       )
       .option('--seed <number>', 'seed of all random choices', '0')
       .option('--share <number>', 'part of the items to invert, 0 to 1', '0.5')
@@ -147,7 +147,7 @@ export const qai: CommandDefinition = {
       (value) => Number.isInteger(value) && value >= 0,
       'a whole number from 0',
     );
-    if (given.mode === 'reference') return void runReference(file, given, seed, out);
+    if (given.mode === 'authors') return void runAuthors(file, given, seed, out);
     const loaded = readItems(file);
     const { items, report } = invertItems(loaded.items, {
       seed,

@@ -104,10 +104,10 @@ export const score: CommandDefinition = {
       .addOption(
         new Option(
           '--mode <mode>',
-          "reference: the authors' rule that the log was scored by; tolerant: what a careful reader would accept",
+          'authors: the rule of theirs that the log was scored by; tolerant: what a careful reader would accept',
         )
           .choices(SCORE_MODES)
-          .default('reference'),
+          .default('authors'),
       )
       .option('--by <fields...>', 'further fields of the item to break the accuracy down by')
       .option(

@@ -59,6 +59,7 @@ export const sft: CommandDefinition = {
     const given = options<RunOptions>();
     const { layers, resume } = readRunOptions(given);
     const resolved = resolveSftConfig(layers);
+    for (const notice of resolved.notices) out.warn(notice);
     if (given.dryRun) {
       printResolved(out, resolved);
       return EXIT_CODES.done;

@@ -30,6 +30,7 @@ export const train: CommandDefinition = {
     const given = options<RunOptions>();
     const { layers, resume } = readRunOptions(given);
     const resolved = resolveGrpoConfig(layers);
+    for (const notice of resolved.notices) out.warn(notice);
     if (given.dryRun) {
       printResolved(out, resolved);
       return EXIT_CODES.done;

@@ -6,7 +6,7 @@
 import {
   type AnswerParser,
   accuracyScore,
-  formatReference,
+  formatAuthors,
   parseAnswer,
   parseSolution,
 } from '../answers/index.ts';
@@ -163,7 +163,7 @@ function toRow(
     chosen: letters,
     failed,
     score: accuracyScore(letters, truth, 'soft'),
-    format: formatReference(text),
+    format: formatAuthors(text),
     completion: text,
     length: completion.ids.length,
     truncated: completion.finish_reason === 'length',

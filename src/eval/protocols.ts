@@ -3,7 +3,7 @@
  * protocols can't be compared, so every result carries the name.
  *
  * Each of the three has two forms. The plain one is what we would do: greedy, no penalty, true time, a careful reader of
- * answers. The `-reference` one repeats the authors' evaluators: temperature 0.1 with top_p 0.001 (nearly greedy), the
+ * answers. The `-authors` one repeats the authors' evaluators: temperature 0.1 with top_p 0.001 (nearly greedy), the
  * repetition penalty of the model's own generation_config.json, always 16 frames with a constant time, their splitting of
  * answers, 4096 tokens.
  * Source: longmalongma/TW-GRPO src/eval/eval_clevrer.py, eval_clevrer_zeroshot.py, eval_general_videor1.py,
@@ -42,7 +42,7 @@ const OURS = {
 const AUTHORS = {
   sampling: { temperature: 0.1, top_p: 0.001 },
   uses_model_penalty: true,
-  video: 'reference_eval',
+  video: 'authors_eval',
   max_completion_length: 4096,
 } as const;
 
@@ -65,22 +65,22 @@ export const PROTOCOLS = {
     max_completion_length: 2048,
     ...OURS,
   },
-  'tw-grpo-reference': {
+  'tw-grpo-authors': {
     summary: "the authors' evaluation of their models, slips included",
     template: { single: 'video-r1', mixed: 'tw-grpo-eval' },
-    answer_parser: 'reference_eval',
+    answer_parser: 'authors_eval',
     ...AUTHORS,
   },
-  'zero-shot-reference': {
+  'zero-shot-authors': {
     summary: "the authors' zero-shot rows; one letter is read from the whole text",
     template: { single: 'zero-shot-letter', mixed: 'zero-shot' },
-    answer_parser: 'reference_raw',
+    answer_parser: 'authors_raw',
     ...AUTHORS,
   },
-  'video-r1-reference': {
+  'video-r1-authors': {
     summary: "the authors' rows of Video-R1",
     template: { single: 'video-r1', mixed: 'video-r1' },
-    answer_parser: 'reference_eval',
+    answer_parser: 'authors_eval',
     ...AUTHORS,
   },
 } as const satisfies Readonly<Record<string, Protocol>>;

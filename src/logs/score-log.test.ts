@@ -59,13 +59,13 @@ describe.skipIf(!hasLogs)('the published logs', () => {
       changes: [],
     });
     expect(found.unknown_fields).toEqual({});
-    expect(found.rule.rule).toBe('reference_raw');
-    expect(found.rule.accuracy.reference_raw).toEqual({ agree: 625, of: 625 });
-    expect(found.rule.extracted.reference_raw).toEqual({ agree: 625, of: 625 });
+    expect(found.rule.rule).toBe('authors_raw');
+    expect(found.rule.accuracy.authors_raw).toEqual({ agree: 625, of: 625 });
+    expect(found.rule.extracted.authors_raw).toEqual({ agree: 625, of: 625 });
     expect(found.rule.format).toEqual({ agree: 625, of: 625 });
     // Neither of the other rules does.
-    expect(found.rule.accuracy.reference_eval.agree).toBe(214);
-    expect(found.rule.accuracy.reference.agree).toBe(623);
+    expect(found.rule.accuracy.authors_eval.agree).toBe(214);
+    expect(found.rule.accuracy.authors.agree).toBe(623);
     expect(found.scores.overall.correct).toBe(409);
     expect((100 * found.scores.overall.strict).toFixed(2)).toBe('65.44');
     expect(Object.keys(found.scores.by['video_folder']!)).toHaveLength(27);
@@ -73,9 +73,9 @@ describe.skipIf(!hasLogs)('the published logs', () => {
 
   it('VideoChat-R1: the evaluator rule repeats all 625 scores, 64.16 %', () => {
     const found = scoreLog(VIDEOCHAT) as LogScore;
-    expect(found.rule.rule).toBe('reference_eval');
-    expect(found.rule.accuracy.reference_eval).toEqual({ agree: 625, of: 625 });
-    expect(found.rule.extracted.reference_eval).toEqual({ agree: 625, of: 625 });
+    expect(found.rule.rule).toBe('authors_eval');
+    expect(found.rule.accuracy.authors_eval).toEqual({ agree: 625, of: 625 });
+    expect(found.rule.extracted.authors_eval).toEqual({ agree: 625, of: 625 });
     expect(found.rule.format).toEqual({ agree: 625, of: 625 });
     expect(found.changes).toEqual([]);
     expect(found.scores.overall.correct).toBe(401);
@@ -110,16 +110,16 @@ describe('scoreLog', () => {
     const outputs = ['<answer>A,C</answer>', '<answer>A</answer>', 'A,C', 'answer: C', 'the answer is B'];
     const byEval = outputs.map((output, i) => row(i, output, [1, 0.5, 0, 0.5, 0][i]));
     expect(scoreRows(byEval).rule).toMatchObject({
-      rule: 'reference_eval',
+      rule: 'authors_eval',
       found_by: 'scores',
-      accuracy: { reference_eval: { agree: 5, of: 5 }, reference_raw: { agree: 1, of: 5 } },
+      accuracy: { authors_eval: { agree: 5, of: 5 }, authors_raw: { agree: 1, of: 5 } },
     });
     const byRaw = outputs.map((output, i) => row(i, output, [0, 0, 1, 0, 0][i]));
-    expect(scoreRows(byRaw).rule.rule).toBe('reference_raw');
+    expect(scoreRows(byRaw).rule.rule).toBe('authors_raw');
     const byTraining = outputs.map((output, i) => row(i, output, [1, 0.5, 1, 0, 0][i]));
-    expect(scoreRows(byTraining).rule.rule).toBe('reference');
+    expect(scoreRows(byTraining).rule.rule).toBe('authors');
     expect(scoreRows(outputs.map((output, i) => row(i, output, undefined))).rule).toMatchObject({
-      rule: 'reference_eval',
+      rule: 'authors_eval',
       found_by: 'default',
     });
   });
@@ -128,7 +128,7 @@ describe('scoreLog', () => {
     const found = scoreRows([row(1, '<answer>A</answer>', 1), row(2, '<answer>B</answer>', 0)]);
     expect(found.changes).toMatchObject([{ line: 1, id: '1', from: 1, to: 0.5 }]);
     expect(found.changes[0]?.reason).toBe(
-      'reference_eval compares "A", which does not give the score in the log',
+      'authors_eval compares "A", which does not give the score in the log',
     );
   });
 

@@ -2,24 +2,24 @@
  * Re-scores a results log and compares with the scores inside.
  *
  * The authors have two evaluators that read an answer differently: `eval_general_videor1.py` and `eval_clevrer.py` take what
- * stands in the answer tag (`reference_eval`), `eval_general_zeroshot.py` compares the whole text (`reference_raw`); their
- * training reward is a third rule (`reference`). A log does not name its rule, so all three are tried against the scores
+ * stands in the answer tag (`authors_eval`), `eval_general_zeroshot.py` compares the whole text (`authors_raw`); their
+ * training reward is a third rule (`authors`). A log does not name its rule, so all three are tried against the scores
  * and against `extracted_answer`, which holds what the evaluator compared; the one that repeats the most rows is used, and
  * the counts of all are reported.
  */
 
-import { type AnswerParser, accuracyScore, formatReferenceEval, parseAnswer } from '../answers/index.ts';
+import { type AnswerParser, accuracyScore, formatAuthorsEval, parseAnswer } from '../answers/index.ts';
 import { tally } from '../base/index.ts';
 import { type AccuracyTable, accuracyTable, type ScoredRow } from '../stats/index.ts';
 import { type LogLayout, readLogFile } from './log-file.ts';
 import { type LogRow, type RowProblem, readLogRow } from './log-row.ts';
 
-export const SCORE_MODES = ['reference', 'tolerant'] as const;
+export const SCORE_MODES = ['authors', 'tolerant'] as const;
 export type ScoreMode = (typeof SCORE_MODES)[number];
 
 /** The authors' rules, in the order in which a tie is decided. */
-const RULES = ['reference_eval', 'reference_raw', 'reference'] as const satisfies readonly AnswerParser[];
-export type ReferenceRule = (typeof RULES)[number];
+const RULES = ['authors_eval', 'authors_raw', 'authors'] as const satisfies readonly AnswerParser[];
+export type AuthorsRule = (typeof RULES)[number];
 
 export interface Agreement {
   readonly agree: number;
@@ -29,13 +29,13 @@ export interface Agreement {
 
 export interface RuleFinding {
   /** The rule taken as the log's own. */
-  readonly rule: ReferenceRule;
+  readonly rule: AuthorsRule;
   /** `scores`: it repeats at least one score; `default`: the log holds no scores. */
   readonly found_by: 'scores' | 'default';
   /** Rule -> rows whose `accuracy_score` it repeats. */
-  readonly accuracy: Readonly<Record<ReferenceRule, Agreement>>;
+  readonly accuracy: Readonly<Record<AuthorsRule, Agreement>>;
   /** Rule -> rows whose `extracted_answer` it repeats; the training rule writes none. */
-  readonly extracted: Readonly<Record<'reference_eval' | 'reference_raw', Agreement>>;
+  readonly extracted: Readonly<Record<'authors_eval' | 'authors_raw', Agreement>>;
   /** Rows whose `format_score` is that of the evaluators' format check. */
   readonly format: Agreement;
 }
@@ -87,7 +87,7 @@ export interface LogScore {
 }
 
 export interface ScoreLogOptions {
-  /** @default 'reference' */
+  /** @default 'authors' */
   readonly mode?: ScoreMode;
   /** Further fields of the item to break the accuracy down by. */
   readonly by?: readonly string[];
@@ -99,7 +99,7 @@ const SHOWN_OUTPUT = 120;
 
 interface Reading {
   readonly row: LogRow;
-  readonly byRule: Readonly<Record<ReferenceRule, number>>;
+  readonly byRule: Readonly<Record<AuthorsRule, number>>;
   readonly tolerant: ReturnType<typeof parseAnswer>;
 }
 
@@ -107,7 +107,7 @@ interface Reading {
  * @throws DataError when the file is missing or empty, or holds no row at all
  */
 export function scoreLog(file: string, options: ScoreLogOptions = {}): LogScore | RefusedLog {
-  const mode = options.mode ?? 'reference';
+  const mode = options.mode ?? 'authors';
   const readings: Reading[] = [];
   const torn: { line: number; message: string }[] = [];
   const invalid: RowProblem[] = [];
@@ -194,7 +194,7 @@ function read(row: LogRow): Reading {
     row.model_output,
     row.options === undefined ? { parser: 'tolerant' } : { parser: 'tolerant', options: row.options },
   );
-  return { row, byRule: Object.fromEntries(scores) as Record<ReferenceRule, number>, tolerant };
+  return { row, byRule: Object.fromEntries(scores) as Record<AuthorsRule, number>, tolerant };
 }
 
 function findRule(readings: readonly Reading[]): RuleFinding {
@@ -202,23 +202,23 @@ function findRule(readings: readonly Reading[]): RuleFinding {
     const answers = readings.map(agrees).filter((answer) => answer !== undefined);
     return { agree: answers.filter(Boolean).length, of: answers.length };
   };
-  const byScore = (rule: ReferenceRule): Agreement =>
+  const byScore = (rule: AuthorsRule): Agreement =>
     count(({ row, byRule }) =>
       row.accuracy_score === undefined ? undefined : isEqual(row.accuracy_score, byRule[rule]),
     );
-  const byText = (rule: 'reference_eval' | 'reference_raw'): Agreement =>
+  const byText = (rule: 'authors_eval' | 'authors_raw'): Agreement =>
     count(({ row }) =>
       row.extracted_answer === undefined
         ? undefined
         : parseAnswer(row.model_output, { parser: rule }).text.trim() === row.extracted_answer.trim(),
     );
   const accuracy = Object.fromEntries(RULES.map((rule) => [rule, byScore(rule)])) as RuleFinding['accuracy'];
-  const extracted = { reference_eval: byText('reference_eval'), reference_raw: byText('reference_raw') };
-  const weight = (rule: ReferenceRule): readonly [number, number] => [
+  const extracted = { authors_eval: byText('authors_eval'), authors_raw: byText('authors_raw') };
+  const weight = (rule: AuthorsRule): readonly [number, number] => [
     accuracy[rule].agree,
-    rule === 'reference' ? 0 : extracted[rule].agree,
+    rule === 'authors' ? 0 : extracted[rule].agree,
   ];
-  let best: ReferenceRule = RULES[0];
+  let best: AuthorsRule = RULES[0];
   for (const rule of RULES) {
     const [score, text] = weight(rule);
     const [bestScore, bestText] = weight(best);
@@ -230,7 +230,7 @@ function findRule(readings: readonly Reading[]): RuleFinding {
     accuracy,
     extracted,
     format: count(({ row }) =>
-      row.format_score === undefined ? undefined : row.format_score === formatReferenceEval(row.model_output),
+      row.format_score === undefined ? undefined : row.format_score === formatAuthorsEval(row.model_output),
     ),
   };
 }
@@ -283,10 +283,10 @@ const SOURCE_TEXT = {
   nowhere: 'nowhere',
 } as const;
 
-function explain(reading: Reading, rule: ReferenceRule, mode: ScoreMode): string {
+function explain(reading: Reading, rule: AuthorsRule, mode: ScoreMode): string {
   const own = parseAnswer(reading.row.model_output, { parser: rule });
   const ownText = `${rule} compares ${JSON.stringify(own.letters.join(',').slice(0, 60))}`;
-  if (mode === 'reference') return `${ownText}, which does not give the score in the log`;
+  if (mode === 'authors') return `${ownText}, which does not give the score in the log`;
   const { letters, failed, source, form } = reading.tolerant;
   return failed
     ? `${ownText}; the tolerant rule finds no answer ${SOURCE_TEXT[source]}`

@@ -14,7 +14,7 @@ const clevrer = join(shared, 'data', 'videos', 'clevrer_video_12176.mp4');
 describe('loading a video', () => {
   it.skipIf(!existsSync(clevrer))('makes what the authors train on out of a CLEVRER clip', async () => {
     const before = liveTensors();
-    const video = await loadVideo(clevrer, videoPreset('reference'));
+    const video = await loadVideo(clevrer, videoPreset('authors'));
     expect(video.frames.shape).toEqual([10, 3, 308, 476]);
     expect(video).toMatchObject({
       sourceHeight: 320,
@@ -23,7 +23,7 @@ describe('loading a video', () => {
       totalFrames: 128,
       secondPerGridS: 1,
     });
-    const evaluated = await loadVideo(clevrer, videoPreset('reference_eval'));
+    const evaluated = await loadVideo(clevrer, videoPreset('authors_eval'));
     expect(evaluated.frames.shape).toEqual([16, 3, 308, 476]);
     expect(liveTensors()).toBe(before + 2);
     video.frames.dispose();

@@ -103,7 +103,7 @@ function isSimple({ loss, weights }: ChunkedLossOptions): boolean {
 
 function numBuffers(options: ChunkedLossOptions): number {
   if (!isSimple(options)) return BUFFERS.full;
-  return options.weights.token_weight === 'reference' ? BUFFERS.reference : BUFFERS.simple;
+  return options.weights.token_weight === 'authors' ? BUFFERS.authors : BUFFERS.simple;
 }
 
 /**
@@ -135,7 +135,7 @@ export function chunkedLoss(inputs: ChunkedLossInputs, options: ChunkedLossOptio
 
       for (const chunk of chunks) {
         const keptValues = scope('chunkedLoss statistics', () => {
-          const needsLogps = !simple || mode === 'reference';
+          const needsLogps = !simple || mode === 'authors';
           const distribution = distributionOf(inputs, chunk, options, needsLogps ? 'keep' : 'overwrite');
           writeStatistics(chunk, distribution, logps_GT, entropy_GT);
           const { logps_RCV, probs_RCV } = distribution;

@@ -32,7 +32,7 @@ export interface ChunkOptions {
 
 export const DEFAULT_CHUNK_BYTES = 256 * 2 ** 20;
 /** Tensors of a chunk's size alive at once: logits, log-probabilities and probabilities, and what else a mode needs. */
-export const BUFFERS = { simple: 3, reference: 4, full: 7 } as const;
+export const BUFFERS = { simple: 3, authors: 4, full: 7 } as const;
 /** Wider chunks gain nothing in the products and would drag finished rows along. */
 const MAX_CHUNK_POSITIONS = 32;
 

@@ -70,7 +70,7 @@ export function denseLoss(
 /** The definition, word for word: every row stands at every position, finished ones as a constant. */
 function denseDivergence(logps_GTV: Tensor, alive_GT: Tensor, mode: DistributionMode): Tensor {
   const alive_GT1 = alive_GT.unsqueeze(-1);
-  if (mode === 'reference') {
+  if (mode === 'authors') {
     const rows_GTV = where(alive_GT1, logps_GTV, -Math.log(logps_GTV.shape[2]!));
     const gap_GTV = rows_GTV.mean([0], true).sub(rows_GTV).clamp(-11, 11);
     return gap_GTV.exp().sub(gap_GTV).sub(1).sum(-1).mean(0);

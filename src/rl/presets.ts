@@ -3,7 +3,7 @@
  * read here in one table.
  *
  * `tw_grpo` is the method with our weights (`js`, constants) and the token mean over the whole batch. The authors' run is
- * `tw_grpo` with token_weight: reference, token_weight_detach: false, loss_norm: token.
+ * `tw_grpo` with token_weight: authors, token_weight_detach: false, loss_norm: token.
  */
 
 import type { ScaleRewards } from './advantages.ts';

@@ -4,8 +4,8 @@ import {
   ACCURACY_KINDS,
   accuracyScore,
   answerStatistics,
-  formatReference,
-  formatReferenceEval,
+  formatAuthors,
+  formatAuthorsEval,
   formatStrict,
   parseAnswer,
 } from '../answers/index.ts';
@@ -62,9 +62,9 @@ describe('format', () => {
     ['<think></think><answer></answer>', 1, 1, 0],
     ['<answer>A</answer>', 0, 0, 0],
     ['', 0, 0, 0],
-  ])('%j', (text, reference, evaluator, strict) => {
-    expect([formatReference(text), formatReferenceEval(text), formatStrict(text)]).toEqual([
-      reference,
+  ])('%j', (text, training, evaluator, strict) => {
+    expect([formatAuthors(text), formatAuthorsEval(text), formatStrict(text)]).toEqual([
+      training,
       evaluator,
       strict,
     ]);
@@ -80,7 +80,7 @@ describe('reward functions', () => {
   it('scores a batch with built-in, user and async functions', async () => {
     const rewards = [
       builtInReward('accuracy', { accuracy: 'soft', answer_parser: 'tolerant' })!,
-      builtInReward('accuracy', { accuracy: 'soft', answer_parser: 'reference' })!,
+      builtInReward('accuracy', { accuracy: 'soft', answer_parser: 'authors' })!,
       builtInReward('format', { accuracy: 'soft', answer_parser: 'tolerant' })!,
       rewardFromModule({ reward: async () => [null, 0.25] }, 'judge.ts'),
     ];

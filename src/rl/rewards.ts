@@ -12,7 +12,7 @@ import {
   type AccuracyKind,
   type AnswerParser,
   accuracyScore,
-  formatReference,
+  formatAuthors,
   formatStrict,
   parseAnswer,
   parseSolution,
@@ -77,7 +77,7 @@ export function builtInReward(name: string, options: BuiltInRewardOptions): Name
     case 'accuracy':
       return { name, reward: accuracyReward(options.accuracy, options.answer_parser) };
     case 'format':
-      return { name, reward: (inputs) => inputs.map(({ completion }) => formatReference(completion)) };
+      return { name, reward: (inputs) => inputs.map(({ completion }) => formatAuthors(completion)) };
     case 'format_strict':
       return { name, reward: (inputs) => inputs.map(({ completion }) => formatStrict(completion)) };
     default:

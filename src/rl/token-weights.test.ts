@@ -64,7 +64,7 @@ describe('weightsFromDivergence', () => {
 
   it('lies in [1, token_weight_max] on tokens, is 0 beside them, and equal over the rows of a position', () => {
     const config = fc.record({
-      token_weight: fc.constantFrom('reference' as const, 'js' as const),
+      token_weight: fc.constantFrom('authors' as const, 'js' as const),
       token_weight_max: fc.double({ min: 1, max: 5, noNaN: true }),
       token_weight_quantile: fc.constantFrom(0, 0.05, 0.25),
     });
@@ -119,16 +119,16 @@ describe('the shipped formula', () => {
       const logps = randn([8, 32, 5000], { generator: new Generator(0) })
         .mul(3)
         .log_softmax(-1);
-      const share = (token_weight: 'reference' | 'js') => {
+      const share = (token_weight: 'authors' | 'js') => {
         const divergence = groupDivergence(chunkOf(logps, alive), token_weight);
         const weights = weightsFromDivergence(divergence, alive, { ...PLAIN_WEIGHTS, token_weight });
         return weightStatistics(weights, alive);
       };
-      const reference = share('reference');
+      const authors = share('authors');
       const js = share('js');
-      expect(js.tokens_all_alive).toBe(reference.tokens_all_alive);
+      expect(js.tokens_all_alive).toBe(authors.tokens_all_alive);
       expect(js.excess_all_alive).toBeGreaterThan(js.tokens_all_alive);
-      expect(reference.excess_all_alive).toBeLessThan(reference.tokens_all_alive / 2);
+      expect(authors.excess_all_alive).toBeLessThan(authors.tokens_all_alive / 2);
     });
   });
 });

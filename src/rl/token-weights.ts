@@ -3,7 +3,7 @@
  * disagrees there. One number per position, shared by the rows that are still alive at it.
  *
  *   none       all weights 1
- *   reference  the authors' shipped formula: finished rows count as uniform over V, the mean is taken over
+ *   authors    the authors' shipped formula: finished rows count as uniform over V, the mean is taken over
  *              log-probabilities, and exp(d) - d - 1 is summed over the whole vocabulary, |d| <= 11
  *   js         mean over alive rows of KL(p_i || mean of p over alive rows), in nats, at most ln(alive)
  *   entropy    mean entropy over alive rows, in nats
@@ -23,11 +23,11 @@
 import { TwgrpoError } from '../base/index.ts';
 import { type Tensor, where } from '../tensor/index.ts';
 
-export type TokenWeightMode = 'none' | 'reference' | 'js' | 'entropy' | 'std';
+export type TokenWeightMode = 'none' | 'authors' | 'js' | 'entropy' | 'std';
 
 export const TOKEN_WEIGHT_MODES = [
   'none',
-  'reference',
+  'authors',
   'js',
   'entropy',
   'std',
@@ -53,14 +53,14 @@ const CLAMP = 11;
  * cannot reach: in a group of equal completions the weights must not show noise blown up to the full range.
  */
 function rangeEpsilon(mode: TokenWeightMode): number {
-  return mode === 'reference' ? 1e-8 : 1e-5;
+  return mode === 'authors' ? 1e-8 : 1e-5;
 }
 
 /** Modes whose statistic needs the whole distribution; the others follow from entropy or sampled log-probabilities. */
-export type DistributionMode = Extract<TokenWeightMode, 'reference' | 'js'>;
+export type DistributionMode = Extract<TokenWeightMode, 'authors' | 'js'>;
 
 export function needsDistribution(mode: TokenWeightMode): mode is DistributionMode {
-  return mode === 'reference' || mode === 'js';
+  return mode === 'authors' || mode === 'js';
 }
 
 /** A chunk of positions: what the divergence is made of. */
@@ -87,8 +87,8 @@ export interface DivergenceChunk {
  */
 export function groupDivergence(chunk: DivergenceChunk, mode: DistributionMode): Tensor {
   const { entropy_RC, alive_RC, numRows } = chunk;
-  if (mode === 'reference') {
-    const { gap_RCV, finishedGap_CV, numFinished } = referenceGaps(chunk);
+  if (mode === 'authors') {
+    const { gap_RCV, finishedGap_CV, numFinished } = authorsGaps(chunk);
     const total_C = sumOfExcess(gap_RCV).sum(0);
     if (finishedGap_CV !== undefined) total_C.add_(sumOfExcess(finishedGap_CV), { alpha: numFinished });
     return total_C.div_(numRows);
@@ -108,7 +108,7 @@ export function groupDivergence(chunk: DivergenceChunk, mode: DistributionMode):
  * Gradient of `sum(upstream_C * divergence_C)` with respect to the logits behind `logps_RCV`.
  *
  * With l the log-probabilities and p = exp(l):
- *   reference  d/dl = (mean_g e - e) / G, e = exp(d) - 1 where |d| <= 11 and else 0; constants (finished rows) get none
+ *   authors    d/dl = (mean_g e - e) / G, e = exp(d) - 1 where |d| <= 11 and else 0; constants (finished rows) get none
  *   js         d/dl = p (l - ln mean p) / alive
  * and then through the log-softmax: d/dz = d/dl - p * sum_v d/dl.
  *
@@ -123,8 +123,8 @@ export function groupDivergenceGradient(
   const logps_RCV = needLogps(chunk);
   const alive = alive_RC.to({ dtype: logps_RCV.dtype });
   let slope_RCV: Tensor;
-  if (mode === 'reference') {
-    const { gap_RCV, finishedGap_CV, numFinished } = referenceGaps(chunk);
+  if (mode === 'authors') {
+    const { gap_RCV, finishedGap_CV, numFinished } = authorsGaps(chunk);
     slope_RCV = slopeOfExcess(gap_RCV);
     const sum_CV = slope_RCV.sum(0);
     if (finishedGap_CV !== undefined) sum_CV.add_(slopeOfExcess(finishedGap_CV), { alpha: numFinished });
@@ -147,7 +147,7 @@ function needLogps({ logps_RCV }: DivergenceChunk): Tensor {
 }
 
 /** d = group mean of log-probabilities minus own; finished rows and dead cells stand at -ln V. Not clamped yet. */
-function referenceGaps(chunk: DivergenceChunk) {
+function authorsGaps(chunk: DivergenceChunk) {
   const { numRows } = chunk;
   const logps_RCV = needLogps(chunk);
   const numFinished = numRows - logps_RCV.shape[0]!;
@@ -221,7 +221,7 @@ export function divergenceFromStatistics(
 /**
  * Weights of the completion tokens from the divergence of their positions; differentiable in `divergence_T`.
  *
- *   share_T  = (D_T - low) / (high - low + eps), cut to [0, 1]; eps 1e-8 for `reference`, else 1e-5 nats
+ *   share_T  = (D_T - low) / (high - low + eps), cut to [0, 1]; eps 1e-8 for `authors`, else 1e-5 nats
  *   weight_T = 1 + (token_weight_max - 1) * share_T
  *
  * low and high are minimum and maximum over the positions at which at least one row is alive, or the quantiles named

@@ -1,6 +1,6 @@
 /**
  * Decoding chosen frames to RGB. One FFmpeg pass decodes every frame in order and hands over only those whose index is
- * wanted: the reference samples by decoded index, so seeking by time would give other frames.
+ * wanted: qwen-vl-utils samples by decoded index, so seeking by time would give other frames.
  *
  * Colours: libswscale's default conversion (`bicubic`, without `accurate_rnd`), which is bit-identical to PyAV's
  * `to_ndarray(format='rgb24')` and so to torchvision for 8-bit video; with `accurate_rnd` three quarters of all values

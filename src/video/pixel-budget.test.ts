@@ -39,7 +39,7 @@ describe('frame size', () => {
   });
 
   it('shares one budget among the frames of a video', () => {
-    const settings = videoPreset('reference');
+    const settings = videoPreset('authors');
     expect(maxPixelsPerFrame(settings, 10)).toBe(196 * 784);
     expect(videoFrameSize(settings, { height: 320, width: 480 }, 10)).toEqual({ height: 308, width: 476 });
     expect(maxPixelsPerFrame(settings, 100_000)).toBe(Math.floor(128 * 784 * 1.05));

@@ -1,12 +1,12 @@
 /**
- * The video settings by name. `correct` is what to use; `reference` repeats the authors' runs, known slips included.
+ * The video settings by name. `correct` is what to use; `authors` repeats the authors' runs, known slips included.
  */
 import type { PixelSettings } from './pixel-budget.ts';
 import type { SamplingSettings } from './sample.ts';
 
 export interface VideoSettings extends SamplingSettings, PixelSettings {}
 
-export const VIDEO_PRESETS = ['correct', 'reference', 'reference_eval'] as const;
+export const VIDEO_PRESETS = ['correct', 'authors', 'authors_eval'] as const;
 export type VideoPreset = (typeof VIDEO_PRESETS)[number];
 
 const PATCH_AREA = 28 * 28;
@@ -23,17 +23,17 @@ const TW_GRPO = {
 
 /**
  * - `correct`: 2 frames a second, 4 to 16 of them, true time in the temporal positions.
- * - `reference`: the authors' training (SAMPLE_MODE "true"): the same frames, but every clip is told to the model as 2 frames a
+ * - `authors`: the authors' training (SAMPLE_MODE "true"): the same frames, but every clip is told to the model as 2 frames a
  *   second (`second_per_grid_ts` 1.0), so long videos are squeezed.
- * - `reference_eval`: the authors' evaluation, where the setting was lost: always 16 frames, those of short clips repeated.
+ * - `authors_eval`: the authors' evaluation, where the setting was lost: always 16 frames, those of short clips repeated.
  */
 export function videoPreset(name: VideoPreset): VideoSettings {
   switch (name) {
     case 'correct':
       return { ...TW_GRPO, second_per_grid: 'true_time' };
-    case 'reference':
+    case 'authors':
       return { ...TW_GRPO, second_per_grid: 'constant' };
-    case 'reference_eval':
+    case 'authors_eval':
       return { ...TW_GRPO, second_per_grid: 'constant', exact_frames: 16 };
     default:
       return name satisfies never;

@@ -86,15 +86,15 @@ describe('frame sampling', () => {
     const taken = (name: VideoPreset): readonly number[] => sampleFrames(videoPreset(name), clip).indices;
     const ten = [0, 14, 28, 42, 56, 71, 85, 99, 113, 127];
     expect(taken('correct')).toEqual(ten);
-    expect(taken('reference')).toEqual(ten);
-    expect(taken('reference_eval')).toHaveLength(16);
-    expect(new Set(taken('reference_eval'))).toEqual(new Set(ten));
-    expect(sampleFrames(videoPreset('reference'), clip).secondPerGridS).toBe(1);
+    expect(taken('authors')).toEqual(ten);
+    expect(taken('authors_eval')).toHaveLength(16);
+    expect(new Set(taken('authors_eval'))).toEqual(new Set(ten));
+    expect(sampleFrames(videoPreset('authors'), clip).secondPerGridS).toBe(1);
     expect(sampleFrames(videoPreset('correct'), clip).secondPerGridS).toBeCloseTo(1.024, 12);
     // Half an hour at 30 fps: 16 frames stand for 225 s each pair, which the authors' model is told to be 1 s.
     const long = { totalFrames: 54_000, fps: 30 };
     expect(sampleFrames(videoPreset('correct'), long).secondPerGridS).toBeCloseTo(225, 9);
-    expect(sampleFrames(videoPreset('reference'), long).secondPerGridS).toBe(1);
+    expect(sampleFrames(videoPreset('authors'), long).secondPerGridS).toBe(1);
   });
 
   it('refuses clips outside the video and rates that are no rates', () => {

@@ -3,7 +3,7 @@
  * evenly spaced indices over *decoded* frames rounded half to even), so that the same clip gives the same frames as in the
  * authors' and Qwen's Python code.
  * Source: qwen-vl-utils vision_process.py (smart_nframes, calculate_video_frame_range, fetch_video), as vendored by
- * longmalongma/TW-GRPO; defects of that copy are kept behind the preset `reference` and named there.
+ * longmalongma/TW-GRPO; defects of that copy are kept behind the preset `authors` and named there.
  */
 import { VideoError } from '../base/index.ts';
 

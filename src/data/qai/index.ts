@@ -1,3 +1,11 @@
+export {
+  AUTHORS_SETS,
+  type AuthorsRecord,
+  type AuthorsReport,
+  type AuthorsSet,
+  invertFileLikeAuthors,
+  invertLikeAuthors,
+} from './authors.ts';
 export { type InvertOptions, invertItems, type QaiProvenance, type QaiReport } from './invert.ts';
 export {
   CONTRACTIONS,
@@ -9,11 +17,3 @@ export {
 } from './negation.ts';
 export { OPTION_REFUSALS, type OptionRefusal } from './options-check.ts';
 export { PythonRandom } from './python-random.ts';
-export {
-  invertReference,
-  invertReferenceFile,
-  REFERENCE_SETS,
-  type ReferenceRecord,
-  type ReferenceReport,
-  type ReferenceSet,
-} from './reference.ts';

@@ -3,7 +3,7 @@
  * the wrong options are right and the right ones wrong, and some of the now right options are left out at random.
  *
  * The paper does this to train multi-answer questions from single-answer data (arXiv 2505.24718, data augmentation; the
- * authors' scripts are repeated in reference.ts). Here a question is inverted only when the grammar could negate it and the
+ * authors' scripts are repeated in authors.ts). Here a question is inverted only when the grammar could negate it and the
  * options survive it; every other item stays as it was, with the reason on it. Each item draws from a stream of its own, made
  * of seed and id, so that what happens to one item does not depend on the others.
  */

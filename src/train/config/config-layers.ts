@@ -3,7 +3,7 @@
  * The same for every kind of run; what its keys are is its schema's business.
  */
 import type { z } from 'zod';
-import { ConfigError, type JsonObject } from '../../base/index.ts';
+import { ConfigError, type JsonObject, presentValue } from '../../base/index.ts';
 
 /** One source of values, the later the stronger. */
 export interface ConfigLayer {
@@ -22,6 +22,8 @@ export type Aliases = Readonly<Record<string, readonly string[]>>;
 export interface Resolved<Config> {
   readonly config: Config;
   readonly sources: Readonly<Record<string, string>>;
+  /** Sentences about values that were given under a former name. */
+  readonly notices: readonly string[];
 }
 
 export interface MergedLayers {
@@ -29,6 +31,7 @@ export interface MergedLayers {
   readonly sources: Record<string, string>;
   /** For error texts: the layer, also where it says that a value is a default. */
   readonly origins: Record<string, string>;
+  readonly notices: readonly string[];
 }
 
 /** @throws ConfigError when one layer sets a key twice under two names */
@@ -40,6 +43,7 @@ export function mergeLayers(
   const values: Record<string, unknown> = {};
   const sources: Record<string, string> = {};
   const origins: Record<string, string> = {};
+  const notices: string[] = [];
   for (const layer of layers) {
     const spelling = new Map<string, string>();
     for (const [key, value] of Object.entries(layer.values)) {
@@ -54,7 +58,12 @@ export function mergeLayers(
         delete values[name];
         delete sources[name];
         if (value === null && name in schema.shape) continue;
-        values[name] = value;
+        const present = presentValue(name, value);
+        if (present !== undefined)
+          notices.push(
+            `${layer.source}: ${key}: ${value} is called ${present} now; the former name goes with the next version`,
+          );
+        values[name] = present ?? value;
         const spelt = name === key ? '' : ` (as ${key})`;
         origins[name] = `${layer.source}${spelt}`;
         const source = layer.sources === undefined ? layer.source : layer.sources[key];
@@ -62,7 +71,7 @@ export function mergeLayers(
       }
     }
   }
-  return { values, sources, origins };
+  return { values, sources, origins, notices };
 }
 
 /**
@@ -72,11 +81,11 @@ export function mergeLayers(
  */
 export function checkConfig<Schema extends z.ZodObject>(
   schema: Schema,
-  { values, sources, origins }: MergedLayers,
+  { values, sources, origins, notices }: MergedLayers,
   options: { readonly aliases?: Aliases; readonly isImplied?: (key: string) => boolean } = {},
 ): Resolved<z.output<Schema>> {
   const parsed = schema.safeParse(values);
-  if (parsed.success) return { config: parsed.data, sources };
+  if (parsed.success) return { config: parsed.data, sources, notices };
   const names = [...Object.keys(schema.shape), ...Object.keys(options.aliases ?? {})];
   const lines = parsed.error.issues.flatMap((issue) => {
     const top = String(issue.path[0]);

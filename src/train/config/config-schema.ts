@@ -120,7 +120,7 @@ const rewardShape = {
   answer_parser: z
     .enum(ANSWER_PARSERS)
     .default('tolerant')
-    .describe("how letters are read from a completion; reference*: the authors' rules"),
+    .describe("how letters are read from a completion; authors*: the authors' rules"),
   temporal_contrast: z
     .boolean()
     .default(false)

@@ -4,18 +4,13 @@
  * Order of precedence: defaults < loss preset < YAML file < `--set`.
  */
 
-import { ConfigError } from '../../base/index.ts';
+import { ConfigError, KEY_ALIASES } from '../../base/index.ts';
 import { LOSS_PRESETS } from '../../rl/index.ts';
-import { type Aliases, type ConfigLayer, checkConfig, mergeLayers, type Resolved } from './config-layers.ts';
+import { type ConfigLayer, checkConfig, mergeLayers, type Resolved } from './config-layers.ts';
 import { type GrpoConfig, grpoConfigSchema } from './config-schema.ts';
 
 export type { ConfigLayer } from './config-layers.ts';
 export { CONFIG_SECTIONS, type GrpoConfig, grpoConfigSchema } from './config-schema.ts';
-
-const ALIASES: Aliases = {
-  alpha: ['token_weight_max'],
-  freeze_vision_modules: ['freeze_vision', 'freeze_merger'],
-};
 
 export type ResolvedConfig = Resolved<GrpoConfig>;
 
@@ -24,7 +19,7 @@ export type ResolvedConfig = Resolved<GrpoConfig>;
  * @throws ConfigError that lists every misspelt, missing or impossible key with where it was set
  */
 export function resolveGrpoConfig(layers: readonly ConfigLayer[]): ResolvedConfig {
-  const merged = mergeLayers(layers, grpoConfigSchema, ALIASES);
+  const merged = mergeLayers(layers, grpoConfigSchema, KEY_ALIASES);
   const { values, sources, origins } = merged;
   const lossType = values['loss_type'];
   if (typeof lossType === 'string' && lossType in LOSS_PRESETS) {
@@ -35,7 +30,7 @@ export function resolveGrpoConfig(layers: readonly ConfigLayer[]): ResolvedConfi
     }
   }
   const resolved = checkConfig(grpoConfigSchema, merged, {
-    aliases: ALIASES,
+    aliases: KEY_ALIASES,
     // A missing loss preset leaves all its keys missing; one line says it.
     isImplied: (key) => key !== 'loss_type' && key in LOSS_PRESETS.grpo,
   });

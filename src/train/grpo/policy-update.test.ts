@@ -137,7 +137,7 @@ describe('one group', () => {
   it('weights of at most 1 are no weights', async () => {
     const one = await group(6, 4);
     const plain = update([one], { token_weight: 'none' });
-    for (const token_weight of ['js', 'reference', 'entropy', 'std'] as const) {
+    for (const token_weight of ['js', 'authors', 'entropy', 'std'] as const) {
       const weighted = update([one], { token_weight, token_weight_max: 1 });
       expect(weighted.loss).toBe(plain.loss);
       expect(distance(plain.gradients, weighted.gradients)).toBe(0);

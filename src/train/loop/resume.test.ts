@@ -32,7 +32,7 @@ describe('a run that was stopped and resumed equals one that was not, bit for bi
       warmup_ratio: 0.25,
       weight_decay: 0.01,
       entropy_coef: 0.01,
-      token_weight: 'reference',
+      token_weight: 'authors',
       token_weight_detach: false,
     },
     'several updates a step, sampled anew where a group has no signal, bfloat16 weights': {

@@ -66,11 +66,11 @@ def entropies(logps):
 
 
 def divergence(logps, ids, mask, mode):
-    """One number per position. Finished rows count as uniform in `reference`, and not at all in the other modes."""
+    """One number per position. Finished rows count as uniform in `authors`, and not at all in the other modes."""
     group, _, vocab = logps.shape
     alive = mask.double()
     count = alive.sum(0)
-    if mode == "reference":
+    if mode == "authors":
         uniform = torch.full_like(logps, -math.log(vocab))
         rows = torch.where(mask[..., None], logps, uniform)
         gap = (rows.mean(0, keepdim=True) - rows).clamp(-11, 11)
@@ -93,7 +93,7 @@ def divergence(logps, ids, mask, mode):
 
 
 def weights_of(div, mask, mode, top, quantile=0.0):
-    epsilon = 1e-8 if mode == "reference" else 1e-5
+    epsilon = 1e-8 if mode == "authors" else 1e-5
     if quantile > 0:
         low, high = torch.quantile(div, quantile), torch.quantile(div, 1 - quantile)
     else:
@@ -172,7 +172,7 @@ SCENARIOS = {
 
 WEIGHT_CONFIGS = [
     dict(token_weight=mode, detach=detach, max=1.7)
-    for mode in ("reference", "js", "entropy", "std")
+    for mode in ("authors", "js", "entropy", "std")
     for detach in (True, False)
 ]
 
@@ -192,7 +192,7 @@ LOSS_CONFIGS = {
     "part_of_batch": dict(use_old=True, loss_norm="sequence", num_sequences=24),
     "truncated": dict(use_old=True, truncated=[0, 4], loss_norm="sequence", token_weight="js", detach=True, max=1.7),
     "all_rows_truncated": dict(use_old=True, truncated=list(range(8))),
-    "temperature": dict(use_old=True, temperature=0.7, token_weight="reference", detach=False, max=1.7),
+    "temperature": dict(use_old=True, temperature=0.7, token_weight="authors", detach=False, max=1.7),
     "robust": dict(token_weight="js", detach=True, max=1.7, quantile=0.2),
     "robust_live": dict(token_weight="js", detach=False, max=1.7, quantile=0.2),
 }

@@ -3,15 +3,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../../base/index.ts';
-import { invertReference, invertReferenceFile, type ReferenceSet } from './reference.ts';
+import { type AuthorsSet, invertFileLikeAuthors, invertLikeAuthors } from './authors.ts';
 
 interface Goldens {
-  readonly cases: readonly { set: ReferenceSet; seed: number; items: object[]; made: object[] }[];
+  readonly cases: readonly { set: AuthorsSet; seed: number; items: object[]; made: object[] }[];
   readonly validation: readonly { seed: number; sha256: string; inverted: number; unchanged: number }[];
 }
 
 const { cases, validation } = JSON.parse(
-  readFileSync(new URL('../../../tests/goldens/qai/reference.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../tests/goldens/qai/authors.json', import.meta.url), 'utf8'),
 ) as Goldens;
 
 const NEXTGQA = path.join(
@@ -21,9 +21,9 @@ const NEXTGQA = path.join(
 
 const rows = (items: readonly unknown[]) => items.map((value, index) => ({ value, line: index + 1 }));
 
-describe('invertReference', () => {
+describe('invertLikeAuthors', () => {
   it.each(cases)('$set, seed $seed: every record as the script makes it', ({ set, seed, items, made }) => {
-    const found = invertReference(rows(items), { set, seed });
+    const found = invertLikeAuthors(rows(items), { set, seed });
     expect(found.records).toEqual(made);
     expect(found.report.inverted + found.report.original).toBe(items.length);
     expect(Object.values(found.report.rules).reduce((sum, count) => sum + count, 0)).toBe(
@@ -40,7 +40,7 @@ describe('invertReference', () => {
       type: 'CW',
       answer: '(A)',
     };
-    const { records } = invertReference(rows([item]), { set: 'nextgqa', seed: 0 });
+    const { records } = invertLikeAuthors(rows([item]), { set: 'nextgqa', seed: 0 });
     expect(Object.keys(records[0]!)).toEqual([...Object.keys(item), 'problem', 'solution', 'is_negated']);
   });
 
@@ -54,7 +54,7 @@ describe('invertReference', () => {
     });
     const questions = ['which object did he move', 'Why Did he  move', 'what did he move'];
     const items = Array.from({ length: 60 }, (_, i) => item(questions[i % 3]!));
-    const { records, report } = invertReference(rows(items), { set: 'nextgqa', seed: 5 });
+    const { records, report } = invertLikeAuthors(rows(items), { set: 'nextgqa', seed: 5 });
     const inverted = records.filter((record) => record.is_negated).map(({ question }) => question);
     expect(new Set(inverted)).toEqual(
       new Set(['which object did he move', "why didn't he move", "what didn't he move"]),
@@ -66,14 +66,14 @@ describe('invertReference', () => {
 
   it('names line and field of a record the script would fail on', () => {
     const item = { video: '1.mp4', question: 'why is it', options: ['(A) x', '(B) y'] };
-    expect(() => invertReference(rows([item]), { set: 'nextgqa', seed: 0, file: 'f' })).toThrow(
+    expect(() => invertLikeAuthors(rows([item]), { set: 'nextgqa', seed: 0, file: 'f' })).toThrow(
       /f:1: field "answer"/,
     );
     expect(() =>
-      invertReference(rows([{ ...item, solution: 'A and B' }]), { set: 'star', seed: 0, file: 'f' }),
+      invertLikeAuthors(rows([{ ...item, solution: 'A and B' }]), { set: 'star', seed: 0, file: 'f' }),
     ).toThrow(/f:1: field "solution"/);
     const same = { ...item, options: ['(A) x', '(B) x'], answer: '(A)' };
-    expect(() => invertReference(rows([same, same, same, same]), { set: 'nextgqa', seed: 0 })).toThrow(
+    expect(() => invertLikeAuthors(rows([same, same, same, same]), { set: 'nextgqa', seed: 0 })).toThrow(
       /no right option is left/,
     );
   });
@@ -83,7 +83,7 @@ describe.skipIf(!existsSync(NEXTGQA))('the NExT-GQA validation file', () => {
   it.each(validation)(
     'seed $seed: all 3,358 records as in Python',
     ({ seed, sha256, inverted, unchanged }) => {
-      const { records, report } = invertReferenceFile(NEXTGQA, { set: 'nextgqa', seed });
+      const { records, report } = invertFileLikeAuthors(NEXTGQA, { set: 'nextgqa', seed });
       const keys = ['id', 'video', 'question', 'options', 'answer', 'problem', 'solution', 'is_negated'];
       const lines = records.map((record) => JSON.stringify(keys.map((key) => record[key])));
       expect(createHash('sha256').update(lines.join('\n')).digest('hex')).toBe(sha256);

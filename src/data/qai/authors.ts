@@ -16,11 +16,11 @@ import { DataError } from '../../base/index.ts';
 import { readRows } from '../rows.ts';
 import { PythonRandom } from './python-random.ts';
 
-export const REFERENCE_SETS = ['nextgqa', 'star'] as const;
-export type ReferenceSet = (typeof REFERENCE_SETS)[number];
+export const AUTHORS_SETS = ['nextgqa', 'star'] as const;
+export type AuthorsSet = (typeof AUTHORS_SETS)[number];
 
-export interface ReferenceReport {
-  readonly set: ReferenceSet;
+export interface AuthorsReport {
+  readonly set: AuthorsSet;
   readonly seed: number;
   readonly items: number;
   readonly inverted: number;
@@ -36,7 +36,7 @@ export interface ReferenceReport {
 }
 
 /** A record of the scripts' output: the fields of the input, and the new ones. */
-export type ReferenceRecord = Readonly<Record<string, unknown>> & {
+export type AuthorsRecord = Readonly<Record<string, unknown>> & {
   readonly question: string;
   readonly options: readonly string[];
   readonly problem: string;
@@ -83,30 +83,30 @@ const PYTHON_BLANKS = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u2
  * Runs the authors' script over a file of records.
  * @throws DataError for a record the script would fail on, with its line
  */
-export function invertReferenceFile(
+export function invertFileLikeAuthors(
   path: string,
-  options: { readonly seed: number; readonly set: ReferenceSet },
-): { readonly records: ReferenceRecord[]; readonly report: ReferenceReport } {
+  options: { readonly seed: number; readonly set: AuthorsSet },
+): { readonly records: AuthorsRecord[]; readonly report: AuthorsReport } {
   const { rows, issues } = readRows(path);
   const [issue] = issues;
   if (issue !== undefined) throw new DataError(`${path}:${issue.line ?? 1}: ${issue.message}`);
-  return invertReference(rows, { ...options, file: path });
+  return invertLikeAuthors(rows, { ...options, file: path });
 }
 
 /** The same over records at hand; `line` and `file` only serve the error texts. */
-export function invertReference(
+export function invertLikeAuthors(
   rows: readonly { readonly value: unknown; readonly line: number }[],
   {
     seed,
     set,
     file = 'records',
-  }: { readonly seed: number; readonly set: ReferenceSet; readonly file?: string },
-): { readonly records: ReferenceRecord[]; readonly report: ReferenceReport } {
+  }: { readonly seed: number; readonly set: AuthorsSet; readonly file?: string },
+): { readonly records: AuthorsRecord[]; readonly report: AuthorsReport } {
   const random = new PythonRandom(seed);
   const rules: Record<string, number> = {};
   const answers: Record<string, number> = {};
   let negatedWhy = 0;
-  const records = rows.map(({ value, line }): ReferenceRecord => {
+  const records = rows.map(({ value, line }): AuthorsRecord => {
     const parsed = (set === 'nextgqa' ? nextGqaSchema : starSchema).safeParse(value);
     if (!parsed.success) {
       const problem = parsed.error.issues[0]!;
@@ -162,7 +162,7 @@ interface Fields {
 
 type SourceItem = z.output<typeof nextGqaSchema> | z.output<typeof starSchema>;
 
-function kept(item: SourceItem, set: ReferenceSet): Fields {
+function kept(item: SourceItem, set: AuthorsSet): Fields {
   const { question, options } = item;
   const solution =
     set === 'nextgqa'
@@ -171,7 +171,7 @@ function kept(item: SourceItem, set: ReferenceSet): Fields {
   return { problem: problemOf(question, options), solution, question, options };
 }
 
-function inverted(item: SourceItem, set: ReferenceSet, random: PythonRandom): Fields | undefined {
+function inverted(item: SourceItem, set: AuthorsSet, random: PythonRandom): Fields | undefined {
   const { question, rule } = set === 'nextgqa' ? negateNextGqa(item.question) : negateStar(item.question);
   const letter =
     set === 'nextgqa'

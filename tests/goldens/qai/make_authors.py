@@ -1,10 +1,10 @@
-"""Golden values for src/data/qai/reference.ts: question-answer inversion by the rules of the authors' scripts, with CPython's `random`.
+"""Golden values for src/data/qai/authors.ts: question-answer inversion by the rules of the authors' scripts, with CPython's `random`.
 
 The rules are written down here once more from their description, apart from the TypeScript, so that two readings meet:
   - each item is inverted when random.random() < 0.5;
   - then randint(1, wrong) right options are kept, by sample, and shuffled together with the one wrong option.
 
-Run: python make_reference.py [nextgqa_val.json] > reference.json
+Run: python make_authors.py [nextgqa_val.json] > authors.json
 With the NExT-GQA validation file as argument, digests of whole runs over it are added; the file itself is not stored.
 """
 
