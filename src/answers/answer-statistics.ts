@@ -3,7 +3,7 @@
  * teaches the model to name fewer letters than are right.
  */
 
-import { TwgrpoError } from '../base/index.ts';
+import { mean, TwgrpoError } from '../base/index.ts';
 import type { ParsedAnswer } from './answers.ts';
 
 export interface AnswerStatistics {
@@ -38,14 +38,13 @@ export function answerStatistics(
     const numCommon = answer.letters.filter((letter) => truth.has(letter)).length;
     return [{ numCommon, numChosen: answer.letters.length, numTrue: truth.size }];
   });
-  const mean = (value: (row: (typeof read)[number]) => number) =>
-    read.length === 0 ? Number.NaN : read.reduce((sum, row) => sum + value(row), 0) / read.length;
+  const meanOf = (value: (row: (typeof read)[number]) => number): number => mean(read.map(value));
   return {
     parse_failure: answers.length === 0 ? Number.NaN : (answers.length - read.length) / answers.length,
-    precision: mean(({ numCommon, numChosen }) => numCommon / numChosen),
-    recall: mean(({ numCommon, numTrue }) => numCommon / numTrue),
-    over_answering: mean(({ numChosen, numTrue }) => (numChosen > numTrue ? 1 : 0)),
-    under_answering: mean(({ numChosen, numTrue }) => (numChosen < numTrue ? 1 : 0)),
-    num_letters: mean(({ numChosen }) => numChosen),
+    precision: meanOf(({ numCommon, numChosen }) => numCommon / numChosen),
+    recall: meanOf(({ numCommon, numTrue }) => numCommon / numTrue),
+    over_answering: meanOf(({ numChosen, numTrue }) => (numChosen > numTrue ? 1 : 0)),
+    under_answering: meanOf(({ numChosen, numTrue }) => (numChosen < numTrue ? 1 : 0)),
+    num_letters: meanOf(({ numChosen }) => numChosen),
   };
 }

@@ -1,22 +1,17 @@
 /** Accuracy tables and comparisons on the terminal, the same for `twgrpo eval` and `twgrpo score`. */
 
-import { type Output, tableLines } from '../base/index.ts';
-import type { Accuracy, AccuracyTable, Comparison, Interval } from '../stats/index.ts';
-
-/** @param share in [0, 1], or NaN for none */
-export const percent = (share: number): string =>
-  Number.isNaN(share) ? '–' : `${(100 * share).toFixed(2)} %`;
-const between = ({ low, high }: Interval): string => `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
+import { type Output, percent, percentRange, tableLines } from '../base/index.ts';
+import type { Accuracy, AccuracyTable, Comparison } from '../stats/index.ts';
 
 export function printAccuracy({ overall, by_answers, by }: AccuracyTable, out: Output): void {
   const row = (name: string, part: Accuracy) => [
     name,
     part.n,
-    percent(part.strict),
-    between(part.strict_interval),
-    percent(part.soft),
-    between(part.soft_interval),
-    percent(part.parse_failure),
+    percent(part.strict, 2),
+    percentRange(part.strict_interval),
+    percent(part.soft, 2),
+    percentRange(part.soft_interval),
+    percent(part.parse_failure, 2),
   ];
   const rows = [
     row('all', overall),
@@ -37,7 +32,7 @@ export function printComparison(comparison: Comparison, out: Output): void {
     out.print('  no common items: nothing to compare');
     return;
   }
-  out.print(`  ${n} common items: strict ${percent(strict_first)} against ${percent(strict_second)}`);
+  out.print(`  ${n} common items: strict ${percent(strict_first, 2)} against ${percent(strict_second, 2)}`);
   out.print(
     `  right in the first only ${only_first}, in the second only ${only_second}; McNemar p = ${p_exact.toPrecision(3)} (exact), ${p_mid.toPrecision(3)} (mid-p)`,
   );

@@ -9,6 +9,7 @@ import {
   EXIT_CODES,
   type JsonObject,
   type Output,
+  percent,
 } from '../base/index.ts';
 import { isOfType, type Question, type QuestionType, toQuestion } from '../data/index.ts';
 import {
@@ -26,7 +27,7 @@ import { evaluationReport, type ReportContent, writeReport } from '../report/ind
 import { bannedTokenIds, stopTokenIds } from '../rollout/index.ts';
 import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
 import { videoSettings } from '../video/index.ts';
-import { percent, printAccuracy, printComparison } from './accuracy-lines.ts';
+import { printAccuracy, printComparison } from './accuracy-lines.ts';
 import type { CommandDefinition } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
 import { type OpenModel, withModel } from './model-options.ts';
@@ -187,7 +188,7 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
         banned_token_ids: bannedTokenIds(processor, generation),
         logger: createLogger({ quiet: out.isQuiet, fd: 2, color: out.hasColor }),
         onProgress: (done, shown) => {
-          if (progress !== undefined) return progress.update(done, { strict: percent(shown.strict) });
+          if (progress !== undefined) return progress.update(done, { strict: percent(shown.strict, 2) });
           if (done > 0) out.status(`${done} questions are answered already in ${output_dir}`);
           progress = createProgress({
             total: questions.length,
@@ -216,7 +217,7 @@ function printReport({ name, accuracy, answers, coverage, comparisons }: ReportC
     const { mean_length = Number.NaN, truncated = Number.NaN, format = Number.NaN } = answers;
     out.print();
     out.print(
-      `  answers: ${mean_length.toFixed(1)} tokens on average, ${percent(truncated)} cut off, ${percent(format)} in the <think> <answer> form`,
+      `  answers: ${mean_length.toFixed(1)} tokens on average, ${percent(truncated, 2)} cut off, ${percent(format, 2)} in the <think> <answer> form`,
     );
   }
   const notes = [

@@ -1,9 +1,9 @@
 /** `twgrpo score`: re-scores results logs in the authors' format and holds the scores inside against ours. */
 import { Option } from 'commander';
-import { DataError, EXIT_CODES, type Output } from '../base/index.ts';
+import { DataError, EXIT_CODES, type Output, percent } from '../base/index.ts';
 import { type LogScore, type RefusedLog, SCORE_MODES, type ScoreMode, scoreLog } from '../logs/index.ts';
 import { logReport, writeReport } from '../report/index.ts';
-import { percent, printAccuracy, printComparison } from './accuracy-lines.ts';
+import { printAccuracy, printComparison } from './accuracy-lines.ts';
 import type { CommandDefinition } from './command.ts';
 
 interface Options {
@@ -40,7 +40,9 @@ function printLog(score: LogScore, out: Output): void {
   }
   if (score.as_logged !== undefined) {
     const { rows, strict, soft } = score.as_logged;
-    out.print(`  scores in the log: strict ${percent(strict)}, soft ${percent(soft)} over ${rows} rows`);
+    out.print(
+      `  scores in the log: strict ${percent(strict, 2)}, soft ${percent(soft, 2)} over ${rows} rows`,
+    );
   }
   out.print('');
   if (score.mode === 'tolerant') out.print('  by the tolerant rule:');

@@ -1,6 +1,6 @@
 /** `twgrpo sft`: supervised training from a configuration. */
 import { join } from 'node:path';
-import { createLogger, createProgress, EXIT_CODES } from '../base/index.ts';
+import { createLogger, createProgress, EXIT_CODES, percent } from '../base/index.ts';
 import {
   type HeldOutResult,
   resolveSftConfig,
@@ -39,7 +39,6 @@ function barOf({ step, maxSteps, usedS, maxS }: SftProgress): {
 
 /** `held-out after step 100: strict 41.5 % of 200 (presence 80 %, region 33 %), tokens 93.1 %, loss 0.21` */
 function evaluationLine(step: number, { strict, slices, ...result }: HeldOutResult): string {
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const kinds = Object.entries(slices['kind'] ?? {}).map(
     ([kind, { n, right }]) => `${kind} ${percent(right / n)}`,
   );

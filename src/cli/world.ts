@@ -8,6 +8,7 @@ import {
   EXIT_CODES,
   formatSeconds,
   type Output,
+  percentNumber,
   tableLines,
 } from '../base/index.ts';
 import { writeWorldReport } from '../report/index.ts';
@@ -211,16 +212,15 @@ function print(
   { split, baselines, num_videos, num_questions }: WorldFiles & { split: string },
   out: Output,
 ): void {
-  const percent = (share: number | null) => (share === null ? '–' : (100 * share).toFixed(1));
   const row = (name: string, scores: BaselineScores) => [
     name,
     scores.n,
-    percent(scores.chance),
-    percent(scores.best_constant),
-    percent(scores.no_video),
-    percent(scores.presence),
-    percent(scores.facts),
-    percent(Math.max(...scores.single_frame)),
+    percentNumber(scores.chance),
+    percentNumber(scores.best_constant),
+    percentNumber(scores.no_video),
+    percentNumber(scores.presence),
+    percentNumber(scores.facts),
+    percentNumber(Math.max(...scores.single_frame)),
   ];
   out.print(out.bold(`${split}: ${num_videos} videos, ${num_questions} questions`));
   out.print('  strict accuracy (%) of answers that take no understanding:');

@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
-import { DataError, recordOf, tally, VideoError } from '../base/index.ts';
+import { DataError, mean, recordOf, tally, VideoError } from '../base/index.ts';
 import { decodeFrames, listFrames, probeVideo, readImage, type VideoInfo } from '../video/index.ts';
 import { countIssues, type DataIssue } from './issues.ts';
 import type { DataItem } from './item.ts';
@@ -287,8 +287,4 @@ function coverage(items: readonly DataItem[], bad: ReadonlySet<string>): Record<
 function bestConstant(items: readonly DataItem[]): { answer: string; percent: number } | null {
   const [best] = Object.entries(tally(items.map((item) => item.answer.join(','))));
   return best === undefined ? null : { answer: best[0], percent: (100 * best[1]) / items.length };
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,6 +1,6 @@
 /** What the demo says in the terminal: the start's answers, the words that weigh most, the table of before and after. */
 
-import { type Output, tableLines } from '../base/index.ts';
+import { type Output, percent, tableLines } from '../base/index.ts';
 import type { Tokenizer } from '../io/index.ts';
 import { pText, splitAnswer, wordsOf } from '../report/index.ts';
 import type { Accuracy, BeforeAfter, Change, EvaluationRow } from '../stats/index.ts';
@@ -81,7 +81,6 @@ export function printResult({ label, all, groups }: BeforeAfter, out: Output): v
 
 /** One sentence: how much changed, and whether that could be chance. */
 export function verdict({ label, all }: BeforeAfter): string {
-  const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
   const { before, after, test } = all;
   const sure =
     test.p_exact < 0.01

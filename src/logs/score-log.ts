@@ -9,7 +9,7 @@
  */
 
 import { type AnswerParser, accuracyScore, formatAuthorsEval, parseAnswer } from '../answers/index.ts';
-import { tally } from '../base/index.ts';
+import { mean, tally } from '../base/index.ts';
 import { type AccuracyTable, accuracyTable, type ScoredRow } from '../stats/index.ts';
 import { type LogLayout, readLogFile } from './log-file.ts';
 import { type LogRow, type RowProblem, readLogRow } from './log-row.ts';
@@ -169,7 +169,7 @@ export function scoreLog(file: string, options: ScoreLogOptions = {}): LogScore 
         : {
             rows: logged.length,
             strict: logged.filter((score) => score === 1).length / logged.length,
-            soft: logged.reduce((sum, score) => sum + score, 0) / logged.length,
+            soft: mean(logged),
           },
     scores: accuracyTable(scored),
     changes,

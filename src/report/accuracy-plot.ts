@@ -3,6 +3,7 @@
  * ring; a second run in a second colour. Written as SVG text, because a dot plot is a hundred lines, and every
  * chart library for Node brings a browser's document or a canvas with it.
  */
+import { percent } from '../base/index.ts';
 import type { Accuracy, AccuracyTable } from '../stats/index.ts';
 import { escapeXml } from './xml.ts';
 
@@ -166,8 +167,4 @@ function text(left: number, y: number, content: string, attributes = ''): string
 function shorten(label: string, length = 34): string {
   const characters = [...label];
   return characters.length <= length ? label : `${characters.slice(0, length - 1).join('')}…`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -2,6 +2,7 @@
  * Curves over training steps as SVG text: every value as a thin line, its running mean as a thick one, a band where there is
  * a spread. No chart library for Node draws without a browser's document or a canvas, and this is a hundred lines.
  */
+import { mean } from '../base/index.ts';
 import { escapeXml } from './xml.ts';
 
 export interface Curve {
@@ -92,7 +93,7 @@ export function runningMean(values: readonly number[]): number[] {
   const half = Math.floor((values.length * WINDOW) / 2);
   return values.map((_, at) => {
     const near = values.slice(Math.max(0, at - half), at + half + 1).filter(Number.isFinite);
-    return near.length === 0 ? Number.NaN : near.reduce((sum, value) => sum + value, 0) / near.length;
+    return mean(near);
   });
 }
 

@@ -3,7 +3,7 @@
  * look, and how the run compares with others. Numbers only; `report.ts` writes them down.
  */
 import { type AnswerStatistics, answerStatistics } from '../answers/index.ts';
-import type { JsonObject } from '../base/index.ts';
+import { type JsonObject, mean } from '../base/index.ts';
 import type { Evaluation } from '../eval/index.ts';
 import type { LogScore } from '../logs/index.ts';
 import {
@@ -62,8 +62,7 @@ export function evaluationReport(
   },
 ): ReportContent {
   const { questions, left_out, settings, others = [] } = context;
-  const mean = (value: (row: Evaluation['rows'][number]) => number): number =>
-    rows.reduce((sum, row) => sum + value(row), 0) / rows.length;
+  const meanOf = (value: (row: Evaluation['rows'][number]) => number): number => mean(rows.map(value));
   const isAnswered = rows.length > 0;
   return {
     name,
@@ -81,9 +80,9 @@ export function evaluationReport(
     answers: isAnswered
       ? {
           ...statisticsOf(rows),
-          mean_length: mean(({ length }) => length),
-          truncated: mean(({ truncated }) => Number(truncated)),
-          format: mean(({ format }) => format),
+          mean_length: meanOf(({ length }) => length),
+          truncated: meanOf(({ truncated }) => Number(truncated)),
+          format: meanOf(({ format }) => format),
         }
       : null,
     comparisons: others.flatMap((other) => compareGroups({ name, rows }, other)),

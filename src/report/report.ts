@@ -3,13 +3,12 @@
  * The figures are made in `report-content.ts`; this file only writes them down, so that the three can't differ.
  */
 import { join } from 'node:path';
-import { writeFileAtomic } from '../base/index.ts';
+import { percent, percentRange, writeFileAtomic } from '../base/index.ts';
 import {
   type Accuracy,
   type AccuracyTable,
   accuracyTable,
   type Comparison,
-  type Interval,
   type NamedRows,
 } from '../stats/index.ts';
 import { accuracyPlot } from './accuracy-plot.ts';
@@ -58,7 +57,7 @@ function coverageMarkdown({
   left_out,
   share,
 }: ReportContent['coverage']): string {
-  const parts = [`${answered} of ${questions} questions answered (${percent(share)})`];
+  const parts = [`${answered} of ${questions} questions answered (${percent(share, 2)})`];
   if (missing > 0) parts.push(`${missing} missing, counted neither right nor wrong`);
   if (waiting > 0) parts.push(`${waiting} still to be answered`);
   for (const [code, count] of Object.entries(left_out))
@@ -76,11 +75,11 @@ function table(rows: readonly (readonly [string, Accuracy])[]): string {
     const cells = [
       escapeMarkdown(name),
       row.n,
-      percent(row.strict),
-      between(row.strict_interval),
-      percent(row.soft),
-      between(row.soft_interval),
-      percent(row.parse_failure),
+      percent(row.strict, 2),
+      percentRange(row.strict_interval),
+      percent(row.soft, 2),
+      percentRange(row.soft_interval),
+      percent(row.parse_failure, 2),
     ];
     return `| ${cells.join(' | ')} |`;
   });
@@ -109,7 +108,7 @@ function answersMarkdown(answers: AnswerFigures): string {
   const rows = Object.entries(ANSWER_WORDS).flatMap(([key, [words, unit]]) => {
     const value = answers[key as keyof AnswerFigures];
     if (value === undefined) return [];
-    const shown = unit === 'share' ? percent(value) : Number.isNaN(value) ? '–' : value.toFixed(2);
+    const shown = unit === 'share' ? percent(value, 2) : Number.isNaN(value) ? '–' : value.toFixed(2);
     return [`| ${words} | ${shown} |`];
   });
   return ['| | |', '|---|---:|', ...rows].join('\n');
@@ -121,8 +120,8 @@ function comparisonMarkdown(comparisons: readonly Comparison[]): string {
       escapeMarkdown(one.first),
       escapeMarkdown(one.second),
       one.n,
-      one.strict_first === null ? '–' : percent(one.strict_first),
-      one.strict_second === null ? '–' : percent(one.strict_second),
+      one.strict_first === null ? '–' : percent(one.strict_first, 2),
+      one.strict_second === null ? '–' : percent(one.strict_second, 2),
       one.only_first,
       one.only_second,
       one.p_exact.toPrecision(3),
@@ -155,14 +154,6 @@ function missingMarkdown(missing: ReportContent['missing']): string {
   const more =
     missing.length > NUM_SHOWN ? [`| … | and ${missing.length - NUM_SHOWN} more, in report.json |`] : [];
   return ['| item | reason |', '|---|---|', ...rows, ...more].join('\n');
-}
-
-function percent(share: number): string {
-  return Number.isNaN(share) ? '–' : `${(100 * share).toFixed(2)} %`;
-}
-
-function between({ low, high }: Interval): string {
-  return `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}`;
 }
 
 /** Text inside of a Markdown table: no cell border, no line end, no markup. */

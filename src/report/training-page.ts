@@ -2,6 +2,7 @@
  * A training run as one HTML page without a network: what changed on the held-out questions, the curves, sample clips with
  * the answers before and after, the weight of every token in a few groups, the settings, and what to try next.
  */
+import { percent } from '../base/index.ts';
 import type { Accuracy, BeforeAfter, Change } from '../stats/index.ts';
 import { type Curve, type LineChartOptions, lineChart } from './line-chart.ts';
 import { OUTCOMES, type SampleAnswer, type SampleAnswers, splitAnswer } from './sample-answers.ts';
@@ -71,7 +72,6 @@ function paragraphs(texts: readonly string[], style?: string): string {
 }
 
 const lines = (text: string) => text.split('\n').map(escapeXml).join('<br/>');
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 function resultTable({ label, all, groups }: BeforeAfter): string {
   const row = (change: Change, kind: 'strict' | 'soft', name: string, style = '') => {

@@ -2,7 +2,7 @@
  * What a page about a training run shows of its folder: the curves' numbers, a few groups of completions from its beginning,
  * middle and end, and which words weighed most.
  */
-import type { JsonObject } from '../base/index.ts';
+import { type JsonObject, variance } from '../base/index.ts';
 import { type MetricsRow, RunDirectory, type TokenRecord } from '../run/index.ts';
 import type { HeatRow } from './token-heat-map.ts';
 
@@ -60,7 +60,9 @@ function mostDivided(run: RunDirectory, step: number): ShownGroup[] {
   const tokens = new Map(run.readTokens(step).rows.map((row) => [`${row.group}/${row.row}`, row]));
   const groups = new Map<number, CompletionRecord[]>();
   for (const record of records) groups.set(record.group, [...(groups.get(record.group) ?? []), record]);
-  const [best] = [...groups.values()].sort((a, b) => spread(b) - spread(a));
+  const [best] = [...groups.values()].sort(
+    (a, b) => variance(b.map(({ reward }) => reward)) - variance(a.map(({ reward }) => reward)),
+  );
   const first = best?.[0];
   if (best === undefined || first === undefined) return [];
   const rows = [...best]
@@ -72,11 +74,6 @@ function mostDivided(run: RunDirectory, step: number): ShownGroup[] {
       tokens: tokens.get(`${group}/${row}`)!,
     }));
   return [{ step, problem: first.problem, solution: first.solution, rows }];
-}
-
-function spread(records: readonly CompletionRecord[]): number {
-  const mean = records.reduce((sum, { reward }) => sum + reward, 0) / records.length;
-  return records.reduce((sum, { reward }) => sum + (reward - mean) ** 2, 0) / records.length;
 }
 
 /** Heaviest words first. */

@@ -8,7 +8,7 @@
  * at most some hundreds of rewards.
  */
 
-import { TwgrpoError } from '../base/index.ts';
+import { mean, TwgrpoError, variance } from '../base/index.ts';
 
 /** What the centred rewards are divided by: the group's std, the whole batch's std, or nothing (Dr. GRPO). */
 export type ScaleRewards = 'group' | 'batch' | 'none';
@@ -104,12 +104,7 @@ export function rewardStatistics(rewards: readonly number[]): {
   return { mean: mean(scored), std: unbiasedStd(scored) };
 }
 
-function mean(values: readonly number[]): number {
-  return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
 function unbiasedStd(values: readonly number[]): number {
   if (values.length < 2) return 0;
-  const centre = mean(values);
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));
+  return Math.sqrt(variance(values, 1));
 }

@@ -6,7 +6,7 @@
  * Source: tulerfeng/Video-R1 `src/r1-v/src/open_r1/trainer/grpo_trainer.py:611-624`.
  */
 
-import { TwgrpoError } from '../base/index.ts';
+import { mean, TwgrpoError } from '../base/index.ts';
 
 export interface TemporalContrastOptions {
   /** Added to each rewarded answer; default 0.3. */
@@ -38,7 +38,6 @@ export function temporalContrast(
       `temporal contrast needs both groups, got ${ordered.length} ordered and ${shuffled.length} shuffled`,
     );
   }
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const is_temporal = mean(ordered) >= ratio * mean(shuffled);
   return { bonuses: ordered.map((value) => (is_temporal && value > threshold ? bonus : 0)), is_temporal };
 }

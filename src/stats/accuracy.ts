@@ -5,7 +5,7 @@
  * Strict is the share of items whose chosen set equals the true set; its interval is Wilson's. Soft is the mean of |S|/|G|
  * over subsets S of the truth G; where it takes other values than 0 and 1 its interval is a seeded bootstrap.
  */
-import { recordOf } from '../base/index.ts';
+import { mean, recordOf } from '../base/index.ts';
 import { bootstrapMean, type Interval, wilsonInterval } from './statistics.ts';
 
 /** One item's answer, scored. */
@@ -60,7 +60,7 @@ export function accuracy(rows: readonly Pick<ScoredRow, 'score' | 'failed'>[]): 
     correct,
     strict: correct / n,
     strict_interval: strictInterval,
-    soft: scores.reduce((sum, score) => sum + score, 0) / n,
+    soft: mean(scores),
     soft_interval: isBinary ? strictInterval : bootstrapMean(scores, { seed: BOOTSTRAP_SEED }),
     parse_failure: rows.filter(({ failed }) => failed).length / n,
   };

@@ -1,4 +1,5 @@
 /** One set of questions answered before and after training: accuracies side by side, all together and group by group. */
+import { mean } from '../base/index.ts';
 import { type Accuracy, accuracy } from './accuracy.ts';
 import { compareRuns } from './compare.ts';
 import type { EvaluationRow } from './evaluation-rows.ts';
@@ -51,7 +52,7 @@ function change(name: string, before: readonly Row[], after: readonly Row[]): Ch
   );
   if (n !== before.length || n !== after.length)
     throw new Error(`internal: ${name}: ${before.length} and ${after.length} rows have ${n} in common`);
-  const meanLength = (rows: readonly Row[]) => rows.reduce((sum, { length }) => sum + length, 0) / n;
+  const meanLength = (rows: readonly Row[]): number => mean(rows.map(({ length }) => length));
   return {
     name,
     before: accuracy(before),

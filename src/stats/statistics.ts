@@ -6,7 +6,7 @@
  * Sources: E. B. Wilson (1927), "Probable inference"; Q. McNemar (1947); Fagerland, Lydersen and Laake (2013) for the mid-p
  * variant; B. Efron (1979) for the bootstrap.
  */
-import { ConfigError, Random } from '../base/index.ts';
+import { ConfigError, mean, Random, variance } from '../base/index.ts';
 
 /** Both ends in the unit of the estimate. */
 export interface Interval {
@@ -158,11 +158,10 @@ function studentQuantile(freedom: number): number {
 export function studentMean(values: readonly number[]): Interval & { readonly mean: number } {
   const n = values.length;
   if (n === 0) throw new ConfigError('a mean needs at least one value, got none');
-  const mean = values.reduce((sum, value) => sum + value, 0) / n;
-  if (n === 1) return { mean, low: mean, high: mean };
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  const half = studentQuantile(n - 1) * Math.sqrt(variance / n);
-  return { mean, low: mean - half, high: mean + half };
+  const centre = mean(values);
+  if (n === 1) return { mean: centre, low: centre, high: centre };
+  const half = studentQuantile(n - 1) * Math.sqrt(variance(values, 1) / n);
+  return { mean: centre, low: centre - half, high: centre + half };
 }
 
 /** Above this number of pairs signs are drawn instead of all being tried. */

@@ -2,6 +2,7 @@
  * How far one frame gets a perfect eye: a logistic regression per kind of question, from what can be measured in the frame to the
  * truth of an option, learned on one half of the questions and asked on the other. A lower bound of what one frame tells.
  */
+import { mean, variance } from '../../base/index.ts';
 import type { Guesses } from './shortcuts.ts';
 
 /** Strength of the pull towards 0 of a weight, in squared standard deviations. */
@@ -73,8 +74,7 @@ function learn(questions: readonly Guesses[], frame: number): Predict {
 }
 
 function moments(values: readonly number[]): [mean: number, sd: number] {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return [mean, Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length)];
+  return [mean(values), Math.sqrt(variance(values))];
 }
 
 const dot = (a: readonly number[], b: readonly number[]): number =>
