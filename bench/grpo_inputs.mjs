@@ -20,7 +20,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSyn
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { saveSafetensors } from '../build/js/io/index.js';
-import { createTinyCheckpoint, Processor } from '../build/js/models/index.js';
+import { createTinyCheckpoint, loadProcessor } from '../build/js/models/index.js';
 import { loadVideo } from '../build/js/prompt/index.js';
 import { scope } from '../build/js/tensor/index.js';
 import { videoPreset } from '../build/js/video/index.js';
@@ -84,7 +84,7 @@ async function writeInputs(file, model, clip, extraText, video) {
   const decodeStarted = performance.now();
   const loaded = await loadVideo(clip, { ...videoPreset('authors'), ...video });
   const processStarted = performance.now();
-  const processor = Processor.fromPretrained(model);
+  const processor = loadProcessor(model);
   const text = QUESTION + ' think'.repeat(extraText);
   const facts = scope(() => {
     const prompt = processor.prepareFrames({ videos: [loaded], text });

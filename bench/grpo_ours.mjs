@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { openSafetensors } from '../build/js/io/index.js';
-import { Qwen2_5VL } from '../build/js/models/index.js';
-import { generateGroup, visionTokenIds } from '../build/js/rollout/index.js';
+import { loadModel, visionTokenIds } from '../build/js/models/index.js';
+import { generateGroup } from '../build/js/rollout/index.js';
 import {
   dispose,
   engineInfo,
@@ -14,7 +14,6 @@ import {
   getNumThreads,
   keep,
   liveTensors,
-  noGrad,
   scope,
   setNumThreads,
 } from '../build/js/tensor/index.js';
@@ -69,7 +68,7 @@ class Ours {
         },
       },
     ]).config;
-    this.#model = Qwen2_5VL.fromPretrained(model);
+    this.#model = loadModel(model);
     this.#model.freeze({ vision: true, merger: true });
     this.#trainable = new Map([...this.#model.parameters()].filter(([, weight]) => weight.requires_grad));
     this.#optimizer = new AdamW(this.#trainable, this.#config);
@@ -119,7 +118,7 @@ class Ours {
     const phases = this.#phases;
     const started = performance.now();
     phases.enter('encode');
-    const prompt = keep(scope(() => noGrad(() => this.#model.encodePrompt(this.#inputs))));
+    const prompt = this.#model.encode(this.#inputs);
     try {
       phases.enter('generate');
       const ids = completions ?? (await this.#generate(prompt, num_generations, completion_length));
@@ -158,7 +157,7 @@ class Ours {
         completions: ids,
       };
     } finally {
-      dispose(prompt.vision);
+      prompt.dispose();
     }
   }
 

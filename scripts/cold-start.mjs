@@ -49,7 +49,7 @@ if (bootstrap.status !== 0) process.exit(bootstrap.status ?? 1);
 const load = (room) => import(new URL(`../build/js/${room}/index.js`, import.meta.url).href);
 const { drawEpisode, drawFloor, LESSON, renderFrame, traceOf } = await load('world');
 const { labelled, solutionText } = await load('data');
-const { createTinyCheckpoint, Qwen2_5VL } = await load('models');
+const { createTinyCheckpoint, loadModel } = await load('models');
 const { frameDecoder } = await load('prompt');
 const { resolveSftConfig, runSft } = await load('train');
 const { createLogger } = await load('base');
@@ -162,7 +162,7 @@ await runSft({
 });
 
 const checkpoint = join(runFolder, newestCheckpoint());
-const model = Qwen2_5VL.fromPretrained(checkpoint, { dtype: 'bfloat16' });
+const model = loadModel(checkpoint, { dtype: 'bfloat16' });
 const numWeights = [...model.parameters().values()].reduce((sum, weight) => sum + weight.numel(), 0);
 model.save(output, { replace: true });
 model.dispose();

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { Processor } from '../src/models/index.ts';
+import { loadProcessor } from '../src/models/index.ts';
 import { loadImage, loadVideo, type ResizeKernel } from '../src/prompt/index.ts';
 import { dispose, liveTensors, scope } from '../src/tensor/index.ts';
 import { videoPreset } from '../src/video/index.ts';
@@ -57,7 +57,7 @@ describe.skipIf(folder === undefined)('a real clip through the processor', () =>
   };
 
   it("becomes the authors' 10 frames of 476 x 308: 5 slices of 187 tokens", async () => {
-    const processor = Processor.fromPretrained(FOLDER);
+    const processor = loadProcessor(FOLDER);
     const before = liveTensors();
     const prompt = await processor.prepare({ text: 'What happens?', videos: [CLIP] }, loader);
     expect(prompt.video_grid_thw).toEqual([[5, 22, 34]]);
@@ -74,7 +74,7 @@ describe.skipIf(folder === undefined)('a real clip through the processor', () =>
   });
 
   it('is refused when the budget is smaller, naming the knobs', async () => {
-    const processor = Processor.fromPretrained(FOLDER);
+    const processor = loadProcessor(FOLDER);
     const request = { text: 'What happens?', videos: [CLIP] };
     await expect(processor.prepare(request, loader, { max_prompt_length: 900 })).rejects.toThrow(
       /tokens long, max_prompt_length is 900 \(videos take 935\)/,

@@ -27,7 +27,7 @@ import {
   type VideoCheck,
 } from '../data/index.ts';
 import { BENCHMARK_NAMES, type BenchmarkName, benchmarkOf } from '../eval/index.ts';
-import { Processor } from '../models/index.ts';
+import { loadProcessor } from '../models/index.ts';
 import { promptCounter } from '../prompt/index.ts';
 import type { CommandDefinition } from './command.ts';
 import { collect, wholeNumber } from './numbers.ts';
@@ -160,7 +160,7 @@ function counting(given: CheckChoice, questionType: QuestionType) {
       throw new ConfigError('--max-prompt-length needs --model: tokens are counted by a tokenizer');
     return {};
   }
-  const processor = Processor.fromPretrained(model);
+  const processor = loadProcessor(model);
   return {
     max_prompt_length: maxPromptLength ?? processor.config.text_config.max_position_embeddings,
     countTokens: promptCounter(processor, {

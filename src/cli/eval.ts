@@ -21,16 +21,15 @@ import {
   samplingOf,
 } from '../eval/index.ts';
 import { scoreLog } from '../logs/index.ts';
-import { Processor, readGenerationConfig } from '../models/index.ts';
+import { openModelFolder, type VideoLanguageModel } from '../models/index.ts';
 import { promptCounter, promptLoader } from '../prompt/index.ts';
 import { evaluationReport, type ReportContent, writeReport } from '../report/index.ts';
-import { bannedTokenIds, stopTokenIds } from '../rollout/index.ts';
 import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
 import { videoSettings } from '../video/index.ts';
 import { printAccuracy, printComparison } from './accuracy-lines.ts';
 import type { CommandDefinition } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
-import { type OpenModel, withModel } from './model-options.ts';
+import { withModel } from './model-options.ts';
 import { stopSignals } from './stop-signals.ts';
 
 /** The ids asked for. @throws ConfigError naming ids that no question has */
@@ -89,8 +88,8 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
   );
   sayWhatIsRead(given, set, questions.length, out);
 
-  const processor = Processor.fromPretrained(given.model);
-  const generation = readGenerationConfig(given.model, processor.config);
+  const folder = openModelFolder(given.model);
+  const { processor, generation } = folder;
   const sampling = samplingWith(given, samplingOf(resolved.protocol, generation));
   const videoPreset = resolved.video.video;
   const label = resolved.changed.length === 0 ? name : `${name} with own ${resolved.changed.join(', ')}`;
@@ -134,12 +133,12 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
   }
 
   let code: number = EXIT_CODES.done;
-  await withModel({ ...given, videoPreset }, out, async (open) => {
+  await withModel(folder, { ...given, videoPreset }, out, async (model) => {
     const stop = stopSignals(out, 'batch');
     // What "default" means depends on the device, and may change a score.
-    const made = { ...settings, compute_dtype: open.model.compute_dtype };
+    const made = { ...settings, compute_dtype: model.compute_dtype };
     try {
-      const evaluation = await answerAll(open, made, stop.signal);
+      const evaluation = await answerAll(model, made, stop.signal);
       const title = `${nameOf(given.model)} on ${given.benchmark ?? given.data.join(', ')}, protocol ${label}`;
       const report = evaluationReport(title, evaluation, {
         questions: questions.length,
@@ -164,11 +163,7 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
   });
   return code;
 
-  async function answerAll(
-    { model, processor, generation }: OpenModel,
-    made: JsonObject,
-    signal: AbortSignal,
-  ) {
+  async function answerAll(model: VideoLanguageModel, made: JsonObject, signal: AbortSignal) {
     let progress: ReturnType<typeof createProgress> | undefined;
     try {
       return await evaluate({
@@ -184,8 +179,8 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
         sampling,
         seed: given.seed,
         answer_parser: resolved.answer_parser,
-        stop_token_ids: stopTokenIds(generation, model.config),
-        banned_token_ids: bannedTokenIds(processor, generation),
+        stop_token_ids: folder.stop_token_ids,
+        banned_token_ids: folder.banned_token_ids,
         logger: createLogger({ quiet: out.isQuiet, fd: 2, color: out.hasColor }),
         onProgress: (done, shown) => {
           if (progress !== undefined) return progress.update(done, { strict: percent(shown.strict, 2) });

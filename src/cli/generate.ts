@@ -1,21 +1,19 @@
 /** `twgrpo generate`: asks a model about videos and images, and writes its answer as it comes. */
 
 import type { Output } from '../base/index.ts';
-import type { EncodedPrompt, GenerationConfig } from '../models/index.ts';
 import {
-  bannedTokenIds,
-  type Completion,
-  checkSampling,
-  generateGroup,
-  type SamplingOptions,
-  stopTokenIds,
-} from '../rollout/index.ts';
-import { dispose, Generator, keep, noGrad, scope } from '../tensor/index.ts';
+  type EncodedPrompt,
+  type GenerationConfig,
+  type ModelFolder,
+  openModelFolder,
+  type VideoLanguageModel,
+} from '../models/index.ts';
+import { type Completion, checkSampling, generateGroup, type SamplingOptions } from '../rollout/index.ts';
+import { dispose, Generator } from '../tensor/index.ts';
 import type { CommandDefinition } from './command.ts';
 import {
   type ModelChoice,
   modelOptions,
-  type OpenModel,
   PRESETS_HELP,
   preparePrompt,
   seconds,
@@ -80,20 +78,21 @@ export const generate: CommandDefinition = {
   },
   run: async ({ options, out }) => {
     const given = options<Options>();
-    await withModel(given, out, async (open) => {
-      const { processor, model, generation } = open;
-      const sampling = samplingOf(given, generation);
-      checkSampling(sampling);
+    const folder = openModelFolder(given.model);
+    const { processor, generation } = folder;
+    const sampling = samplingOf(given, generation);
+    checkSampling(sampling);
+    await withModel(folder, given, out, async (model) => {
       const request = { text: given.prompt, system: given.system, videos: given.video, images: given.image };
       const inputs = await preparePrompt(processor, request, given, out);
       out.status(
         `prompt of ${inputs.input_ids.length} tokens; ${describe(sampling)}${sampling.greedy ? '' : `, seed ${given.seed}`}`,
       );
       const begin = performance.now();
-      const prompt = keep(scope(() => noGrad(() => model.encodePrompt(inputs))));
+      const prompt = model.encode(inputs);
       dispose([inputs.pixel_values, inputs.pixel_values_videos]);
       try {
-        const completions = await answer(open, prompt, sampling, given, out);
+        const completions = await answer(folder, model, prompt, sampling, given, out);
         const numTokens = completions.reduce((sum, { ids }) => sum + ids.length, 0);
         const numCut = completions.filter(({ finish_reason }) => finish_reason === 'length').length;
         const cut = numCut === 0 ? '' : `; ${numCut} of ${completions.length} cut at the limit`;
@@ -114,7 +113,7 @@ export const generate: CommandDefinition = {
           })),
         });
       } finally {
-        dispose(prompt.vision);
+        prompt.dispose();
       }
     });
   },
@@ -122,14 +121,14 @@ export const generate: CommandDefinition = {
 
 /** Generate and print: one answer token by token; several would mix, so they appear whole and numbered at the end. */
 async function answer(
-  { processor, model, generation }: OpenModel,
+  { processor, stop_token_ids, banned_token_ids }: ModelFolder,
+  model: VideoLanguageModel,
   prompt: EncodedPrompt,
   sampling: SamplingOptions,
   given: Options,
   out: Output,
 ): Promise<Completion[]> {
   const { tokenizer } = processor;
-  const stop_token_ids = stopTokenIds(generation, model.config);
   if (stop_token_ids.length === 0) out.warn(`${given.model} names no end token: answers run to their limit`);
   const isStreamed = given.numGenerations === 1;
   const stream = tokenizer.decodeStream({ skip_special_tokens: true });
@@ -138,7 +137,7 @@ async function answer(
     num_generations: given.numGenerations,
     max_completion_length: given.maxCompletionLength ?? given.maxNewTokens,
     stop_token_ids,
-    banned_token_ids: bannedTokenIds(processor, generation),
+    banned_token_ids,
     generator: new Generator(given.seed),
     on_token: ({ id }) => isStreamed && out.write(stream.push(id)),
   });

@@ -4,9 +4,14 @@
  */
 
 import type { Output } from '../base/index.ts';
-import type { EncodedPrompt, GenerationConfig, Qwen2_5VL } from '../models/index.ts';
+import {
+  type EncodedPrompt,
+  type GenerationConfig,
+  openModelFolder,
+  type VideoLanguageModel,
+} from '../models/index.ts';
 import { generateGroup } from '../rollout/index.ts';
-import { dispose, Generator, keep, noGrad, scope } from '../tensor/index.ts';
+import { dispose, Generator } from '../tensor/index.ts';
 import type { CommandDefinition } from './command.ts';
 import {
   type ModelChoice,
@@ -26,11 +31,9 @@ interface Options extends ModelChoice, VideoChoice {
   readonly greedy?: number;
 }
 
-const END_TOKEN = '<|im_end|>';
-
 const HELP = `
 The prompt is one user turn, the video before the text, put through the folder's chat template with its default system
-text. The completion is followed by ${END_TOKEN}, whose log-probability is the last one. --greedy adds what transformers'
+text. The completion is followed by the token that ends a turn, whose log-probability is the last one. --greedy adds what transformers'
 generate(do_sample=False, max_new_tokens=N) adds: the repetition penalty and the end tokens of generation_config.json
 hold, an end token is kept and ends it, nothing is banned.
 
@@ -52,9 +55,11 @@ export const logprobs: CommandDefinition = {
   },
   run: async ({ options, out }) => {
     const given = options<Options>();
-    await withModel(given, out, async ({ processor, model, generation }) => {
-      const { tokenizer } = processor;
-      const ids = [...tokenizer.encode(given.completion), tokenizer.tokenId(END_TOKEN)];
+    const folder = openModelFolder(given.model);
+    const { processor, generation } = folder;
+    const { tokenizer } = processor;
+    await withModel(folder, given, out, async (model) => {
+      const ids = [...tokenizer.encode(given.completion), processor.endOfTurn.id];
       const inputs = await preparePrompt(
         processor,
         { text: given.prompt, videos: [given.video] },
@@ -63,7 +68,7 @@ export const logprobs: CommandDefinition = {
       );
       out.status(`prompt of ${inputs.input_ids.length} tokens, completion of ${ids.length}`);
       const begin = performance.now();
-      const prompt = keep(scope(() => noGrad(() => model.encodePrompt(inputs))));
+      const prompt = model.encode(inputs);
       dispose(inputs.pixel_values_videos);
       try {
         const [logps = []] = model.completionLogps(prompt, [ids]);
@@ -83,7 +88,7 @@ export const logprobs: CommandDefinition = {
           ...(greedy_ids ? { greedy_ids } : {}),
         });
       } finally {
-        dispose(prompt.vision);
+        prompt.dispose();
       }
     });
   },
@@ -91,7 +96,7 @@ export const logprobs: CommandDefinition = {
 
 /** What transformers' `generate(do_sample=False, max_new_tokens=count)` gives. */
 async function greedyIds(
-  model: Qwen2_5VL,
+  model: VideoLanguageModel,
   prompt: EncodedPrompt,
   { eos_token_ids, repetition_penalty }: GenerationConfig,
   count: number,

@@ -5,14 +5,13 @@
 import { type Command, Option } from 'commander';
 import { ConfigError, type Output } from '../base/index.ts';
 import {
-  type GenerationConfig,
   loadLora,
+  type ModelFolder,
   type PreparedPrompt,
-  Processor,
+  type Processor,
   type PromptRequest,
-  Qwen2_5VL,
-  readGenerationConfig,
   type TextAfterVision,
+  type VideoLanguageModel,
 } from '../models/index.ts';
 import { IMAGE_PIXELS, loadImage, loadVideo, type ResizeKernel } from '../prompt/index.ts';
 import { engineInfo, setNumThreads } from '../tensor/index.ts';
@@ -111,29 +110,22 @@ Video presets (each number can be changed by its own option):
                   go on after the largest position (transformers 4): what the authors' training saw
   authors_eval    as authors, but always 16 frames, those of short videos repeated: their evaluation`;
 
-export interface OpenModel {
-  readonly processor: Processor;
-  readonly model: Qwen2_5VL;
-  readonly generation: GenerationConfig;
-}
-
 /**
- * Load folder and adapter, the small files first, so that most mistakes cost nothing; free them when `body` is done.
+ * Load a folder's model and the adapter; free them when `body` is done.
  * @throws CheckpointError, ConfigError (device), and what `body` throws
  */
 export async function withModel(
+  folder: ModelFolder,
   choice: ModelChoice & Pick<VideoChoice, 'videoPreset'>,
   out: Output,
-  body: (open: OpenModel) => Promise<void>,
+  body: (model: VideoLanguageModel) => Promise<void>,
 ): Promise<void> {
-  const { model: dir, dtype, device } = choice;
+  const { dtype, device } = choice;
   checkDevice(device);
   if (choice.numThreads !== undefined) setNumThreads(choice.numThreads);
   const begin = performance.now();
-  out.status(`loading ${dir}`);
-  const processor = Processor.fromPretrained(dir);
-  const generation = readGenerationConfig(dir, processor.config);
-  const model = Qwen2_5VL.fromPretrained(dir, {
+  out.status(`loading ${folder.path}`);
+  const model = folder.loadModel({
     device,
     dtype: dtype === 'auto' ? undefined : dtype,
     compute_dtype: choice.computeDtype,
@@ -142,13 +134,13 @@ export async function withModel(
   try {
     if (choice.adapter !== undefined) model.adapter = loadLora(choice.adapter, model.weights);
     out.status(`  ${describeModel(model)} (${seconds(begin)})`);
-    await body({ processor, model, generation });
+    await body(model);
   } finally {
     model.dispose();
   }
 }
 
-function describeModel(model: Qwen2_5VL): string {
+function describeModel(model: VideoLanguageModel): string {
   let numWeights = 0;
   const dtypes = new Set<string>();
   for (const weight of model.weights.values()) {

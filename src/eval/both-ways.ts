@@ -5,9 +5,8 @@
 
 import { createLogger, type Progress, VideoError } from '../base/index.ts';
 import type { Question } from '../data/index.ts';
-import { Processor, Qwen2_5VL, readGenerationConfig } from '../models/index.ts';
+import { openModelFolder } from '../models/index.ts';
 import { promptLoader, type VideoLoader } from '../prompt/index.ts';
-import { bannedTokenIds, stopTokenIds } from '../rollout/index.ts';
 import type { EvaluationRow } from '../stats/index.ts';
 import type { VideoKeys } from '../video/index.ts';
 import { evaluate } from './evaluate.ts';
@@ -43,9 +42,9 @@ const BATCH_SIZE = 32;
  */
 export async function answerBothWays(options: BothWaysOptions): Promise<BothWays | undefined> {
   const { model: path, questions, keys, folderOf, seed, signal, max_completion_length } = options;
-  const processor = Processor.fromPretrained(path);
-  const model = Qwen2_5VL.fromPretrained(path, { dtype: 'float32', text_after_vision: 'spatial' });
-  const generation = readGenerationConfig(path, model.config);
+  const folder = openModelFolder(path);
+  const { processor } = folder;
+  const model = folder.loadModel({ dtype: 'float32', text_after_vision: 'spatial' });
   const max_prompt_length = model.config.text_config.max_position_embeddings;
   const load = promptLoader(
     processor,
@@ -61,8 +60,8 @@ export async function answerBothWays(options: BothWaysOptions): Promise<BothWays
         settings: { model: path, way, seed, max_completion_length },
         sampling: way === 'greedy' ? { greedy: true } : { temperature: 1 },
         answer_parser: 'tolerant',
-        stop_token_ids: stopTokenIds(generation, model.config),
-        banned_token_ids: bannedTokenIds(processor, generation),
+        stop_token_ids: folder.stop_token_ids,
+        banned_token_ids: folder.banned_token_ids,
         batch_size: BATCH_SIZE,
         logger: createLogger({ quiet: true, fd: 2 }),
         onProgress: (done, { strict }) => progress?.update(done, { right: `${(100 * strict).toFixed(1)} %` }),

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLogger, VideoError } from '../base/index.ts';
 import { itemSchema, type Question, toQuestion } from '../data/index.ts';
-import { Processor } from '../models/index.ts';
+import { loadProcessor, type Processor } from '../models/index.ts';
 import type { ReadyPrompt } from '../prompt/index.ts';
 import { evaluationReport } from '../report/index.ts';
 import type { Completion } from '../rollout/index.ts';
@@ -18,7 +18,7 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 
 let processor: Processor;
 beforeAll(() => {
-  processor = Processor.fromPretrained(CHECKPOINT);
+  processor = loadProcessor(CHECKPOINT);
 });
 
 const questions = Array.from({ length: 11 }, (_, i) =>

@@ -12,11 +12,11 @@ import {
 } from '../answers/index.ts';
 import { appendJsonLines, type JsonObject, type Logger, VideoError } from '../base/index.ts';
 import type { Question } from '../data/index.ts';
-import type { EncodedPrompt, Processor, Qwen2_5VL } from '../models/index.ts';
+import type { EncodedPrompt, Processor, VideoLanguageModel } from '../models/index.ts';
 import type { ReadyPrompt } from '../prompt/index.ts';
 import { type Completion, generateGroups, type SamplingOptions } from '../rollout/index.ts';
 import { checkSettings, type EvaluationRow, resumeRows, rowsPath } from '../stats/index.ts';
-import { dispose, Generator, keep, NativeError, noGrad, scope } from '../tensor/index.ts';
+import { Generator, NativeError } from '../tensor/index.ts';
 import { inBatches } from './batches.ts';
 
 /** What reading and scoring an answer needs. */
@@ -27,7 +27,7 @@ export interface AnswerReading {
 
 /** What answering needs. */
 export interface AnswerOptions {
-  readonly model: Qwen2_5VL;
+  readonly model: VideoLanguageModel;
   readonly max_completion_length: number;
   readonly sampling: SamplingOptions;
   /** Used where sampling is not greedy. @default 0 */
@@ -122,8 +122,7 @@ async function answerWithModel(ready: readonly ReadyPrompt[], options: AnswerOpt
   const { model, seed = 0 } = options;
   const encoded: EncodedPrompt[] = [];
   try {
-    for (const { inputs } of ready)
-      encoded.push(keep(scope('encode', () => noGrad(() => model.encodePrompt(inputs)))));
+    for (const { inputs } of ready) encoded.push(model.encode(inputs));
     const groups = await generateGroups(model, encoded, {
       ...options.sampling,
       num_generations: 1,
@@ -135,7 +134,7 @@ async function answerWithModel(ready: readonly ReadyPrompt[], options: AnswerOpt
     });
     return groups.map(([completion]) => completion!);
   } finally {
-    for (const { vision } of encoded) dispose(vision);
+    for (const prompt of encoded) prompt.dispose();
   }
 }
 

@@ -10,26 +10,39 @@ export {
   targetModules,
 } from './lora.ts';
 export { loadLora, saveLora, writeLoraFiles } from './lora-files.ts';
-export type { CompletionHidden, EncodedPrompt } from './qwen2-5-vl/completion.ts';
+export type {
+  CompletionHidden,
+  EncodedPrompt,
+  FrozenParts,
+  PromptInputs,
+  VideoLanguageModel,
+} from './model.ts';
+export {
+  type LoadModelOptions,
+  loadModel,
+  loadProcessor,
+  type ModelFolder,
+  openModelFolder,
+} from './model-folder.ts';
+export type {
+  MediaLoader,
+  PreparedPrompt,
+  PrepareOptions,
+  Processor,
+  PromptRequest,
+  PromptText,
+  VisionFrames,
+} from './processor.ts';
 export {
   type GenerationConfig,
   type ModelConfig,
   readGenerationConfig,
   readModelConfig,
 } from './qwen2-5-vl/config.ts';
-export { type DecodeCaches, type ModelOptions, type PromptInputs, Qwen2_5VL } from './qwen2-5-vl/model.ts';
+export type { DecodeCaches, ModelOptions } from './qwen2-5-vl/model.ts';
 export type { PackedDecoder, SuffixCache } from './qwen2-5-vl/packed-decoder.ts';
 export type { Grid, MropePositions, TextAfterVision, VisionGrids } from './qwen2-5-vl/positions.ts';
 export type { Prefill } from './qwen2-5-vl/prefill.ts';
-export {
-  type MediaLoader,
-  type PreparedPrompt,
-  type PrepareOptions,
-  Processor,
-  type PromptRequest,
-  type PromptText,
-  type VisionFrames,
-} from './qwen2-5-vl/processor.ts';
 export type { Attend } from './qwen2-5-vl/text.ts';
 export { createTinyCheckpoint, type TinyCheckpointOptions } from './qwen2-5-vl/tiny-checkpoint.ts';
 export { trainTinyTokenizer } from './qwen2-5-vl/tiny-tokenizer.ts';
@@ -41,3 +54,4 @@ export {
   writeModelFiles,
 } from './qwen2-5-vl/weights.ts';
 export { sharedPrefixDecode } from './shared-prefix-attention.ts';
+export { bannedTokenIds, stopTokenIds, visionTokenIds } from './token-ids.ts';

@@ -16,7 +16,7 @@ import type { ConfigError } from '../base/index.ts';
 import { dispose, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import { createLora, LORA_DEFAULTS, type LoraAdapter, mergeLora } from './lora.ts';
 import { loadLora, saveLora } from './lora-files.ts';
-import type { Qwen2_5VL } from './qwen2-5-vl/model.ts';
+import type { VideoLanguageModel } from './model.ts';
 
 interface LoraGolden extends PromptGolden {
   readonly logits_last: Packed;
@@ -29,7 +29,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'lora-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 /** Logits at the last four prompt tokens: the prompt cut short, its own tokens as completion. */
-function lastLogits(model: Qwen2_5VL): number[][] {
+function lastLogits(model: VideoLanguageModel): number[][] {
   return scope(() =>
     noGrad(() => {
       const cut = golden.input_ids.length - 3;

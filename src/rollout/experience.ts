@@ -4,7 +4,7 @@
 
 import { deriveSeed, TwgrpoError } from '../base/index.ts';
 import type { Question } from '../data/index.ts';
-import type { EncodedPrompt, PromptInputs, Qwen2_5VL } from '../models/index.ts';
+import type { EncodedPrompt, PromptInputs, VideoLanguageModel } from '../models/index.ts';
 import type { ReadyPrompt } from '../prompt/index.ts';
 import {
   combineRewards,
@@ -15,7 +15,7 @@ import {
   scoreRewards,
   temporalContrast,
 } from '../rl/index.ts';
-import { dispose, Generator, keep, noGrad, scope } from '../tensor/index.ts';
+import { Generator, scope } from '../tensor/index.ts';
 import { type Completion, generateGroups } from './generate.ts';
 import type { SamplingOptions } from './sampler.ts';
 import { hasVideo, shuffleFrames } from './temporal-shuffle.ts';
@@ -101,7 +101,7 @@ export interface Rollout {
 
 /** Completions of every prompt, not scored yet. */
 export async function rollOut(
-  model: Qwen2_5VL,
+  model: VideoLanguageModel,
   entries: readonly PromptEntry[],
   options: ExperienceOptions,
 ): Promise<Rollout[]> {
@@ -112,14 +112,10 @@ export async function rollOut(
   const withVideo = entries.filter(({ ready }) => hasVideo(ready.inputs));
   const twins = withVideo.map(({ ready, stream }) => ({
     stream,
-    encoded: keep(
-      scope('shuffled prompt', () =>
-        noGrad(() => {
-          const seed = deriveSeed(config.seed, 'shuffle', options.step, stream);
-          return model.encodePrompt(shuffleFrames(ready.inputs, model.config, seed));
-        }),
-      ),
-    ),
+    encoded: scope('shuffled prompt', () => {
+      const seed = deriveSeed(config.seed, 'shuffle', options.step, stream);
+      return model.encode(shuffleFrames(ready.inputs, model.config, seed));
+    }),
   }));
   try {
     // Video-R1 takes half as many completions for the comparison.
@@ -128,12 +124,12 @@ export async function rollOut(
     const ofStream = new Map(twins.map(({ stream }, i) => [stream, shuffled[i]!]));
     return ordered.map((completions, i) => ({ completions, shuffled: ofStream.get(entries[i]!.stream) }));
   } finally {
-    for (const { encoded } of twins) dispose(encoded.vision);
+    for (const { encoded } of twins) encoded.dispose();
   }
 }
 
 async function generate(
-  model: Qwen2_5VL,
+  model: VideoLanguageModel,
   prompts: readonly Pick<PromptEntry, 'encoded' | 'stream'>[],
   { config, step, stop_token_ids, banned_token_ids }: ExperienceOptions,
   name: string,

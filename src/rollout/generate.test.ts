@@ -7,17 +7,22 @@ import {
   promptInputs,
   readPrompts,
 } from '../../tests/support/model-goldens.ts';
-import { type EncodedPrompt, Processor, type Qwen2_5VL, readGenerationConfig } from '../models/index.ts';
-import { dispose, Generator, keep, liveTensors, noGrad, scope } from '../tensor/index.ts';
+import {
+  bannedTokenIds,
+  type EncodedPrompt,
+  openModelFolder,
+  type VideoLanguageModel,
+  visionTokenIds,
+} from '../models/index.ts';
+import { Generator, liveTensors } from '../tensor/index.ts';
 import { type GeneratedToken, generateGroup, generateGroups } from './generate.ts';
-import { bannedTokenIds, stopTokenIds, visionTokenIds } from './token-ids.ts';
 
 const STOP = 480;
 
-function encode(model: Qwen2_5VL, title: string, name = 'qwen2-5-vl'): EncodedPrompt {
+function encode(model: VideoLanguageModel, title: string, name = 'qwen2-5-vl'): EncodedPrompt {
   const golden = readPrompts(name)[title]!;
-  const prompt = keep(scope(() => noGrad(() => model.encodePrompt(promptInputs(golden, model.config)))));
-  freeAfterwards(() => dispose(prompt));
+  const prompt = model.encode(promptInputs(golden, model.config));
+  freeAfterwards(() => prompt.dispose());
   return prompt;
 }
 
@@ -161,18 +166,17 @@ describe('groups', () => {
   });
 
   it('bans what text cannot hold, and never a stop token', () => {
-    const processor = Processor.fromPretrained(checkpointDir('qwen2-5-vl'));
-    const generation = readGenerationConfig(checkpointDir('qwen2-5-vl'), processor.config);
-    const stops = stopTokenIds(generation, processor.config);
-    const banned = bannedTokenIds(processor, generation);
-    const { tokenizer } = processor;
+    const folder = openModelFolder(checkpointDir('qwen2-5-vl'));
+    const { stop_token_ids: stops, banned_token_ids: banned, generation } = folder;
+    const { tokenizer } = folder.processor;
     expect(stops).toEqual([tokenizer.tokenId('<|im_end|>'), tokenizer.tokenId('<|endoftext|>')]);
     for (const name of ['<|vision_pad|>', '<|video_pad|>', '<|image_pad|>', '<|vision_start|>'])
       expect(banned).toContain(tokenizer.tokenId(name));
     // Rows of the embedding that no token has.
     for (let id = tokenizer.size; id < 512; id++) expect(banned).toContain(id);
     expect(banned.filter((id) => id < tokenizer.size).length).toBe(5);
-    expect(bannedTokenIds(processor, { ...generation, eos_token_ids: [], pad_token_id: 3 })).toContain(3);
+    const other = { ...generation, eos_token_ids: [], pad_token_id: 3 };
+    expect(bannedTokenIds(folder.processor, other)).toContain(3);
     expect(generation.pad_token_id).toBe(stops[1]);
   });
 

@@ -9,7 +9,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { ConfigError } from '../base/index.ts';
-import { type EncodedPrompt, indexTensor, type Qwen2_5VL } from '../models/index.ts';
+import { type EncodedPrompt, indexTensor, type VideoLanguageModel, visionTokenIds } from '../models/index.ts';
 import {
   cat,
   dispose,
@@ -24,7 +24,6 @@ import {
 } from '../tensor/index.ts';
 import { GroupCache } from './kv-cache.ts';
 import { checkSampling, drawTokens, type SamplingOptions, sampleScores } from './sampler.ts';
-import { visionTokenIds } from './token-ids.ts';
 
 export interface GenerateOptions extends SamplingOptions {
   /** Completions of each prompt, G. */
@@ -34,7 +33,7 @@ export interface GenerateOptions extends SamplingOptions {
   /** A completion ends with the first of these, which it keeps. */
   readonly stop_token_ids: readonly number[];
   /**
-   * Never drawn. Default: `visionTokenIds(config)`. `bannedTokenIds` of the folder also has what only the tokenizer knows; []
+   * Never drawn. Default: `visionTokenIds(config)`. `ModelFolder.banned_token_ids` also has what only the tokenizer knows; []
    * bans nothing.
    */
   readonly banned_token_ids?: readonly number[] | undefined;
@@ -70,7 +69,7 @@ interface Row {
 
 /** G completions of one prompt. See `generateGroups`. */
 export async function generateGroup(
-  model: Qwen2_5VL,
+  model: VideoLanguageModel,
   prompt: EncodedPrompt,
   options: GenerateOptions & { readonly generator: Generator },
 ): Promise<Completion[]> {
@@ -86,7 +85,7 @@ export async function generateGroup(
  * @throws ConfigError for an option out of range.
  */
 export async function generateGroups(
-  model: Qwen2_5VL,
+  model: VideoLanguageModel,
   prompts: readonly EncodedPrompt[],
   options: GenerateOptions & { readonly generators: readonly Generator[] },
 ): Promise<Completion[][]> {
@@ -137,7 +136,7 @@ export async function generateGroups(
 }
 
 /** Prefill every prompt; the first logits are the same for all rows of a prompt. */
-function start(model: Qwen2_5VL, prompts: readonly EncodedPrompt[], rows: number) {
+function start(model: VideoLanguageModel, prompts: readonly EncodedPrompt[], rows: number) {
   return keep(
     scope('generate: prefill', () =>
       noGrad(() => {
@@ -198,7 +197,7 @@ function uniforms(
 
 /** (R, V) bool of the tokens each row has seen, where the chain asks for it. */
 function seenTokens(
-  model: Qwen2_5VL,
+  model: VideoLanguageModel,
   prompts: readonly EncodedPrompt[],
   rows: readonly Row[],
   { repetition_penalty = 1 }: SamplingOptions,

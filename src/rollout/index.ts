@@ -10,4 +10,3 @@ export {
 export { GroupCache } from './kv-cache.ts';
 export { loadRewards } from './rewards.ts';
 export { checkSampling, drawTokens, type SamplingOptions, sampleScores } from './sampler.ts';
-export { bannedTokenIds, stopTokenIds, visionTokenIds } from './token-ids.ts';

@@ -5,14 +5,14 @@ import {
   promptInputs,
   readPrompts,
 } from '../../tests/support/model-goldens.ts';
-import { createLora, LORA_DEFAULTS, type Qwen2_5VL } from '../models/index.ts';
+import { createLora, LORA_DEFAULTS, type VideoLanguageModel } from '../models/index.ts';
 import { dispose, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import { GroupCache } from './kv-cache.ts';
 
 const ROWS = 3;
 
 /** Logits of some steps over all golden prompts at once, rows leaving on the way. */
-function decodeSteps(model: Qwen2_5VL, name: string, isPacked: boolean): Tensor[] {
+function decodeSteps(model: VideoLanguageModel, name: string, isPacked: boolean): Tensor[] {
   const prompts = Object.values(readPrompts(name)).map((golden) => {
     const encoded = model.encodePrompt(promptInputs(golden, model.config));
     return { next: encoded.positions.next, prefill: model.prefill(encoded) };

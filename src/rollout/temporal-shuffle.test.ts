@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { Processor, readModelConfig } from '../models/index.ts';
+import { loadProcessor, readModelConfig } from '../models/index.ts';
 import { Generator, rand, randperm, scope } from '../tensor/index.ts';
 import { shuffleFrames } from './temporal-shuffle.ts';
 
 const folder = fileURLToPath(new URL('../../tests/goldens/checkpoints/qwen2-5-vl', import.meta.url));
 const config = readModelConfig(folder);
-const processor = Processor.fromPretrained(folder);
+const processor = loadProcessor(folder);
 
 describe('shuffled frames', () => {
   it.each([[[8]], [[6, 4]]])(

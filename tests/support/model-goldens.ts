@@ -6,7 +6,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, onTestFinished, TestRunner } from 'vitest';
-import { type Grid, type ModelConfig, type PromptInputs, Qwen2_5VL } from '../../src/models/index.ts';
+import {
+  type Grid,
+  loadModel,
+  type ModelConfig,
+  type PromptInputs,
+  type VideoLanguageModel,
+} from '../../src/models/index.ts';
 import { fromTypedArray, type Tensor } from '../../src/tensor/index.ts';
 
 const GOLDENS = fileURLToPath(new URL('../goldens/', import.meta.url));
@@ -105,8 +111,8 @@ function hash(seed: number, index: number): number {
  * A golden checkpoint's model, float32 all through unless its weights are to stay as stored. It lives as long as the test that loads
  * it, or as the suite where that is done outside a test.
  */
-export function loadGoldenModel(name: string, { stored = false } = {}): Qwen2_5VL {
-  const model = Qwen2_5VL.fromPretrained(checkpointDir(name), stored ? {} : { dtype: 'float32' });
+export function loadGoldenModel(name: string, { stored = false } = {}): VideoLanguageModel {
+  const model = loadModel(checkpointDir(name), stored ? {} : { dtype: 'float32' });
   freeAfterwards(() => model.dispose());
   return model;
 }

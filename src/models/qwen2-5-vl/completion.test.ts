@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadGoldenModel, promptInputs, readPrompts } from '../../../tests/support/model-goldens.ts';
 import { backward, cat, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 import { indexTensor } from '../layers.ts';
-import { type EncodedPrompt, embedTokens, promptRotary } from './completion.ts';
-import type { Qwen2_5VL } from './model.ts';
+import type { EncodedPrompt, VideoLanguageModel } from '../model.ts';
+import { embedTokens, promptRotary } from './completion.ts';
 import { causalAttention, decoderLayers, finalNorm } from './text.ts';
 
 const GROUPS: readonly (readonly number[][])[] = [
@@ -33,8 +33,13 @@ const GROUPS: readonly (readonly number[][])[] = [
 ];
 
 /** Hidden states that predict one completion's tokens, (C, D). */
-function denseHidden(model: Qwen2_5VL, prompt: EncodedPrompt, completion: readonly number[]): Tensor {
-  const { params, config } = model;
+function denseHidden(
+  model: VideoLanguageModel,
+  prompt: EncodedPrompt,
+  completion: readonly number[],
+): Tensor {
+  const { config } = model;
+  const params = { weights: model.weights, adapters: undefined, dtype: model.compute_dtype };
   const fed = completion.slice(0, -1);
   const rotary = promptRotary(prompt, [...fed.keys()], config, { dtype: params.dtype, device: 'cpu' });
   const x = embedTokens(params, prompt, fed, 'cpu');
@@ -47,7 +52,7 @@ function denseHidden(model: Qwen2_5VL, prompt: EncodedPrompt, completion: readon
 }
 
 /** A loss with different weights everywhere, so that no error cancels. */
-function lossOf(model: Qwen2_5VL, hidden_CD: Tensor, ids: readonly number[], row: number): Tensor {
+function lossOf(model: VideoLanguageModel, hidden_CD: Tensor, ids: readonly number[], row: number): Tensor {
   const logps = model.logits(hidden_CD).log_softmax(-1);
   const own = logps.gather(1, indexTensor(ids, 'cpu').unsqueeze(1));
   return own
@@ -61,7 +66,7 @@ function lossOf(model: Qwen2_5VL, hidden_CD: Tensor, ids: readonly number[], row
     .mul(-0.1);
 }
 
-function takeGradients(model: Qwen2_5VL): Map<string, Tensor> {
+function takeGradients(model: VideoLanguageModel): Map<string, Tensor> {
   const gradients = new Map<string, Tensor>();
   for (const [name, parameter] of model.parameters()) {
     const { grad } = parameter;

@@ -17,33 +17,12 @@ import {
   type Tensor,
 } from '../../tensor/index.ts';
 import { embed, indexTensor, type ModelParams } from '../layers.ts';
+import type { CompletionHidden, EncodedPrompt } from '../model.ts';
 import { sharedPrefixAttention } from '../shared-prefix-attention.ts';
 import type { ModelConfig } from './config.ts';
 import { GroupLayout } from './group-layout.ts';
-import type { MropePositions } from './positions.ts';
 import { type Rotary, textRotary } from './rope.ts';
 import { type Attend, causalAttention, decoderLayer, finalNorm, headsFirst } from './text.ts';
-
-/** A prompt ready for the decoder: ids, positions, and the vision features that stand in for its placeholders. */
-export interface EncodedPrompt {
-  readonly input_ids: readonly number[];
-  readonly positions: MropePositions;
-  /** Features (F, D) and the prompt places they take; undefined for a prompt of text alone. */
-  readonly vision: { readonly features: Tensor; readonly places: readonly number[] } | undefined;
-}
-
-export interface CompletionHidden {
-  /** (G, C, D), after the final norm. Places after a completion's end hold numbers without meaning. */
-  readonly hidden_GCD: Tensor;
-  /**
-   * Adds to `.grad` of every parameter that asks for it. Once only.
-   *
-   * @param gradHidden_GCD Must be 0 after each completion's end.
-   */
-  backward(gradHidden_GCD: Tensor): void;
-  /** Frees what backward would need, when it will not be called. */
-  dispose(): void;
-}
 
 /** Token embeddings (N, D) of a prompt followed by more tokens, vision features in their places. */
 export function embedTokens(

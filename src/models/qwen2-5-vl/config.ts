@@ -63,6 +63,8 @@ export interface ModelConfig {
   readonly model_type: ModelType;
   readonly text_config: TextConfig;
   readonly vision_config: VisionConfig;
+  /** Pixels along one side of a merged patch, `patch_size * spatial_merge_size`: sides of frames are multiples of it. */
+  readonly pixel_unit: number;
   readonly image_token_id: number;
   readonly video_token_id: number;
   readonly vision_start_token_id: number;
@@ -144,6 +146,7 @@ export function parseModelConfig(raw: unknown, file = 'config.json'): ModelConfi
     model_type: root.model_type,
     text_config,
     vision_config,
+    pixel_unit: vision_config.patch_size * vision_config.spatial_merge_size,
     image_token_id: root.image_token_id,
     video_token_id: root.video_token_id,
     vision_start_token_id: root.vision_start_token_id,

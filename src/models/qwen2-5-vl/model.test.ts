@@ -13,6 +13,7 @@ import {
 } from '../../../tests/support/model-goldens.ts';
 import { dispose, liveTensors, noGrad, scope } from '../../tensor/index.ts';
 import { indexTensor } from '../layers.ts';
+import type { EncodedPrompt, VideoLanguageModel } from '../model.ts';
 import { Qwen2_5VL } from './model.ts';
 
 const ATOL = 3e-5;
@@ -95,8 +96,8 @@ for (const name of CHECKPOINTS) {
 
 /** Mean negative log-likelihood of a completion, and its gradients. */
 function trainOnce(
-  model: Qwen2_5VL,
-  prompt: ReturnType<Qwen2_5VL['encodePrompt']>,
+  model: VideoLanguageModel,
+  prompt: EncodedPrompt,
   completion: readonly number[],
   gradient_checkpointing: boolean,
 ): number {
@@ -161,7 +162,7 @@ describe('bfloat16 all through', () => {
     expect(wide.compute_dtype).toBe('float32');
     scope(() =>
       noGrad(() => {
-        const run = (model: Qwen2_5VL) => {
+        const run = (model: VideoLanguageModel) => {
           const prompt = model.encodePrompt(promptInputs(golden, model.config));
           expect(model.prefill(prompt).hidden_1D.dtype).toBe(model.compute_dtype);
           return model.completionLogps(prompt, [golden.completion_ids, [1, 2]]).flat();

@@ -9,6 +9,7 @@ import {
   cat,
   type Device,
   type DType,
+  dispose,
   fastLinear,
   keep,
   noGrad,
@@ -17,25 +18,22 @@ import {
 } from '../../tensor/index.ts';
 import { embed, indexTensor, type ModelParams, weight } from '../layers.ts';
 import type { LoraAdapter } from '../lora.ts';
-import { type CompletionHidden, completionHidden, type EncodedPrompt } from './completion.ts';
-import { type ModelConfig, readModelConfig } from './config.ts';
+import type {
+  CompletionHidden,
+  EncodedPrompt,
+  FrozenParts,
+  PromptInputs,
+  VideoLanguageModel,
+} from '../model.ts';
+import { completionHidden } from './completion.ts';
+import type { ModelConfig } from './config.ts';
 import { type PackedDecoder, packDecoder, packedDecode, type SuffixCache } from './packed-decoder.ts';
-import { mropePositions, type TextAfterVision, type VisionGrids } from './positions.ts';
+import { mropePositions, type TextAfterVision } from './positions.ts';
 import { type Prefill, prefill } from './prefill.ts';
 import { textRotary } from './rope.ts';
 import { type Attend, decoderLayers, finalNorm } from './text.ts';
 import { encodeVision } from './vision.ts';
-import { type LoadWeightsOptions, loadWeights, type SaveModelOptions, saveModelFolder } from './weights.ts';
-
-/** One prompt as the processor gives it. */
-export interface PromptInputs extends VisionGrids {
-  /** Placeholders expanded. */
-  readonly input_ids: readonly number[];
-  /** Pixels of all images, (sum of t * h * w, channels * temporal_patch_size * patch_size^2). */
-  readonly pixel_values?: Tensor | undefined;
-  /** The same of all videos. */
-  readonly pixel_values_videos?: Tensor | undefined;
-}
+import { type SaveModelOptions, saveModelFolder } from './weights.ts';
 
 export interface ModelOptions {
   /** Dtype of activations. Default: float32 on the CPU whatever the weights are stored in, else the weights' own. */
@@ -54,7 +52,7 @@ export interface DecodeCaches {
   readonly suffix: SuffixCache;
 }
 
-export class Qwen2_5VL {
+export class Qwen2_5VL implements VideoLanguageModel {
   readonly config: ModelConfig;
   /** Every weight by its published name. */
   readonly weights: ReadonlyMap<string, Tensor>;
@@ -74,18 +72,6 @@ export class Qwen2_5VL {
     this.device = stored.device;
     this.compute_dtype = options.compute_dtype ?? (this.device === 'cpu' ? 'float32' : stored.dtype);
     this.text_after_vision = options.text_after_vision ?? 'spatial';
-  }
-
-  /**
-   * Load a model folder. The weights are kept until `dispose`.
-   *
-   * @param options.dtype Cast the weights; default: as stored, mapped from the files.
-   * @throws CheckpointError naming file and key.
-   */
-  static fromPretrained(dir: string, options: LoadWeightsOptions & ModelOptions = {}): Qwen2_5VL {
-    const config = readModelConfig(dir);
-    const weights = keep(loadWeights(dir, config, options));
-    return new Qwen2_5VL(config, weights, { from: dir, ...options });
   }
 
   /** Write a model folder that transformers reads: config, weights (without the adapter), tokenizer and processor files. */
@@ -129,29 +115,36 @@ export class Qwen2_5VL {
     return new Map([...this.weights, ...(this.#adapter?.weights ?? [])]);
   }
 
-  /**
-   * Say what trains: everything but the frozen parts; with an adapter on, only the adapter.
-   *
-   * @param parts.vision Freeze the tower without its merger.
-   * @param parts.merger Freeze the merger.
-   * @param parts.text Freeze the decoder, embeddings and head.
-   */
-  freeze(parts: { readonly vision?: boolean; readonly merger?: boolean; readonly text?: boolean }): void {
+  freeze(frozen: FrozenParts): void {
     for (const [name, stored] of this.weights) {
       const isMerger = name.startsWith('visual.merger.');
       const isVision = name.startsWith('visual.') && !isMerger;
-      const isFrozen = isMerger ? parts.merger : isVision ? parts.vision : parts.text;
+      const isFrozen = isMerger ? frozen.merger : isVision ? frozen.vision : frozen.text;
       stored.requires_grad_(this.#adapter === undefined && !isFrozen);
     }
     for (const stored of this.#adapter?.weights.values() ?? []) stored.requires_grad_(true);
   }
 
-  /**
-   * Positions and vision features of a prompt. Features are computed here once, whatever the number of completions; inside
-   * `noGrad`, or with a frozen tower, they carry no gradient and can be reused for as long as they live.
-   *
-   * @throws DataError when placeholders, grids and pixels do not match.
-   */
+  trainsVision(): boolean {
+    return [...this.parameters()].some(
+      ([name, weight]) => name.startsWith('visual.') && weight.requires_grad,
+    );
+  }
+
+  isHidden(name: string): boolean {
+    return !/embed_tokens|lm_head|patch_embed/.test(name);
+  }
+
+  excludedModules({ vision, merger }: FrozenParts): string | undefined {
+    if (vision && merger) return '.*visual.*';
+    if (vision) return '.*visual\\.(?!merger).*';
+    return merger ? '.*visual\\.merger.*' : undefined;
+  }
+
+  encode(inputs: PromptInputs): EncodedPrompt {
+    return keep(noGrad(() => this.encodePrompt(inputs)));
+  }
+
   encodePrompt(inputs: PromptInputs): EncodedPrompt {
     const { config, params } = this;
     const positions = mropePositions(inputs.input_ids, inputs, config, this.text_after_vision);
@@ -173,7 +166,7 @@ export class Qwen2_5VL {
         features.length === 0
           ? undefined
           : { features: features.length === 1 ? features[0]! : cat(features, 0), places };
-      return { input_ids: inputs.input_ids, positions, vision };
+      return { input_ids: inputs.input_ids, positions, vision, dispose: () => dispose(vision) };
     });
   }
 

@@ -6,7 +6,8 @@
  */
 import { scope, type Tensor } from '../../tensor/index.ts';
 import type { ModelParams } from '../layers.ts';
-import { type EncodedPrompt, embedTokens, promptRotary } from './completion.ts';
+import type { EncodedPrompt } from '../model.ts';
+import { embedTokens, promptRotary } from './completion.ts';
 import type { ModelConfig } from './config.ts';
 import { causalAttention, decoderLayer, finalNorm, headsFirst } from './text.ts';
 

@@ -6,7 +6,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { CheckpointError, DataError } from '../../base/index.ts';
 import { openSafetensors } from '../../io/index.ts';
 import { liveTensors, scope, type Tensor, zeros } from '../../tensor/index.ts';
-import { Processor, type VisionFrames } from './processor.ts';
+import { loadProcessor } from '../model-folder.ts';
+import type { VisionFrames } from '../processor.ts';
 
 const GOLDENS = fileURLToPath(new URL('../../../tests/goldens/', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'twgrpo-processor-'));
@@ -30,7 +31,7 @@ interface Golden {
 const goldens: Golden[] = JSON.parse(readFileSync(`${GOLDENS}processor/prompts.json`, 'utf8'));
 const pixels = openSafetensors(`${GOLDENS}processor/pixels.safetensors`);
 afterAll(() => pixels.close());
-const tiny = () => Processor.fromPretrained(`${GOLDENS}checkpoints/qwen2-5-vl`);
+const tiny = () => loadProcessor(`${GOLDENS}checkpoints/qwen2-5-vl`);
 const video = (frames: number, height: number, width: number): VisionFrames => ({
   frames: zeros([frames, 3, height, width], { dtype: 'uint8' }),
   secondPerGridS: 1,
@@ -39,7 +40,7 @@ const video = (frames: number, height: number, width: number): VisionFrames => (
 describe("prepareFrames gives what transformers' processor gives", () => {
   it.each(goldens)('$name', (golden) => {
     scope(() => {
-      const processor = Processor.fromPretrained(`${GOLDENS}checkpoints/${golden.folder}`);
+      const processor = loadProcessor(`${GOLDENS}checkpoints/${golden.folder}`);
       const videos = golden.second_per_grid_ts.map((secondPerGridS, i) => ({
         frames: pixels.get(`${golden.name}.video.${i}`)!.read(),
         secondPerGridS,
@@ -204,13 +205,13 @@ describe('a folder whose parts do not fit together is refused', () => {
   ];
   it.each(cases)('%s', (name, file, change, message) => {
     const dir = copy(name, file, change);
-    expect(() => Processor.fromPretrained(dir)).toThrow(CheckpointError);
-    expect(() => Processor.fromPretrained(dir)).toThrow(message);
+    expect(() => loadProcessor(dir)).toThrow(CheckpointError);
+    expect(() => loadProcessor(dir)).toThrow(message);
   });
 
   it('no processor file', () => {
     const dir = copy('none', 'config.json', () => {});
     rmSync(join(dir, 'preprocessor_config.json'));
-    expect(() => Processor.fromPretrained(dir)).toThrow(/preprocessor_config\.json: cannot be read/);
+    expect(() => loadProcessor(dir)).toThrow(/preprocessor_config\.json: cannot be read/);
   });
 });

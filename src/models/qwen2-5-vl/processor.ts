@@ -1,9 +1,6 @@
 /**
- * The processor: a conversation with videos and images to what the model reads: token ids with expanded placeholders,
- * patches, grids and the seconds of a temporal slice.
- *
- * Frames come in already sampled and resized (the video room does both); turning them into inputs is pure. Nothing is ever
- * cut: a prompt above the budget is an error that says what to lower.
+ * The family's processor: a conversation with videos and images to token ids with expanded placeholders, patches, grids and
+ * the seconds of a temporal slice.
  *
  * Source: transformers `models/qwen2_5_vl/processing_qwen2_5_vl.py`, `processing_utils.py`.
  */
@@ -11,64 +8,22 @@
 import { CheckpointError, DataError } from '../../base/index.ts';
 import { type ChatContent, type ChatMessage, ChatTemplate, Tokenizer } from '../../io/index.ts';
 import { cat, dispose, keep, scope, type Tensor } from '../../tensor/index.ts';
-import { type ModelConfig, readModelConfig } from './config.ts';
-import type { PromptInputs } from './model.ts';
+import type {
+  MediaLoader,
+  PreparedPrompt,
+  PrepareOptions,
+  Processor,
+  PromptRequest,
+  VisionFrames,
+} from '../processor.ts';
+import type { ModelConfig } from './config.ts';
 import { toPatches } from './patches.ts';
-import type { Grid } from './positions.ts';
 import { type ProcessorConfig, readProcessorConfig } from './processor-config.ts';
 
-/** Frames of one video, or the one frame of an image; `LoadedVideo` and `LoadedImage` of the video room fit. */
-export interface VisionFrames {
-  /** uint8 [N, 3, height, width]; sides multiples of `patch_size * merge_size`. */
-  readonly frames: Tensor;
-  /** Seconds between two temporal slices. Needed for videos of Qwen2.5-VL. */
-  readonly secondPerGridS?: number | undefined;
-  /** Which decoded frames these are; only passed on. */
-  readonly indices?: readonly number[] | undefined;
-}
+/** The token that ends a turn of the chat. */
+const END_OF_TURN = '<|im_end|>';
 
-/** A whole conversation, or one user turn: its videos, then its images, then its text. */
-export type PromptText =
-  | { readonly messages: readonly ChatMessage[]; readonly text?: undefined; readonly system?: undefined }
-  | { readonly messages?: undefined; readonly text: string; readonly system?: string | undefined };
-
-/** A prompt; videos and images fill the placeholders of their kind in the order of the conversation. */
-export type PromptRequest<Video = VisionFrames, Image = VisionFrames> = PromptText & {
-  readonly videos?: readonly Video[] | undefined;
-  readonly images?: readonly Image[] | undefined;
-};
-
-export interface PrepareOptions {
-  /** Longest prompt allowed, in tokens, vision tokens included. Default: the model's `max_position_embeddings`. */
-  readonly max_prompt_length?: number | undefined;
-  /** End with the opening of the assistant's turn. Default true. */
-  readonly add_generation_prompt?: boolean | undefined;
-  /** More variables for the chat template, such as `add_vision_id`. */
-  readonly template_variables?: Readonly<Record<string, unknown>> | undefined;
-}
-
-/** One prompt as the model reads it. The two pixel tensors belong to the caller's scope. */
-export interface PreparedPrompt extends PromptInputs {
-  /** The rendered conversation, each placeholder once. */
-  readonly text: string;
-  /** One a token: 0 text, 1 image, 2 video. */
-  readonly mm_token_type_ids: readonly number[];
-  readonly image_grid_thw: readonly Grid[];
-  readonly video_grid_thw: readonly Grid[];
-  readonly second_per_grid_ts: readonly number[];
-  /** Height and width of each video's frames as the model sees them. */
-  readonly resized: readonly (readonly [height: number, width: number])[];
-  /** Decoded frames of each video, where the caller said them. */
-  readonly frame_indices: readonly (readonly number[])[];
-}
-
-/** How files become frames: `loadVideo` and `loadImage` of the video room, with the run's settings filled in. */
-export interface MediaLoader {
-  readonly loadVideo: (path: string) => Promise<VisionFrames>;
-  readonly loadImage: (path: string) => Promise<VisionFrames>;
-}
-
-export class Processor {
+class QwenProcessor implements Processor {
   readonly config: ModelConfig;
   readonly settings: ProcessorConfig;
   readonly tokenizer: Tokenizer;
@@ -104,19 +59,24 @@ export class Processor {
     }
   }
 
-  /** Read config, processor settings, tokenizer and chat template of a folder. @throws CheckpointError naming file and key */
-  static fromPretrained(dir: string): Processor {
-    const config = readModelConfig(dir);
-    const tokenizer = Tokenizer.fromPretrained(dir);
-    const template = ChatTemplate.fromPretrained(dir, tokenizer.namedTokens);
-    return new Processor(config, readProcessorConfig(dir, config), tokenizer, template);
+  get endOfTurn(): Processor['endOfTurn'] {
+    const id = this.tokenizer.addedTokens.get(END_OF_TURN);
+    if (id === undefined)
+      throw new CheckpointError(`${this.tokenizer.file}: no ${END_OF_TURN}, the token that ends an answer`, {
+        hint: 'use the tokenizer of a Qwen2-VL or Qwen2.5-VL instruct checkpoint',
+      });
+    return { text: END_OF_TURN, id };
   }
 
-  /**
-   * Prepare one prompt from frames. Pure.
-   * @throws DataError when videos, images and their placeholders do not match in number, frames do not fit, or the prompt is
-   *   longer than `max_prompt_length`
-   */
+  get reservedTokenIds(): readonly number[] {
+    const pad = this.tokenizer.addedTokens.get('<|vision_pad|>');
+    return pad === undefined ? [] : [pad];
+  }
+
+  visionEnd(ids: readonly number[]): number {
+    return ids.lastIndexOf(this.config.vision_end_token_id) + 1;
+  }
+
   prepareFrames(request: PromptRequest, options: PrepareOptions = {}): PreparedPrompt {
     const { videos = [], images = [] } = request;
     const { image_token_id, video_token_id, vision_config } = this.config;
@@ -170,10 +130,6 @@ export class Processor {
     };
   }
 
-  /**
-   * Prepare one prompt from files. Decoded frames are freed; the pixel tensors live until they are disposed.
-   * @throws VideoError of the loader; DataError as `prepareFrames`
-   */
   async prepare(
     request: PromptRequest<string, string>,
     loader: MediaLoader,
@@ -197,7 +153,6 @@ export class Processor {
     }
   }
 
-  /** The text of a prompt, each placeholder once: what the chat template makes of it. */
   render(request: PromptRequest<unknown, unknown>, options: PrepareOptions = {}): string {
     return this.template.render(request.messages ?? userTurn(request), {
       add_generation_prompt: options.add_generation_prompt ?? true,
@@ -211,6 +166,13 @@ export class Processor {
     const unit = patch_size * merge_size;
     return Math.ceil(numFrames / temporal_patch_size) * Math.floor(height / unit) * Math.floor(width / unit);
   }
+}
+
+/** Processor settings, tokenizer and chat template of a folder. @throws CheckpointError naming file and key */
+export function readProcessor(dir: string, config: ModelConfig): Processor {
+  const tokenizer = Tokenizer.fromPretrained(dir);
+  const template = ChatTemplate.fromPretrained(dir, tokenizer.namedTokens);
+  return new QwenProcessor(config, readProcessorConfig(dir, config), tokenizer, template);
 }
 
 /** One user turn: videos, then images, then the text; a system turn before it where one is given. */

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DataError } from '../../base/index.ts';
+import { loadProcessor } from '../model-folder.ts';
 import { readModelConfig } from './config.ts';
-import { Processor } from './processor.ts';
 import { createTinyCheckpoint } from './tiny-checkpoint.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'twgrpo-tiny-'));
@@ -43,7 +43,7 @@ describe('createTinyCheckpoint', () => {
       pixels: { mean: 0.6, std: 0.2 },
       chat_template: 'short',
     });
-    const { config, settings, ...processor } = Processor.fromPretrained(dir);
+    const { config, settings, ...processor } = loadProcessor(dir);
     expect(config.text_config.mrope_section).toEqual([1, 2, 5]);
     expect(settings.video).toMatchObject({ image_mean: [0.6, 0.6, 0.6], image_std: [0.2, 0.2, 0.2] });
     const messages = [{ role: 'user', content: 'Hello' }] as const;

@@ -38,12 +38,13 @@ describe('encodeVision', () => {
     it(`batched segments equal one dense mask: ${name}`, () => {
       const model = loadGoldenModel(name);
       const { vision_config } = model.config;
+      const params = { weights: model.weights, adapters: undefined, dtype: model.compute_dtype };
       scope(() =>
         noGrad(() => {
           const patches = GRIDS.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
           const pixels = hashedPixels(3, patches, 3 * 2 * 14 * 14);
-          const batched = encodeVision(model.params, vision_config, pixels, GRIDS);
-          const masked = encodeVision(model.params, vision_config, pixels, GRIDS, maskedAttention);
+          const batched = encodeVision(params, vision_config, pixels, GRIDS);
+          const masked = encodeVision(params, vision_config, pixels, GRIDS, maskedAttention);
           expect(batched).toHaveShape([patches / 4, vision_config.out_hidden_size]);
           expect(batched).toBeAllclose(masked, { rtol: 0, atol: 1e-5 });
         }),
@@ -53,15 +54,16 @@ describe('encodeVision', () => {
     it(`several media together equal one by one: ${name}`, () => {
       const model = loadGoldenModel(name);
       const { vision_config } = model.config;
+      const params = { weights: model.weights, adapters: undefined, dtype: model.compute_dtype };
       scope(() =>
         noGrad(() => {
           const patches = GRIDS.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
           const pixels = hashedPixels(4, patches, 3 * 2 * 14 * 14);
-          const together = encodeVision(model.params, vision_config, pixels, GRIDS);
+          const together = encodeVision(params, vision_config, pixels, GRIDS);
           let at = 0;
           for (const grid of GRIDS) {
             const count = grid[0] * grid[1] * grid[2];
-            const alone = encodeVision(model.params, vision_config, pixels.narrow(0, at, count), [grid]);
+            const alone = encodeVision(params, vision_config, pixels.narrow(0, at, count), [grid]);
             expect(together.narrow(0, at / 4, count / 4)).toBeAllclose(alone, { rtol: 0, atol: 1e-5 });
             at += count;
           }

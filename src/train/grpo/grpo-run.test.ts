@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
 import { CheckpointError, ConfigError, type JsonObject, TwgrpoError } from '../../base/index.ts';
-import { Qwen2_5VL } from '../../models/index.ts';
+import { loadModel } from '../../models/index.ts';
 import { liveTensors, scope } from '../../tensor/index.ts';
 import {
   metricsOf,
@@ -85,7 +85,7 @@ describe('a step whose numbers are not finite', () => {
     expect(failure).toBeInstanceOf(TwgrpoError);
     expect(String(failure)).toContain('2 updates in a row were refused');
     expect(checkpoints(keys.output_dir)).toEqual(['checkpoint-3']);
-    const saved = Qwen2_5VL.fromPretrained(join(keys.output_dir, 'checkpoint-3'));
+    const saved = loadModel(join(keys.output_dir, 'checkpoint-3'));
     for (const weight of saved.weights.values())
       scope(() => expect(Boolean(weight.isfinite().all().item())).toBe(true));
     saved.dispose();
@@ -103,7 +103,7 @@ describe('checkpoints', () => {
     expect(checkpoints(keys.output_dir)).toEqual(['checkpoint-3', 'checkpoint-4']);
     expect(checkpoint).toBe(join(keys.output_dir, 'checkpoint-4'));
     expect(readdirSync(keys.output_dir).filter((name) => name.includes('tmp'))).toEqual([]);
-    const model = Qwen2_5VL.fromPretrained(checkpoint!);
+    const model = loadModel(checkpoint!);
     expect(model.weights.size).toBeGreaterThan(0);
     model.dispose();
     // A finished run has nothing to go on with, and says so by its result.

@@ -5,9 +5,9 @@
 
 import { type Logger, TwgrpoError } from '../../base/index.ts';
 import { EpochSampler } from '../../data/index.ts';
-import { type GenerationConfig, Processor, readGenerationConfig } from '../../models/index.ts';
+import { type GenerationConfig, openModelFolder } from '../../models/index.ts';
 import { ItemFeed, promptLoader, rememberVideos, type VideoLoader } from '../../prompt/index.ts';
-import { bannedTokenIds, loadRewards, stopTokenIds } from '../../rollout/index.ts';
+import { loadRewards } from '../../rollout/index.ts';
 import { EventWriter } from '../../run/index.ts';
 import { getNumThreads, setNumThreads } from '../../tensor/index.ts';
 import type { GrpoConfig, ResolvedConfig } from '../config/config.ts';
@@ -74,7 +74,8 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
     logger.warn('save_only_model: checkpoints hold no optimizer, so nobody can resume this run from them');
 
   const base = config.model_name_or_path;
-  const processor = Processor.fromPretrained(base);
+  const folder = openModelFolder(base);
+  const { processor } = folder;
   const rewards = await loadRewards(config);
   const rewardNames = rewards.map(({ name }) => name);
   if (config.check_prompts && saved === undefined) {
@@ -119,8 +120,7 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
 
   const length = new RunLength(lengthKeys);
   const { maxSteps } = length;
-  const generation = readGenerationConfig(base, model.config);
-  tellUnusedSampling(generation, config, logger);
+  tellUnusedSampling(folder.generation, config, logger);
   let isProbeDue = config.probe;
   const trainer = new GrpoTrainer({
     config,
@@ -128,8 +128,8 @@ export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
     reference,
     prompts: feed,
     rewards,
-    stop_token_ids: stopTokenIds(generation, model.config),
-    banned_token_ids: bannedTokenIds(processor, generation),
+    stop_token_ids: folder.stop_token_ids,
+    banned_token_ids: folder.banned_token_ids,
     decode: (ids) => processor.tokenizer.decode(ids, { skip_special_tokens: true }),
     length,
     logger,

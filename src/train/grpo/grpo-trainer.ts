@@ -9,7 +9,7 @@
  */
 
 import type { Logger } from '../../base/index.ts';
-import type { Qwen2_5VL } from '../../models/index.ts';
+import type { VideoLanguageModel } from '../../models/index.ts';
 import type { ReadyPrompt } from '../../prompt/index.ts';
 import type { LossScale, NamedReward } from '../../rl/index.ts';
 import { type ExperienceGroup, type PromptEntry, rollOut, score } from '../../rollout/index.ts';
@@ -20,13 +20,7 @@ import type { RunLength } from '../loop/run-length.ts';
 import { AdamW, clipGradNorm } from '../optim/optimizer.ts';
 import { learningRateAt } from '../optim/schedule.ts';
 import { addExperienceMetrics, addSamplingGap, addUpdateMetrics } from './grpo-metrics.ts';
-import {
-  accumulateGroupGradient,
-  type FixedLogps,
-  type GroupUpdate,
-  scoreGroup,
-  trainsVision,
-} from './policy-update.ts';
+import { accumulateGroupGradient, type FixedLogps, type GroupUpdate, scoreGroup } from './policy-update.ts';
 
 /** Gives prompts in the order of training; waits for decoding where it must. */
 export interface PromptSource {
@@ -40,9 +34,9 @@ export interface PromptSource {
 
 export interface GrpoTrainerParts {
   readonly config: GrpoConfig;
-  readonly model: Qwen2_5VL;
+  readonly model: VideoLanguageModel;
   /** A frozen copy of the start, for `beta > 0` without an adapter. */
-  readonly reference?: Qwen2_5VL | undefined;
+  readonly reference?: VideoLanguageModel | undefined;
   readonly prompts: PromptSource;
   readonly rewards: readonly NamedReward[];
   readonly stop_token_ids: readonly number[];
@@ -172,7 +166,7 @@ export class GrpoTrainer {
     const experience: ExperienceGroup[] = [];
     const owned = new Set<PromptEntry>();
     const free = (entry: PromptEntry) => {
-      dispose(entry.encoded.vision);
+      entry.encoded.dispose();
       entry.ready.dispose();
       owned.delete(entry);
     };
@@ -192,7 +186,7 @@ export class GrpoTrainer {
         if (!this.#parts.length.isOver(this.#step + 1)) prompts.prefetch(wanted);
         this.#clock.enter('encode');
         const entries = ready.map((prompt): PromptEntry => {
-          const encoded = keep(scope('encode', () => noGrad(() => model.encodePrompt(prompt.inputs))));
+          const encoded = model.encode(prompt.inputs);
           const entry = { ready: prompt, encoded, stream: numStreams++ };
           owned.add(entry);
           return entry;
@@ -293,7 +287,7 @@ export class GrpoTrainer {
     const { config, model, reference } = this.#parts;
     if (config.beta === 0) return groups.map(() => ({}));
     this.#clock.enter('reference');
-    const withOwnFeatures = (policy: Qwen2_5VL, group: ExperienceGroup): FixedLogps =>
+    const withOwnFeatures = (policy: VideoLanguageModel, group: ExperienceGroup): FixedLogps =>
       scope('reference', () => {
         const prompt = noGrad(() => policy.encodePrompt(group.inputs));
         return { ref_logps_GT: keep(scoreGroup(policy, { ...group, prompt }, config)) };
@@ -302,7 +296,7 @@ export class GrpoTrainer {
       if (model.adapter !== undefined)
         return model.withoutAdapter(() =>
           // With an adapter in the tower the features of generation are not those of the bare model.
-          trainsVision(model)
+          model.trainsVision()
             ? withOwnFeatures(model, group)
             : { ref_logps_GT: keep(scoreGroup(model, group, config)) },
         );

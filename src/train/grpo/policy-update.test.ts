@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
-import { Qwen2_5VL } from '../../models/index.ts';
-import { generateGroups, type PolicyGroup, visionTokenIds } from '../../rollout/index.ts';
+import { loadModel, type VideoLanguageModel, visionTokenIds } from '../../models/index.ts';
+import { generateGroups, type PolicyGroup } from '../../rollout/index.ts';
 import { dispose, Generator, liveTensors, noGrad, scope, setNumThreads } from '../../tensor/index.ts';
 import { type GrpoConfig, resolveGrpoConfig } from '../config/config.ts';
 import { quickKeys, writeModel } from '../test-support.ts';
 import { accumulateGroupGradient, scoreGroup } from './policy-update.ts';
 
 const folder = scratchFolder();
-let model: Qwen2_5VL;
+let model: VideoLanguageModel;
 let config: GrpoConfig;
 beforeAll(() => {
   setNumThreads(1);
-  model = Qwen2_5VL.fromPretrained(writeModel(folder));
+  model = loadModel(writeModel(folder));
   model.freeze({ vision: true, merger: true });
   config = resolveGrpoConfig([
     { source: 'test', values: { ...quickKeys(folder), output_dir: '-', loss_type: 'tw_grpo' } },

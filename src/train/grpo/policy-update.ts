@@ -7,7 +7,7 @@
  * Legend: G completions of one prompt, T positions, D hidden, V vocabulary.
  */
 
-import type { Qwen2_5VL } from '../../models/index.ts';
+import type { VideoLanguageModel } from '../../models/index.ts';
 import { type ChunkedLoss, chunkedLoss, type LossScale, scoreTokens } from '../../rl/index.ts';
 import type { PolicyGroup } from '../../rollout/index.ts';
 import type { PhaseClock } from '../../run/index.ts';
@@ -41,19 +41,14 @@ export function padCompletions(
   };
 }
 
-/** Whether any part of the vision tower or its merger trains, itself or through an adapter. */
-export function trainsVision(model: Qwen2_5VL): boolean {
-  return [...model.parameters()].some(([name, weight]) => name.startsWith('visual.') && weight.requires_grad);
-}
-
 /** The head in the dtype the loss computes in. */
-function lossHead(model: Qwen2_5VL): Tensor {
+function lossHead(model: VideoLanguageModel): Tensor {
   return model.lmHead().detach().to({ dtype: model.compute_dtype });
 }
 
 /** Log-probabilities of all completion tokens under the model as it is now (or with its adapter off), without gradient. */
 export function scoreGroup(
-  model: Qwen2_5VL,
+  model: VideoLanguageModel,
   group: PolicyGroup,
   config: Pick<GrpoConfig, 'logits_chunk_mib'>,
 ): Tensor {
@@ -83,7 +78,7 @@ export interface GroupUpdate extends Pick<ChunkedLoss, 'loss' | 'metrics'> {
  * @param clock is told the phases `forward`, `loss` and `backward`
  */
 export function accumulateGroupGradient(
-  model: Qwen2_5VL,
+  model: VideoLanguageModel,
   group: PolicyGroup,
   fixed: FixedLogps,
   config: GrpoConfig,
@@ -92,7 +87,7 @@ export function accumulateGroupGradient(
 ): GroupUpdate {
   return scope('accumulateGroupGradient', () => {
     clock?.enter('forward');
-    const prompt = trainsVision(model) ? model.encodePrompt(group.inputs) : group.prompt;
+    const prompt = model.trainsVision() ? model.encodePrompt(group.inputs) : group.prompt;
     const { gradient_checkpointing, mask_truncated_completions } = config;
     const forward = model.completionHidden(prompt, group.completions, { gradient_checkpointing });
     const { ids_GT, alive_GT } = padCompletions(group.completions, model.device);

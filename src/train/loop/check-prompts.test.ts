@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
 import { createLogger } from '../../base/index.ts';
 import { readItems, toQuestion } from '../../data/index.ts';
-import { Processor } from '../../models/index.ts';
+import { loadProcessor } from '../../models/index.ts';
 import { promptLoader } from '../../prompt/index.ts';
 import { resolveGrpoConfig } from '../config/config.ts';
 import { quickKeys, writeModel, writeQuestions } from '../test-support.ts';
@@ -13,7 +13,7 @@ import { checkPrompts } from './check-prompts.ts';
 
 it.each(['video', 'image'])('measures the very length that loading gives (%s)', async (media) => {
   const folder = scratchFolder();
-  const processor = Processor.fromPretrained(writeModel(folder));
+  const processor = loadProcessor(writeModel(folder));
   writeQuestions(folder, 1);
   const image = join(folder, 'a.png');
   writeFileSync(image, encode({ width: 90, height: 61, channels: 3, data: new Uint8Array(90 * 61 * 3) }));

@@ -21,7 +21,7 @@ import {
   writeFolderAtomic,
 } from '../../base/index.ts';
 import { openSafetensors, saveSafetensors } from '../../io/index.ts';
-import { type Qwen2_5VL, writeLoraFiles, writeModelFiles } from '../../models/index.ts';
+import { type VideoLanguageModel, writeLoraFiles, writeModelFiles } from '../../models/index.ts';
 import { scope } from '../../tensor/index.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 
@@ -46,7 +46,7 @@ export interface SavedRun {
 }
 
 export interface SaveOptions {
-  readonly model: Qwen2_5VL;
+  readonly model: VideoLanguageModel;
   /** Folder the run started from: its tokenizer and templates are copied. */
   readonly from: string;
   /** Absent with `save_only_model`: then nobody can resume from it. */

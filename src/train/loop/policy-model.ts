@@ -1,7 +1,7 @@
 /** The model a run trains, and its frozen copy: with an adapter or its own weights, from the start or from a checkpoint. */
 
 import { deriveSeed } from '../../base/index.ts';
-import { createLora, loadLora, Qwen2_5VL } from '../../models/index.ts';
+import { createLora, loadLora, loadModel, type VideoLanguageModel } from '../../models/index.ts';
 import { keep } from '../../tensor/index.ts';
 import type { GrpoConfig } from '../config/config-schema.ts';
 
@@ -30,10 +30,11 @@ function modelOptions({ device, dtype, video }: ModelKeys) {
 }
 
 /** The model that trains: with its adapter or its thawed weights, from the start or from a checkpoint. */
-export function loadPolicy(config: ModelKeys, checkpointDir: string | undefined): Qwen2_5VL {
+export function loadPolicy(config: ModelKeys, checkpointDir: string | undefined): VideoLanguageModel {
   const isLora = config.lora_r !== undefined;
   const dir = checkpointDir !== undefined && !isLora ? checkpointDir : config.model_name_or_path;
-  const model = Qwen2_5VL.fromPretrained(dir, modelOptions(config));
+  const model = loadModel(dir, modelOptions(config));
+  const frozen = { vision: config.freeze_vision, merger: config.freeze_merger };
   if (config.lora_r !== undefined) {
     model.adapter =
       checkpointDir === undefined
@@ -44,27 +45,20 @@ export function loadPolicy(config: ModelKeys, checkpointDir: string | undefined)
               lora_alpha: config.lora_alpha,
               use_rslora: false,
               target_modules: config.lora_target_modules,
-              exclude_modules: frozenVision(config),
+              exclude_modules: model.excludedModules(frozen),
             },
             { seed: Number(deriveSeed(config.seed, 'lora') % 2n ** 53n) },
           )
         : loadLora(checkpointDir, model.weights);
     keep(model.adapter.weights);
   }
-  model.freeze({ vision: config.freeze_vision, merger: config.freeze_merger });
+  model.freeze(frozen);
   return model;
 }
 
-/** Pattern of the vision modules that get no adapter, by transformers' names. */
-function frozenVision({ freeze_vision, freeze_merger }: ModelKeys): string | undefined {
-  if (freeze_vision && freeze_merger) return '.*visual.*';
-  if (freeze_vision) return '.*visual\\.(?!merger).*';
-  return freeze_merger ? '.*visual\\.merger.*' : undefined;
-}
-
 /** A frozen copy of the start. */
-export function loadReference(config: ModelKeys): Qwen2_5VL {
-  const reference = Qwen2_5VL.fromPretrained(config.model_name_or_path, modelOptions(config));
+export function loadReference(config: ModelKeys): VideoLanguageModel {
+  const reference = loadModel(config.model_name_or_path, modelOptions(config));
   reference.freeze({ vision: true, merger: true, text: true });
   return reference;
 }

@@ -17,17 +17,22 @@ type OptimizerKeys = Pick<
   'optimizer' | 'learning_rate' | 'adam_beta1' | 'adam_beta2' | 'adam_epsilon' | 'weight_decay'
 >;
 
-/** Whose rows or columns are looked up or are the output: their gradients are not those of a linear map inside. */
-const NOT_INSIDE = /embed_tokens|lm_head|patch_embed/;
-
 export class SftOptimizer implements Optimizer {
   readonly #adam: AdamW;
   readonly #muon: Muon | undefined;
 
-  /** @throws ConfigError when Muon would have to train weights stored in less than float32 */
-  constructor(params: ReadonlyMap<string, Tensor>, config: OptimizerKeys) {
+  /**
+   * @param isHidden which parameters lie in hidden layers: rows of embeddings are looked up and the head's are the output, so their
+   *   gradients are not those of a linear map inside
+   * @throws ConfigError when Muon would have to train weights stored in less than float32
+   */
+  constructor(
+    params: ReadonlyMap<string, Tensor>,
+    config: OptimizerKeys,
+    isHidden: (name: string) => boolean,
+  ) {
     const isMuon = (name: string, param: Tensor) =>
-      config.optimizer === 'muon' && param.ndim === 2 && !NOT_INSIDE.test(name);
+      config.optimizer === 'muon' && param.ndim === 2 && isHidden(name);
     const [inside, rest]: [Map<string, Tensor>, Map<string, Tensor>] = [new Map(), new Map()];
     for (const [name, param] of params) (isMuon(name, param) ? inside : rest).set(name, param);
     for (const [name, { dtype }] of inside)

@@ -6,10 +6,10 @@
 import { parseAnswer } from '../../answers/index.ts';
 import { type JsonObject, type Logger, VideoError } from '../../base/index.ts';
 import type { Question } from '../../data/index.ts';
-import type { EncodedPrompt, Qwen2_5VL } from '../../models/index.ts';
+import type { EncodedPrompt, VideoLanguageModel } from '../../models/index.ts';
 import type { FrameCache, HeldFrames } from '../../prompt/index.ts';
 import { generateGroups } from '../../rollout/index.ts';
-import { dispose, keep, noGrad, scope } from '../../tensor/index.ts';
+import { scope } from '../../tensor/index.ts';
 import type { SftConfig } from '../config/sft-config.ts';
 import { packQuestions, type SftEncoder } from './sft-packs.ts';
 import { sftLoss } from './sft-update.ts';
@@ -18,7 +18,7 @@ import { sftLoss } from './sft-update.ts';
 const SLICES = ['kind', 'rung'] as const;
 
 export interface HeldOutOptions {
-  readonly model: Qwen2_5VL;
+  readonly model: VideoLanguageModel;
   readonly encoder: SftEncoder;
   readonly frames: FrameCache;
   readonly decode: (ids: readonly number[]) => string;
@@ -166,11 +166,7 @@ async function answer(loaded: readonly LoadedQuestion[], options: HeldOutOptions
   const encoded: EncodedPrompt[] = [];
   try {
     for (const { question, frames } of loaded)
-      encoded.push(
-        keep(
-          scope('held-out prompt', () => noGrad(() => model.encodePrompt(encoder.prompt(question, frames)))),
-        ),
-      );
+      encoded.push(scope('held-out prompt', () => model.encode(encoder.prompt(question, frames))));
     const groups = await generateGroups(model, encoded, {
       num_generations: 1,
       greedy: true,
@@ -181,7 +177,7 @@ async function answer(loaded: readonly LoadedQuestion[], options: HeldOutOptions
     });
     return groups.map(([completion], i) => ({ question: loaded[i]!.question, ids: completion!.ids }));
   } finally {
-    for (const { vision } of encoded) dispose(vision);
+    for (const prompt of encoded) prompt.dispose();
   }
 }
 

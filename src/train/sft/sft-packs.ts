@@ -3,10 +3,14 @@
  * pack share, from the chat's opening to the end of the video, is computed once (`sft-update.ts`).
  */
 
-import { CheckpointError, DataError } from '../../base/index.ts';
+import { DataError } from '../../base/index.ts';
 import { clipOf, type DataItem, promptMessages, type Question, solutionText } from '../../data/index.ts';
-import type { PreparedPrompt, Processor, VisionFrames } from '../../models/index.ts';
-import { visionTokenIds } from '../../rollout/index.ts';
+import {
+  type PreparedPrompt,
+  type Processor,
+  type VisionFrames,
+  visionTokenIds,
+} from '../../models/index.ts';
 import type { SftConfig } from '../config/sft-config.ts';
 import type { SftGroup, SftRow } from './sft-update.ts';
 
@@ -58,15 +62,10 @@ export class SftEncoder {
   constructor(options: SftEncoderOptions) {
     this.#options = options;
     const { tokenizer, config } = options.processor;
-    const end = tokenizer.addedTokens.get('<|im_end|>');
-    if (end === undefined)
-      throw new CheckpointError(`${tokenizer.file}: no <|im_end|>, the token that ends an answer`, {
-        hint: 'use the tokenizer of a Qwen2-VL or Qwen2.5-VL instruct checkpoint',
-      });
-    this.#end = end;
+    this.#end = options.processor.endOfTurn.id;
     const named = new Map([...tokenizer.addedTokens].map(([text, id]) => [id, text]));
     this.#forbidden = new Map(
-      [end, ...visionTokenIds(config)].map((id) => [id, named.get(id) ?? String(id)]),
+      [this.#end, ...visionTokenIds(config)].map((id) => [id, named.get(id) ?? String(id)]),
     );
   }
 
@@ -114,9 +113,8 @@ export class SftEncoder {
   /** A pack's shared beginning, cut after the video, before its rows. Its pixels belong to the caller's scope. */
   group({ questions }: SftPack, rows: readonly SftRow[], frames: VisionFrames): SftGroup {
     const inputs = this.prompt(questions[0]!, frames);
-    const { vision_end_token_id } = this.#options.processor.config;
-    const cut = inputs.input_ids.lastIndexOf(vision_end_token_id) + 1;
-    const { max_prompt_length } = this.#options;
+    const { max_prompt_length, processor } = this.#options;
+    const cut = processor.visionEnd(inputs.input_ids);
     rows.forEach(({ lossFrom }, index) => {
       if (cut + lossFrom > max_prompt_length)
         throw new DataError(
@@ -132,7 +130,7 @@ export class SftEncoder {
     const { processor } = this.#options;
     const kind = item.media === 'image' ? { images: [0] } : { videos: [0] };
     const ids = processor.tokenizer.encode(processor.render({ messages: this.#messages(item), ...kind }));
-    return { ids, cut: ids.lastIndexOf(processor.config.vision_end_token_id) + 1 };
+    return { ids, cut: processor.visionEnd(ids) };
   }
 
   #messages(item: DataItem) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError, createLogger, DataError, type JsonObject } from '../../base/index.ts';
 import { readItems, toQuestion } from '../../data/index.ts';
-import { createTinyCheckpoint, Processor, Qwen2_5VL } from '../../models/index.ts';
+import { createTinyCheckpoint, loadModel, loadProcessor, type Processor } from '../../models/index.ts';
 import { FrameCache } from '../../prompt/index.ts';
 import type { MetricsRow } from '../../run/index.ts';
 import { fromTypedArray, keep, liveTensors, scope } from '../../tensor/index.ts';
@@ -114,8 +114,8 @@ describe('packs', () => {
   it('give the loss and the gradient of questions computed one by one, with and without recomputation', () => {
     const before = liveTensors();
     const dir = join(folder, 'model');
-    const processor = Processor.fromPretrained(dir);
-    const model = Qwen2_5VL.fromPretrained(dir, { dtype: 'float32' });
+    const processor = loadProcessor(dir);
+    const model = loadModel(dir, { dtype: 'float32' });
     model.freeze({});
     const measure = (size: number, gradient_checkpointing: boolean) =>
       scope(() => {
@@ -153,7 +153,7 @@ describe('packs', () => {
   });
 
   it('teach process, solution and end token, and read the prompt exactly as generation does', () => {
-    const processor = Processor.fromPretrained(join(folder, 'model'));
+    const processor = loadProcessor(join(folder, 'model'));
     scope(() => {
       const [group] = groupsOf(1, processor);
       const [{ ids, lossFrom }] = group!.rows as [SftGroup['rows'][0]];

@@ -6,9 +6,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError, type Logger, TwgrpoError, writeFileAtomic } from '../../base/index.ts';
 import { drawSubset, EpochSampler, type Question } from '../../data/index.ts';
-import { Processor, readGenerationConfig, type VisionFrames } from '../../models/index.ts';
+import { openModelFolder, type VisionFrames } from '../../models/index.ts';
 import { FrameCache, frameDecoder, ItemFeed } from '../../prompt/index.ts';
-import { bannedTokenIds, stopTokenIds } from '../../rollout/index.ts';
 import { EventWriter, last, type MetricAccumulator, type MetricsRow, stepName } from '../../run/index.ts';
 import { getNumThreads, setNumThreads } from '../../tensor/index.ts';
 import type { Resolved } from '../config/config-layers.ts';
@@ -104,7 +103,8 @@ export async function runSft(options: SftRunOptions): Promise<SftRunResult> {
     logger.warn('save_only_model: checkpoints hold no optimizer, so nobody can resume this run from them');
 
   const base = config.model_name_or_path;
-  const processor = Processor.fromPretrained(base);
+  const folder = openModelFolder(base);
+  const { processor } = folder;
   const encoder = new SftEncoder({ ...config, processor });
   if (config.check_prompts && saved === undefined) {
     const all = [...questions, ...heldOut];
@@ -143,7 +143,6 @@ export async function runSft(options: SftRunOptions): Promise<SftRunResult> {
   let feed = openFeed(curriculum.isFinished ? undefined : saved?.sampler);
 
   const model = loadPolicy(config, checkpointDir);
-  const generation = readGenerationConfig(base, model.config);
   const trainer = new SftTrainer({ config, model, encoder, logger });
   if (saved !== undefined && checkpointDir !== undefined) {
     const { step, numTokens, numQuestions, badStepsInARow } = saved;
@@ -212,8 +211,8 @@ export async function runSft(options: SftRunOptions): Promise<SftRunResult> {
       encoder,
       frames,
       decode: (ids) => processor.tokenizer.decode(ids, { skip_special_tokens: true }),
-      stop_token_ids: stopTokenIds(generation, model.config),
-      banned_token_ids: bannedTokenIds(processor, generation),
+      stop_token_ids: folder.stop_token_ids,
+      banned_token_ids: folder.banned_token_ids,
       config,
       logger,
       signal,

@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../../base/index.ts';
-import type { Qwen2_5VL } from '../../models/index.ts';
+import type { VideoLanguageModel } from '../../models/index.ts';
 import type { HeldFrames } from '../../prompt/index.ts';
 import { last, MetricAccumulator, max, PhaseClock, sum } from '../../run/index.ts';
 import { liveTensors, scope, type Tensor } from '../../tensor/index.ts';
@@ -23,7 +23,7 @@ export interface ReadyPack {
 
 export interface SftTrainerParts {
   readonly config: SftConfig;
-  readonly model: Qwen2_5VL;
+  readonly model: VideoLanguageModel;
   readonly encoder: SftEncoder;
   readonly logger: Logger;
 }
@@ -48,7 +48,7 @@ export class SftTrainer {
   constructor(parts: SftTrainerParts) {
     this.#parts = parts;
     this.#trainable = new Map([...parts.model.parameters()].filter(([, weight]) => weight.requires_grad));
-    this.optimizer = new SftOptimizer(this.#trainable, parts.config);
+    this.optimizer = new SftOptimizer(this.#trainable, parts.config, (name) => parts.model.isHidden(name));
     this.optimizer.zeroGrad();
   }
 

@@ -6,7 +6,12 @@
  *
  * Legend: G rows of one beginning, C positions, D hidden, M tokens that count in the loss, V vocabulary.
  */
-import { type EncodedPrompt, indexTensor, type PromptInputs, type Qwen2_5VL } from '../../models/index.ts';
+import {
+  type EncodedPrompt,
+  indexTensor,
+  type PromptInputs,
+  type VideoLanguageModel,
+} from '../../models/index.ts';
 import { cross_entropy_loss, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 
 /** torch's number for a summed reduction. */
@@ -49,7 +54,7 @@ export function countedTokens({ rows }: SftGroup): number {
  * @param scale 1 over the counted tokens of the whole batch, so that every token of it counts the same
  */
 export function accumulateSftGradient(
-  model: Qwen2_5VL,
+  model: VideoLanguageModel,
   group: SftGroup,
   scale: number,
   options: SftUpdateOptions,
@@ -68,7 +73,7 @@ export function accumulateSftGradient(
 
 /** The loss of a group without its gradient. */
 export function sftLoss(
-  model: Qwen2_5VL,
+  model: VideoLanguageModel,
   group: SftGroup,
   options: Pick<SftUpdateOptions, 'logits_chunk_mib'>,
 ): SftUpdate {
@@ -89,7 +94,7 @@ export function sftLoss(
  * @param onChunk is given the summed loss (a scalar) of each chunk while its graph lives
  */
 function crossEntropy(
-  model: Qwen2_5VL,
+  model: VideoLanguageModel,
   hidden_GCD: Tensor,
   { rows }: SftGroup,
   { logits_chunk_mib }: Pick<SftUpdateOptions, 'logits_chunk_mib'>,

@@ -1,5 +1,6 @@
 /** Which tokens end a completion, and which are never drawn: read once from a model folder, used alike by every caller. */
-import type { GenerationConfig, ModelConfig, Processor } from '../models/index.ts';
+import type { Processor } from './processor.ts';
+import type { GenerationConfig, ModelConfig } from './qwen2-5-vl/config.ts';
 
 /** Ids that end a completion: those of `generation_config.json` and of `config.json`. */
 export function stopTokenIds(generation: GenerationConfig, config: ModelConfig): number[] {
@@ -17,17 +18,17 @@ export function visionTokenIds(config: ModelConfig): number[] {
 }
 
 /**
- * Everything a completion must not hold: vision tokens (`<|vision_pad|>` too, which only the tokenizer knows), padding, and
- * rows of the embedding that no token has. Stop tokens are never among them.
+ * Everything a completion must not hold: vision tokens (those only the tokenizer knows too), padding, and rows of the
+ * embedding that no token has. Stop tokens are never among them.
  */
 export function bannedTokenIds(
-  { config, tokenizer }: Pick<Processor, 'config' | 'tokenizer'>,
+  { config, tokenizer, reservedTokenIds }: Pick<Processor, 'config' | 'tokenizer' | 'reservedTokenIds'>,
   generation: GenerationConfig,
 ): number[] {
   const { vocab_size } = config.text_config;
   const unused = Array.from({ length: vocab_size - tokenizer.size }, (_, i) => tokenizer.size + i);
-  const special = [tokenizer.addedTokens.get('<|vision_pad|>'), generation.pad_token_id];
+  const padding = generation.pad_token_id === undefined ? [] : [generation.pad_token_id];
   const stops = new Set(stopTokenIds(generation, config));
-  const all = [...visionTokenIds(config), ...special.filter((id) => id !== undefined), ...unused];
+  const all = [...visionTokenIds(config), ...reservedTokenIds, ...padding, ...unused];
   return [...new Set(all)].filter((id) => !stops.has(id));
 }

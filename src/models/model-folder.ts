@@ -1,0 +1,81 @@
+/**
+ * A model folder as Hugging Face has it, opened once: configuration, sampling defaults, processor (tokenizer, chat template, patch
+ * settings) and the way to its weights. The small files are read at their first use, each once. `model_type` of
+ * `config.json` chooses the family.
+ */
+import { keep } from '../tensor/index.ts';
+import type { VideoLanguageModel } from './model.ts';
+import type { Processor } from './processor.ts';
+import {
+  type GenerationConfig,
+  type ModelConfig,
+  readGenerationConfig,
+  readModelConfig,
+} from './qwen2-5-vl/config.ts';
+import { type ModelOptions, Qwen2_5VL } from './qwen2-5-vl/model.ts';
+import { readProcessor } from './qwen2-5-vl/processor.ts';
+import { type LoadWeightsOptions, loadWeights } from './qwen2-5-vl/weights.ts';
+import { bannedTokenIds, stopTokenIds } from './token-ids.ts';
+
+export type LoadModelOptions = LoadWeightsOptions & Omit<ModelOptions, 'from'>;
+
+/** Every getter may throw CheckpointError naming file and key. */
+export class ModelFolder {
+  readonly path: string;
+  #config: ModelConfig | undefined;
+  #generation: GenerationConfig | undefined;
+  #processor: Processor | undefined;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get config(): ModelConfig {
+    this.#config ??= readModelConfig(this.path);
+    return this.#config;
+  }
+
+  get generation(): GenerationConfig {
+    this.#generation ??= readGenerationConfig(this.path, this.config);
+    return this.#generation;
+  }
+
+  get processor(): Processor {
+    this.#processor ??= readProcessor(this.path, this.config);
+    return this.#processor;
+  }
+
+  /** See `stopTokenIds`. */
+  get stop_token_ids(): readonly number[] {
+    return stopTokenIds(this.generation, this.config);
+  }
+
+  /** See `bannedTokenIds`. */
+  get banned_token_ids(): readonly number[] {
+    return bannedTokenIds(this.processor, this.generation);
+  }
+
+  /**
+   * Load the weights; they are kept until the model is disposed.
+   * @param options.dtype Cast the weights; default: as stored, mapped from the files.
+   */
+  loadModel(options: LoadModelOptions = {}): VideoLanguageModel {
+    const weights = keep(loadWeights(this.path, this.config, options));
+    return new Qwen2_5VL(this.config, weights, { from: this.path, ...options });
+  }
+}
+
+/** Open a folder. Nothing is read yet. */
+export function openModelFolder(path: string): ModelFolder {
+  return new ModelFolder(path);
+}
+
+/** The model of a folder alone. @throws CheckpointError naming file and key */
+export function loadModel(path: string, options: LoadModelOptions = {}): VideoLanguageModel {
+  return openModelFolder(path).loadModel(options);
+}
+
+/** The processor of a folder alone. @throws CheckpointError naming file and key */
+export function loadProcessor(path: string): Processor {
+  return openModelFolder(path).processor;
+}

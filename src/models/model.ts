@@ -1,0 +1,129 @@
+/**
+ * A video-language model as the rest of the program knows it: a vision tower, a merger that brings its features to the decoder's
+ * width, and a decoder with a language model head. Which family it is of, only this room knows (`model-folder.ts` chooses it).
+ *
+ * Shapes: P prompt tokens, F features, G rows, C longest completion, V vocabulary, D hidden.
+ */
+import type { Device, DType, Tensor } from '../tensor/index.ts';
+import type { LoraAdapter } from './lora.ts';
+import type { ModelConfig } from './qwen2-5-vl/config.ts';
+import type { DecodeCaches } from './qwen2-5-vl/model.ts';
+import type { PackedDecoder } from './qwen2-5-vl/packed-decoder.ts';
+import type { MropePositions, TextAfterVision, VisionGrids } from './qwen2-5-vl/positions.ts';
+import type { Prefill } from './qwen2-5-vl/prefill.ts';
+import type { SaveModelOptions } from './qwen2-5-vl/weights.ts';
+
+/** One prompt as the processor gives it. */
+export interface PromptInputs extends VisionGrids {
+  /** Placeholders expanded. */
+  readonly input_ids: readonly number[];
+  /** Pixels of all images, (sum of t * h * w, channels * temporal_patch_size * patch_size^2). */
+  readonly pixel_values?: Tensor | undefined;
+  /** The same of all videos. */
+  readonly pixel_values_videos?: Tensor | undefined;
+}
+
+/** A prompt ready for the decoder: ids, positions, and the vision features that stand in for its placeholders. */
+export interface EncodedPrompt {
+  readonly input_ids: readonly number[];
+  readonly positions: MropePositions;
+  /** Features (F, D) and the prompt places they take; undefined for a prompt of text alone. */
+  readonly vision: { readonly features: Tensor; readonly places: readonly number[] } | undefined;
+  /** Free the features. Safe to repeat. */
+  dispose(): void;
+}
+
+export interface CompletionHidden {
+  /** (G, C, D), after the final norm. Places after a completion's end hold numbers without meaning. */
+  readonly hidden_GCD: Tensor;
+  /**
+   * Adds to `.grad` of every parameter that asks for it. Once only.
+   *
+   * @param gradHidden_GCD Must be 0 after each completion's end.
+   */
+  backward(gradHidden_GCD: Tensor): void;
+  /** Frees what backward would need, when it will not be called. */
+  dispose(): void;
+}
+
+/** Parts that are frozen; what is left out trains. */
+export interface FrozenParts {
+  /** The tower without its merger. */
+  readonly vision?: boolean | undefined;
+  readonly merger?: boolean | undefined;
+  /** Decoder, token embedding and head. */
+  readonly text?: boolean | undefined;
+}
+
+export interface VideoLanguageModel {
+  readonly config: ModelConfig;
+  /** Every weight by its published name. */
+  readonly weights: ReadonlyMap<string, Tensor>;
+  readonly device: Device;
+  /** Dtype of activations. */
+  readonly compute_dtype: DType;
+  readonly text_after_vision: TextAfterVision;
+  /** The low-rank adapter on top of the weights; undefined: none. Setting one does not freeze the weights. */
+  adapter: LoraAdapter | undefined;
+
+  /** Run `body` as if there were no adapter: the reference policy of a LoRA run. Synchronous only. */
+  withoutAdapter<T>(body: () => T): T;
+  /** Weights, then adapter weights, by name; those that train have `requires_grad`. */
+  parameters(): Map<string, Tensor>;
+  /** Say what trains: everything but the frozen parts; with an adapter on, only the adapter. */
+  freeze(frozen: FrozenParts): void;
+  /** Whether any part of the vision tower or its merger trains, itself or through an adapter. */
+  trainsVision(): boolean;
+  /** Whether a parameter lies in a hidden layer: not in the token embedding, the patch embedding or the head. */
+  isHidden(name: string): boolean;
+  /** `exclude_modules` of an adapter that leaves the frozen vision parts alone; undefined where both train. */
+  excludedModules(frozen: FrozenParts): string | undefined;
+
+  /**
+   * Positions and vision features of a prompt, computed once for any number of completions. The features are constants without a
+   * gradient and live until `dispose`.
+   *
+   * @throws DataError when placeholders, grids and pixels do not match.
+   */
+  encode(inputs: PromptInputs): EncodedPrompt;
+  /** The same inside the caller's scope, with gradients where the tower trains. */
+  encodePrompt(inputs: PromptInputs): EncodedPrompt;
+  /**
+   * Hidden states that predict every token of the completions. Run it inside a scope: the result belongs to it.
+   *
+   * @param completions Token ids, each with at least one token.
+   * @param options.gradient_checkpointing Less memory, one more forward of each layer.
+   */
+  completionHidden(
+    prompt: EncodedPrompt,
+    completions: readonly (readonly number[])[],
+    options?: { readonly gradient_checkpointing: boolean },
+  ): CompletionHidden;
+  /**
+   * Log-probability of every token of every completion, given the prompt and the tokens before it; no gradient.
+   *
+   * @param options.rows How many positions pass the head at a time; memory is rows x V.
+   */
+  completionLogps(
+    prompt: EncodedPrompt,
+    completions: readonly (readonly number[])[],
+    options?: { readonly rows?: number },
+  ): number[][];
+  prefill(prompt: EncodedPrompt): Prefill;
+  packDecoder(prompts: readonly Prefill[]): PackedDecoder | undefined;
+  decode(
+    ids: readonly number[],
+    positions: readonly number[],
+    caches: DecodeCaches,
+    packed?: PackedDecoder,
+  ): Tensor;
+  /** Weight of the language model head (V, D) as stored; the embedding itself where they are tied. */
+  lmHead(): Tensor;
+  /** (..., D) hidden states after the final norm to float32 logits (..., V). */
+  logits(hidden: Tensor): Tensor;
+
+  /** Write a model folder that transformers reads: config, weights (without the adapter), tokenizer and processor files. */
+  save(dir: string, options?: SaveModelOptions): void;
+  /** Free weights and adapter. */
+  dispose(): void;
+}

@@ -1,0 +1,93 @@
+/**
+ * A conversation with videos and images as a model of its family reads it. Frames come in already sampled and resized (the prompt room
+ * does both); turning them into inputs is pure. Nothing is ever cut: a prompt above the budget is an error that says what to
+ * lower.
+ */
+import type { ChatMessage, ChatTemplate, Tokenizer } from '../io/index.ts';
+import type { Tensor } from '../tensor/index.ts';
+import type { PromptInputs } from './model.ts';
+import type { ModelConfig } from './qwen2-5-vl/config.ts';
+import type { Grid } from './qwen2-5-vl/positions.ts';
+import type { ProcessorConfig } from './qwen2-5-vl/processor-config.ts';
+
+/** Frames of one video, or the one frame of an image; `LoadedVideo` and `LoadedImage` of the video room fit. */
+export interface VisionFrames {
+  /** uint8 [N, 3, height, width]; sides multiples of `patch_size * merge_size`. */
+  readonly frames: Tensor;
+  /** Seconds between two temporal slices. Needed for videos of Qwen2.5-VL. */
+  readonly secondPerGridS?: number | undefined;
+  /** Which decoded frames these are; only passed on. */
+  readonly indices?: readonly number[] | undefined;
+}
+
+/** A whole conversation, or one user turn: its videos, then its images, then its text. */
+export type PromptText =
+  | { readonly messages: readonly ChatMessage[]; readonly text?: undefined; readonly system?: undefined }
+  | { readonly messages?: undefined; readonly text: string; readonly system?: string | undefined };
+
+/** A prompt; videos and images fill the placeholders of their kind in the order of the conversation. */
+export type PromptRequest<Video = VisionFrames, Image = VisionFrames> = PromptText & {
+  readonly videos?: readonly Video[] | undefined;
+  readonly images?: readonly Image[] | undefined;
+};
+
+export interface PrepareOptions {
+  /** Longest prompt allowed, in tokens, vision tokens included. Default: the model's `max_position_embeddings`. */
+  readonly max_prompt_length?: number | undefined;
+  /** End with the opening of the assistant's turn. Default true. */
+  readonly add_generation_prompt?: boolean | undefined;
+  /** More variables for the chat template, such as `add_vision_id`. */
+  readonly template_variables?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** One prompt as the model reads it. The two pixel tensors belong to the caller's scope. */
+export interface PreparedPrompt extends PromptInputs {
+  /** The rendered conversation, each placeholder once. */
+  readonly text: string;
+  /** One a token: 0 text, 1 image, 2 video. */
+  readonly mm_token_type_ids: readonly number[];
+  readonly image_grid_thw: readonly Grid[];
+  readonly video_grid_thw: readonly Grid[];
+  readonly second_per_grid_ts: readonly number[];
+  /** Height and width of each video's frames as the model sees them. */
+  readonly resized: readonly (readonly [height: number, width: number])[];
+  /** Decoded frames of each video, where the caller said them. */
+  readonly frame_indices: readonly (readonly number[])[];
+}
+
+/** How files become frames: `loadVideo` and `loadImage` of the video room, with the run's settings filled in. */
+export interface MediaLoader {
+  readonly loadVideo: (path: string) => Promise<VisionFrames>;
+  readonly loadImage: (path: string) => Promise<VisionFrames>;
+}
+
+export interface Processor {
+  readonly config: ModelConfig;
+  readonly settings: ProcessorConfig;
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate;
+  /** Token that ends the assistant's turn, and so an answer. @throws CheckpointError where the tokenizer has none */
+  readonly endOfTurn: { readonly text: string; readonly id: number };
+  /** Vision tokens that only the tokenizer knows; the others stand in `config` (`visionTokenIds`). */
+  readonly reservedTokenIds: readonly number[];
+
+  /** Place in a prompt's ids after its last image or video; 0 for text alone. */
+  visionEnd(ids: readonly number[]): number;
+  /**
+   * Prepare one prompt from frames. Pure.
+   * @throws DataError when videos, images and their placeholders do not match in number, frames do not fit, or the prompt is
+   *   longer than `max_prompt_length`
+   */
+  prepareFrames(request: PromptRequest, options?: PrepareOptions): PreparedPrompt;
+  /**
+   * Prepare one prompt from files. Decoded frames are freed; the pixel tensors live until they are disposed.
+   * @throws VideoError of the loader; DataError as `prepareFrames`
+   */
+  prepare(
+    request: PromptRequest<string, string>,
+    loader: MediaLoader,
+    options?: PrepareOptions,
+  ): Promise<PreparedPrompt>;
+  /** The text of a prompt, each placeholder once: what the chat template makes of it. */
+  render(request: PromptRequest<unknown, unknown>, options?: PrepareOptions): string;
+}
