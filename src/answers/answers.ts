@@ -91,14 +91,15 @@ export function parseAnswer(
       return splitLikeAuthors(block?.[1] ?? completion, block ? 'tag' : 'whole_text');
     }
     case 'authors_eval': {
-      const block = FIRST_BLOCK.exec(completion);
+      const shown = withoutPrompt(completion);
+      const block = FIRST_BLOCK.exec(shown);
       if (block) return splitLikeAuthors(block[1]!, 'tag');
-      const phrase = EVAL_PHRASE.exec(completion);
+      const phrase = EVAL_PHRASE.exec(shown);
       return phrase ? splitLikeAuthors(phrase[1]!, 'phrase') : splitLikeAuthors('', 'nowhere');
     }
     case 'authors_raw':
       // This scorer does not strip the completion as a whole, only its pieces.
-      return splitLikeAuthors(completion, 'whole_text');
+      return splitLikeAuthors(withoutPrompt(completion), 'whole_text');
     case 'tolerant':
       return parseTolerant(completion, options);
     default:
@@ -109,6 +110,14 @@ export function parseAnswer(
 }
 
 /** Remove plain spaces, split on commas, strip each piece: the authors' set of answers. */
+/**
+ * What the authors' evaluators leave of a text before they read it: they decode prompt and completion together and cut
+ * out everything from "system" to "assistant" at the end of a line, in the completion too.
+ */
+export function withoutPrompt(text: string): string {
+  return text.replace(/system.*?assistant\n/gs, '');
+}
+
 function splitLikeAuthors(text: string, source: AnswerSource): ParsedAnswer {
   const pieces = new Set(pythonStrip(text).replaceAll(' ', '').split(',').map(pythonStrip));
   const letters = [...pieces].sort();

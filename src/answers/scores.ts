@@ -4,7 +4,7 @@
  * Source: longmalongma/TW-GRPO `src/open_r1/grpo.py:92,157,224`, `src/eval/eval_general_videor1.py`.
  */
 import { TwgrpoError } from '../base/index.ts';
-import { PYTHON_SPACE_CLASS, pythonStrip } from './answers.ts';
+import { PYTHON_SPACE_CLASS, pythonStrip, withoutPrompt } from './answers.ts';
 
 /** How a set of chosen letters S is compared with the true set G. Every score lies in [0, 1]. */
 export type AccuracyKind = 'soft' | 'exact' | 'jaccard' | 'f1';
@@ -71,7 +71,7 @@ export function formatAuthors(completion: string): number {
 
 /** The authors' evaluator rule: anchored at both ends (`src/eval/eval_general_videor1.py`, `check_format`). */
 export function formatAuthorsEval(completion: string): number {
-  return FORMAT_AUTHORS_EVAL.test(pythonStrip(completion)) ? 1 : 0;
+  return FORMAT_AUTHORS_EVAL.test(pythonStrip(withoutPrompt(completion))) ? 1 : 0;
 }
 
 /** Ours: exactly one of each of the four tags, think block then answer block, neither empty, nothing around them. */

@@ -28,6 +28,7 @@ export interface EvalChoice extends ModelChoice, FrameChoice, RootChoice {
   readonly protocol?: ProtocolName;
   readonly promptTemplate?: string;
   readonly answerParser?: AnswerParser;
+  readonly clip?: boolean;
   readonly temperature?: number;
   readonly topK?: number;
   readonly topP?: number;
@@ -45,8 +46,8 @@ const HELP = `
 Protocols (each part can be changed by its own option; the result says so):
 ${PROTOCOL_NAMES.map((name) => `  ${name.padEnd(20)} ${PROTOCOLS[name].summary}`).join('\n')}
   The first three are greedy, read answers tolerantly and tell the model the true time of its frames; the -authors ones
-  repeat the authors' evaluators: temperature 0.1 and top_p 0.001, the model's own repetition penalty, always 16 frames,
-  4096 tokens, their reading of answers.
+  repeat the authors' evaluators: temperature 0.1 and top_p 0.001, the model's own repetition penalty, always 16 frames
+  of the whole video, 4096 tokens, their reading of answers. Prompt and reading go by benchmark, as in the authors' scripts.
 
 Benchmarks:
 ${BENCHMARK_NAMES.map((name) => `  ${name.padEnd(24)} ${benchmarkOf(name).title}`).join('\n')}
@@ -88,6 +89,8 @@ export function evalOptions(command: Command): void {
     )
     .addOption(new Option('--prompt-template <name>', 'wording of the prompt').choices(PROMPT_TEMPLATES))
     .addOption(new Option('--answer-parser <name>', 'how answers are read').choices(ANSWER_PARSERS))
+    .option('--clip', 'show only the part of a video between start and end of its question')
+    .option('--no-clip', 'show the whole video (default: by the protocol)')
     .option('--temperature <t>', 'above 0: draw tokens; 0: always the likeliest', finiteNumber)
     .option('--top-k <k>', 'draw from the k likeliest tokens; 0: from all', finiteNumber)
     .option('--top-p <p>', 'draw from the likeliest tokens that together reach p', finiteNumber)
@@ -116,8 +119,9 @@ export function resolveSettings(given: EvalChoice) {
   const name = given.protocol ?? benchmark?.protocol ?? 'tw-grpo';
   const protocol = protocolOf(name);
   const question_type = given.questionType ?? (benchmark?.answers === 'single' ? 'single' : 'mixed');
-  const prompt_template =
-    given.promptTemplate ?? protocol.template[question_type === 'single' ? 'single' : 'mixed'];
+  // The set decides, as in the authors' scripts; the wish for a part of it only where the set is unknown.
+  const answers = benchmark?.answers ?? (question_type === 'single' ? 'single' : 'mixed');
+  const prompt_template = given.promptTemplate ?? protocol.template[answers];
   const video = videoKeys(given, protocol.video);
   const changes: Readonly<Record<string, unknown>> = {
     prompt_template: given.promptTemplate,
@@ -134,6 +138,7 @@ export function resolveSettings(given: EvalChoice) {
     max_pixels: given.maxPixels,
     total_pixels: given.totalPixels,
     text_after_vision: given.textAfterVision,
+    clip: given.clip,
   };
   return {
     benchmark,
@@ -144,7 +149,8 @@ export function resolveSettings(given: EvalChoice) {
     video,
     changed: Object.keys(changes).filter((key) => changes[key] !== undefined),
     max_completion_length: given.maxCompletionLength ?? protocol.max_completion_length,
-    answer_parser: given.answerParser ?? protocol.answer_parser,
+    answer_parser: given.answerParser ?? protocol.answer_parser[answers],
+    clip: given.clip ?? protocol.clip,
   };
 }
 

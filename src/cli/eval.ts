@@ -84,9 +84,14 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
   });
   const root = { video_root: given.videoRoot ?? '.', video_prefix: set.video_prefix };
   const questions = chooseQuestions(given, set.items, resolved.question_type).map((item) =>
-    toQuestion(item, root),
+    toQuestion(item, { ...root, clip: resolved.clip }),
   );
   sayWhatIsRead(given, set, questions.length, out);
+  const numParts = set.items.filter(({ start, end }) => start !== undefined || end !== undefined).length;
+  if (numParts > 0)
+    out.status(
+      `${numParts} questions name a part of their video: ${resolved.clip ? 'only it is shown' : 'ignored, the whole video is shown'} (clip: ${resolved.clip})`,
+    );
 
   const folder = openModelFolder(given.model);
   const { processor, generation } = folder;
@@ -108,6 +113,7 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
     max_completion_length: resolved.max_completion_length,
     answer_parser: resolved.answer_parser,
     video: { preset: videoPreset, ...videoSettings(resolved.video) },
+    clip: resolved.clip,
     text_after_vision: given.textAfterVision ?? (videoPreset === 'correct' ? 'spatial' : 'largest'),
   };
   const facts: JsonObject = {

@@ -37,7 +37,7 @@ describe('prompts', () => {
     for (const template of PROMPT_TEMPLATES) {
       const messages = promptMessages(item, { template });
       expect(messages.map((message) => message.role)).toEqual(
-        template === 'tw-grpo-eval' ? ['system', 'user'] : ['user'],
+        template.endsWith('-eval') ? ['system', 'user'] : ['user'],
       );
       const content = messages.at(-1)!.content;
       expect(Array.isArray(content) && content.map((part) => part.type)).toEqual(['video', 'text']);

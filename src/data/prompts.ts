@@ -14,6 +14,7 @@ export const PROMPT_TEMPLATES = [
   'tw-grpo',
   'tw-grpo-eval',
   'zero-shot',
+  'zero-shot-eval',
   'zero-shot-letter',
   'video-r1',
   'plain',
@@ -32,6 +33,8 @@ const REASONING_SYSTEM_PROMPT =
   'process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., ' +
   '<think> reasoning process here </think><answer> answer here </answer>';
 
+const SYSTEM_TURN: ReadonlySet<PromptTemplate> = new Set(['tw-grpo-eval', 'zero-shot-eval']);
+
 const PONDER =
   "Please think about this question as if you were a human pondering deeply. Engage in an internal dialogue using expressions such as 'let me think', 'wait', 'Hmm', 'oh, I see', 'let's break it down', etc, or other natural language thought expressions. It's encouraged to include self-reflection or verification in the reasoning process. Provide your detailed reasoning between the <think> and </think> tags, and then give your final answer between the <answer> and </answer> tags.";
 
@@ -43,6 +46,8 @@ export interface PromptOptions {
    * - `tw-grpo`: the authors' training prompt;
    * - `tw-grpo-eval`: their CLEVRER evaluation, with a system prompt the training does not have;
    * - `zero-shot`: answer at once, several letters allowed;
+   * - `zero-shot-eval`: the same behind the system prompt of their CLEVRER evaluation, which asks for thinking: their
+   *   zero-shot row;
    * - `zero-shot-letter`: answer at once with one letter, as in their runs on general benchmarks;
    * - `video-r1`: Video-R1's long prompt, one letter;
    * - `plain`: question and options, nothing else, for models trained to answer in a form of their own.
@@ -74,6 +79,7 @@ export function promptText(item: PromptItem, options: PromptOptions): string {
     case 'tw-grpo-eval':
       return `${problemText(item)} Output the thinking process in <think> </think> and final answer (${HOW_MANY.mixed}) in <answer> </answer> tags. `;
     case 'zero-shot':
+    case 'zero-shot-eval':
       return `${problemText(item)} Output the final answer (${HOW_MANY.mixed}) in <answer> </answer> tags directly. `;
     case 'zero-shot-letter':
       return `${gluedOptions(item)} Answer with the option's letter from the given choices directly.${ONE_LETTER}`;
@@ -105,7 +111,7 @@ export function promptMessages(
       { type: 'text', text: promptText(item, options) },
     ],
   };
-  return promptTemplate(options.template) === 'tw-grpo-eval'
+  return SYSTEM_TURN.has(promptTemplate(options.template))
     ? [{ role: 'system', content: REASONING_SYSTEM_PROMPT }, user]
     : [user];
 }

@@ -15,14 +15,19 @@ export interface Question {
   readonly item: DataItem;
 }
 
-/** @throws DataError when the path leads out of `video_root` */
-export function toQuestion(item: DataItem, root: MediaRoot): Question {
+/**
+ * @param options.clip false: the whole video, whatever part of it the item names; default true
+ * @throws DataError when the path leads out of `video_root`
+ */
+export function toQuestion(given: DataItem, options: MediaRoot & { readonly clip?: boolean }): Question {
+  const { start: _start, end: _end, ...whole } = given;
+  const item = options.clip === false ? whole : given;
   return {
     id: item.id,
     problem: problemText(item),
     solution: solutionText(item.answer),
     options: item.options,
-    video: mediaPath(item, root),
+    video: mediaPath(item, options),
     item,
   };
 }

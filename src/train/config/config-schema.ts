@@ -54,6 +54,10 @@ const dataShape = {
     .string()
     .optional()
     .describe('beginning of the paths in the data file that video_root stands for, for example /MMVU'),
+  clip: z
+    .boolean()
+    .default(true)
+    .describe('show only the part of a video between start and end of its item; false: the whole video'),
   question_type: z
     .enum(['mixed', 'single', 'multiple'])
     .default('mixed')

@@ -6,7 +6,14 @@ import type { GrpoConfig } from '../config/config-schema.ts';
 
 type QuestionKeys = Pick<
   GrpoConfig,
-  'jsonl_path' | 'video_root' | 'video_prefix' | 'question_type' | 'max_samples' | 'data_seed' | 'seed'
+  | 'jsonl_path'
+  | 'video_root'
+  | 'video_prefix'
+  | 'clip'
+  | 'question_type'
+  | 'max_samples'
+  | 'data_seed'
+  | 'seed'
 >;
 
 export interface LoadedQuestions {
