@@ -29,7 +29,14 @@ export const ANSWER_PARSERS = [
 ] as const satisfies readonly AnswerParser[];
 
 /** Where in the completion the answer was found. */
-export type AnswerSource = 'tag' | 'unclosed_tag' | 'after_think' | 'phrase' | 'whole_text' | 'nowhere';
+export type AnswerSource =
+  | 'tag'
+  | 'unclosed_tag'
+  | 'unopened_tag'
+  | 'after_think'
+  | 'phrase'
+  | 'whole_text'
+  | 'nowhere';
 
 /** How the found text was read: option letters, labelled options ("A. The cube"), option texts, or not at all. */
 export type AnswerForm = 'letters' | 'labelled' | 'option_text' | 'none';

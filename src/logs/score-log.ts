@@ -277,6 +277,7 @@ const FORM_TEXT = {
 const SOURCE_TEXT = {
   tag: 'in the answer tag',
   unclosed_tag: 'behind an answer tag that is not closed',
+  unopened_tag: 'before the end of an answer tag that was never opened',
   after_think: 'behind the reasoning',
   phrase: 'behind the words "answer is" or "answer:"',
   whole_text: 'in the whole text',
