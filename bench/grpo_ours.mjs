@@ -140,7 +140,7 @@ class Ours {
       const result = accumulateGroupGradient(this.#model, group, {}, config, scale);
       phases.enter('optimizer');
       const norm = clipGradNorm(this.#trainable.values(), this.#config.max_grad_norm);
-      if (update) this.#optimizer.step();
+      if (update) this.#optimizer.step(this.#config.learning_rate);
       phases.enter(undefined);
       const step_s = (performance.now() - started) / 1000;
       const logps_sum = scope(() => result.logps_GT.to({ dtype: 'float64' }).sum().item());

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { dispose, getNumThreads, liveTensors, scope, setNumThreads } from '../src/tensor/index.ts';
-import { AdamW, clipGradNorm, gradNorm } from '../src/train/optim/optimizer.ts';
+import { AdamW } from '../src/train/optim/adamw.ts';
+import { clipGradNorm, gradNorm } from '../src/train/optim/grad-norm.ts';
 import { lossOf, makeParams, type Params, tokens } from './support/tiny-network.ts';
 
 const read = (name: string) =>

@@ -45,7 +45,7 @@ import { generateWorld, type WorldFiles, type WorldOptions } from '../world/inde
 import type { CommandDefinition } from './command.ts';
 import { positiveNumber, wholeNumber } from './numbers.ts';
 import { stopSignals } from './stop-signals.ts';
-import { createTrainProgress, type TrainProgress } from './train-progress.ts';
+import { createTrainProgress, grpoFacts, type TrainProgress } from './train-progress.ts';
 
 const WAY_WORDS: Readonly<Record<Way, string>> = {
   sampled: 'as the policy samples (temperature 1)',
@@ -214,7 +214,7 @@ async function draw(
 }
 
 async function train(resolved: ResolvedConfig, signal: AbortSignal, out: Output): Promise<GrpoRunResult> {
-  const { max_minutes, model_name_or_path } = resolved.config;
+  const { model_name_or_path } = resolved.config;
   const tokenizer = Tokenizer.fromPretrained(model_name_or_path);
   let progress: TrainProgress | undefined;
   try {
@@ -222,17 +222,11 @@ async function train(resolved: ResolvedConfig, signal: AbortSignal, out: Output)
       resolved,
       logger: createLogger({ quiet: true, fd: 2 }),
       signal,
-      onStart: ({ step, maxSteps, usedS }) => {
-        progress = createTrainProgress({
-          maxSteps,
-          max_minutes,
-          step,
-          usedS,
-          quiet: out.isQuiet,
-          plainEveryS: 5,
-        });
+      onStart: (start) => {
+        progress = createTrainProgress(start, { label: 'train', quiet: out.isQuiet, plainEveryS: 5 });
       },
-      onStep: (report) => progress?.update(report, { weighs: heaviestWords(report, tokenizer) }),
+      onStep: (report) =>
+        progress?.update(report, { ...grpoFacts(report), weighs: heaviestWords(report, tokenizer) }),
     });
   } finally {
     progress?.stop();

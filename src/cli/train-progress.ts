@@ -1,54 +1,44 @@
 /** The line that is watched while a model trains: how far, what a step is like, how long still. */
 import { createProgress } from '../base/index.ts';
-import type { StepReport } from '../train/index.ts';
+import type { GrpoStepReport, RunProgress, SftStepReport } from '../train/index.ts';
 
-export interface TrainProgressOptions {
-  /** Undefined where time alone ends the run; then seconds are counted. */
-  readonly maxSteps: number | undefined;
-  readonly max_minutes: number | undefined;
-  /** Steps and seconds of earlier attempts. */
-  readonly step: number;
-  readonly usedS: number;
-  readonly quiet: boolean;
-  /** Least time between two plain lines, in seconds. @default 10 */
-  readonly plainEveryS?: number;
-}
+export type Facts = Readonly<Record<string, number | string>>;
 
 export interface TrainProgress {
-  /** @param more facts to show behind the usual ones */
-  update(report: StepReport, more?: Readonly<Record<string, number | string>>): void;
+  update(now: RunProgress, facts: Facts): void;
   stop(): void;
 }
 
-export function createTrainProgress(options: TrainProgressOptions): TrainProgress {
-  const { maxSteps, max_minutes = 0, step, usedS, quiet, plainEveryS = 10 } = options;
-  const common = { quiet, plainEveryS };
-  if (maxSteps !== undefined) {
-    const progress = createProgress({ ...common, total: maxSteps, label: 'train', start: step });
-    return {
-      update: (report, more) => progress.update(report.step, { ...stepFacts(report), ...more }),
-      stop: () => progress.stop(),
-    };
-  }
-  const totalS = Math.ceil(max_minutes * 60);
-  const beganMs = performance.now() - usedS * 1000;
-  const progress = createProgress({
-    ...common,
-    total: totalS,
-    label: 'train (seconds)',
-    start: Math.round(usedS),
-  });
+/** @param options.plainEveryS least time between two plain lines, in seconds; default 10 */
+export function createTrainProgress(
+  start: RunProgress,
+  options: { readonly label: string; readonly quiet: boolean; readonly plainEveryS?: number },
+): TrainProgress {
+  const { maxS } = start;
+  const { done, total } = barOf(start);
+  const label = maxS === undefined ? options.label : `${options.label} (seconds)`;
+  const progress = createProgress({ ...options, label, total, start: done });
   return {
-    update: (report, more) => {
-      const elapsedS = Math.round((performance.now() - beganMs) / 1000);
-      progress.update(Math.min(totalS, elapsedS), { step: report.step, ...stepFacts(report), ...more });
+    update: (now, facts) => {
+      const step: Facts = maxS === undefined ? {} : { step: now.step };
+      progress.update(barOf(now).done, { ...step, ...facts });
     },
     stop: () => progress.stop(),
   };
 }
 
-/** The numbers of a step that people watch. */
-function stepFacts({ metrics }: StepReport): Record<string, number | string> {
+/** A bar counts what ends the run: steps, or seconds where there is a wall time; then steps are shown as their share of it. */
+function barOf({ step, maxSteps, usedS, maxS }: RunProgress): {
+  readonly done: number;
+  readonly total: number;
+} {
+  if (maxS === undefined) return { done: step, total: maxSteps! };
+  const bySteps = maxSteps === undefined ? 0 : (step / maxSteps) * maxS;
+  return { done: Math.round(Math.min(Math.max(usedS, bySteps), maxS)), total: Math.ceil(maxS) };
+}
+
+/** The numbers of a GRPO step that people watch. */
+export function grpoFacts({ metrics }: Pick<GrpoStepReport, 'metrics'>): Facts {
   const show = (label: string, key: string) => {
     const value = metrics[key];
     return typeof value === 'number' ? { [label]: value } : {};
@@ -60,5 +50,15 @@ function stepFacts({ metrics }: StepReport): Record<string, number | string> {
     ...show('loss', 'loss'),
     ...show('grad', 'grad_norm'),
     ...show('s', 'step_time'),
+  };
+}
+
+/** The numbers of a supervised step that people watch. */
+export function sftFacts({ metrics }: Pick<SftStepReport, 'metrics'>): Facts {
+  return {
+    loss: Number(metrics['loss']),
+    'token acc': `${(100 * Number(metrics['mean_token_accuracy'])).toFixed(1)} %`,
+    'videos/s': Number(metrics['videos_per_second']),
+    stage: Number(metrics['stage']) + 1,
   };
 }

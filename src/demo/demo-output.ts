@@ -4,7 +4,7 @@ import { type Output, percent, tableLines } from '../base/index.ts';
 import type { Tokenizer } from '../io/index.ts';
 import { pText, splitAnswer, wordsOf } from '../report/index.ts';
 import type { Accuracy, BeforeAfter, Change, EvaluationRow } from '../stats/index.ts';
-import { type StepReport, textEnds } from '../train/index.ts';
+import { type GrpoStepReport, textEnds } from '../train/index.ts';
 
 const NUM_SAMPLES = 3;
 const NUM_WORDS = 4;
@@ -33,7 +33,7 @@ export function printSamples(rows: readonly EvaluationRow[], out: Output): void 
 }
 
 /** `B 1.70 no 1.66`: words of the step's last group with a signal, by the greatest weight of their tokens. */
-export function heaviestWords({ groups, tokens }: StepReport, tokenizer: Tokenizer): string {
+export function heaviestWords({ groups, tokens }: GrpoStepReport, tokenizer: Tokenizer): string {
   const withSignal = groups.findLastIndex(({ is_zero_std }) => !is_zero_std);
   const at = withSignal < 0 ? groups.length - 1 : withSignal;
   const heaviest = new Map<string, number>();

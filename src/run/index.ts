@@ -1,5 +1,5 @@
-export { last, type Metric, MetricAccumulator, max, mean, min, sum, summary } from './metrics.ts';
-export { PhaseClock } from './phase-clock.ts';
+export { last, type Metric, MetricAccumulator, max, mean, min, sum } from './metrics.ts';
+export { PhaseClock, type PhaseTimes } from './phase-clock.ts';
 export {
   type CreateRunOptions,
   type MachineInfo,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { last, MetricAccumulator, max, mean, min, sum, summary } from './metrics.ts';
+import { last, MetricAccumulator, max, mean, min, sum } from './metrics.ts';
 
 const values = fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 1, maxLength: 20 });
 
@@ -31,7 +31,6 @@ describe('metrics', () => {
     fc.assert(
       fc.property(values, values, (a, b) => {
         const whole = new MetricAccumulator();
-        whole.add('x', summary([...a, ...b]));
         whole.add('m', mean([...a, ...b]));
         const left = new MetricAccumulator();
         const right = new MetricAccumulator();
@@ -39,7 +38,6 @@ describe('metrics', () => {
           [left, a],
           [right, b],
         ] as const) {
-          part.add('x', summary(list));
           part.add('m', mean(list));
         }
         left.merge(JSON.parse(JSON.stringify(right.snapshot())));
@@ -48,6 +46,40 @@ describe('metrics', () => {
         for (const [key, value] of Object.entries(expected)) expect(got[key]).toBeCloseTo(value, 8);
       }),
     );
+  });
+
+  it('are averaged over a window of steps; extremes and latest values stay what they are', () => {
+    const window = new MetricAccumulator();
+    const step = (reward: number[], longest: number, rate: number, extra?: number) => {
+      const metrics = new MetricAccumulator();
+      metrics.add('reward', mean(reward));
+      metrics.add('loss', sum(reward.length));
+      metrics.add('completions/max_length', max(longest));
+      metrics.add('completions/min_length', min(longest));
+      metrics.add('learning_rate', last(rate));
+      if (extra !== undefined) metrics.add('kl', mean(extra, 7));
+      metrics.add('nothing', mean([]));
+      window.addStep(metrics);
+      // A step keeps its own numbers.
+      expect(metrics.reduce()).toMatchObject({ learning_rate: rate, loss: reward.length });
+    };
+    step([1], 9, 3);
+    step([0, 0, 0], 4, 2, 0.5);
+    const stored = JSON.parse(JSON.stringify(window.snapshot()));
+    const resumed = new MetricAccumulator();
+    resumed.merge(stored);
+    // A mean of the steps' means: steps of more completions weigh no more.
+    const expected = {
+      reward: 0.5,
+      loss: 2,
+      'completions/max_length': 9,
+      'completions/min_length': 4,
+      learning_rate: 2,
+      kl: 0.5,
+    };
+    expect(window.reduce()).toEqual(expected);
+    expect(window.reduce()).toEqual({});
+    expect(resumed.reduce()).toEqual(expected);
   });
 
   it('show what is not a number instead of hiding it', () => {

@@ -1,5 +1,5 @@
 /**
- * Typed metrics of one optimizer step. Code adds values as it meets them (per micro-batch, per group); `reduce` turns
+ * Typed metrics of a training step. Code adds values as it meets them (per micro-batch, per group); `reduce` turns
  * them into one number a key. The way a metric is combined belongs to its type, so that several micro-batches, or several
  * ranks merged with `merge`, give what one large batch would.
  * Keys are TRL's snake_case paths, for example `reward_std`, `completions/mean_length`, `rewards/accuracy/mean`.
@@ -34,18 +34,7 @@ export interface LastMetric {
   readonly value: number;
 }
 
-/** Population mean and standard deviation, smallest and largest; reduces to four keys. */
-export interface SummaryMetric {
-  readonly kind: 'summary';
-  readonly count: number;
-  readonly mean: number;
-  /** Sum of squared distances from the mean. */
-  readonly m2: number;
-  readonly min: number;
-  readonly max: number;
-}
-
-export type Metric = MeanMetric | SumMetric | MaxMetric | MinMetric | LastMetric | SummaryMetric;
+export type Metric = MeanMetric | SumMetric | MaxMetric | MinMetric | LastMetric;
 
 export function mean(value: number | readonly number[], weight = 1): MeanMetric {
   if (typeof value === 'number') return { kind: 'mean', total: value * weight, weight };
@@ -72,14 +61,6 @@ export function last(value: number): LastMetric {
   return { kind: 'last', value };
 }
 
-/** Reduces to `<key>/mean`, `<key>/std` (over the population), `<key>/min` and `<key>/max`. */
-export function summary(values: readonly number[]): SummaryMetric {
-  const count = values.length;
-  const average = values.reduce((total, x) => total + x, 0) / Math.max(count, 1);
-  const m2 = values.reduce((total, x) => total + (x - average) ** 2, 0);
-  return { kind: 'summary', count, mean: average, m2, min: Math.min(...values), max: Math.max(...values) };
-}
-
 /** Combines two parts of the same metric; order matters only for `last`. */
 export function combine(a: Metric, b: Metric): Metric {
   switch (a.kind) {
@@ -98,32 +79,19 @@ export function combine(a: Metric, b: Metric): Metric {
     case 'last':
       if (b.kind === 'last') return b;
       break;
-    case 'summary':
-      if (b.kind === 'summary') return combineSummaries(a, b);
-      break;
     default:
       a satisfies never;
   }
   throw new TwgrpoError(`internal: a ${a.kind} metric met a ${b.kind} metric under the same key`);
 }
 
-// Chan's update: merging two (count, mean, m2) triples loses no precision when the means are close.
-function combineSummaries(a: SummaryMetric, b: SummaryMetric): SummaryMetric {
-  if (a.count === 0) return b;
-  if (b.count === 0) return a;
-  const count = a.count + b.count;
-  const delta = b.mean - a.mean;
-  return {
-    kind: 'summary',
-    count,
-    mean: a.mean + (delta * b.count) / count,
-    m2: a.m2 + b.m2 + (delta * delta * a.count * b.count) / count,
-    min: Math.min(a.min, b.min),
-    max: Math.max(a.max, b.max),
-  };
+/** The number a metric stands for; undefined for a mean without weight: there was nothing to average. */
+function numberOf(metric: Metric): number | undefined {
+  if (metric.kind !== 'mean') return metric.value;
+  return metric.weight === 0 ? undefined : metric.total / metric.weight;
 }
 
-/** The metrics of one step. */
+/** The metrics of one step, or of several. */
 export class MetricAccumulator {
   readonly #metrics = new Map<string, Metric>();
 
@@ -137,35 +105,34 @@ export class MetricAccumulator {
     }
   }
 
-  /** Parts so far as plain data, to be sent to another rank. */
+  /**
+   * Adds a whole step to a window of steps: extremes and latest values stay what they are, everything else is averaged
+   * over the steps that have it, as TRL averages what it logs.
+   */
+  addStep(step: MetricAccumulator): void {
+    for (const [key, metric] of step.#metrics) {
+      const value = numberOf(metric);
+      if (value !== undefined)
+        this.add(key, metric.kind === 'mean' || metric.kind === 'sum' ? mean(value) : metric);
+    }
+  }
+
+  /** Parts so far as plain data: for a checkpoint, or for another rank. */
   snapshot(): [string, Metric][] {
     return [...this.#metrics];
   }
 
-  /** Adds another rank's snapshot. */
+  /** Adds a snapshot. */
   merge(snapshot: readonly (readonly [string, Metric])[]): void {
     for (const [key, metric] of snapshot) this.add(key, metric);
   }
 
-  /** One number a key, then forgets everything. A mean without weight is left out: there was nothing to average. */
+  /** One number a key, then forgets everything. */
   reduce(): Record<string, number> {
     const row: Record<string, number> = {};
     for (const [key, metric] of this.#metrics) {
-      switch (metric.kind) {
-        case 'mean':
-          if (metric.weight !== 0) row[key] = metric.total / metric.weight;
-          break;
-        case 'summary':
-          if (metric.count > 0) {
-            row[`${key}/mean`] = metric.mean;
-            row[`${key}/std`] = Math.sqrt(metric.m2 / metric.count);
-            row[`${key}/min`] = metric.min;
-            row[`${key}/max`] = metric.max;
-          }
-          break;
-        default:
-          row[key] = metric.value;
-      }
+      const value = numberOf(metric);
+      if (value !== undefined) row[key] = value;
     }
     this.#metrics.clear();
     return row;

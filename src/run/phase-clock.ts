@@ -1,24 +1,48 @@
-/** Wall time by phase, so that a step can say where it went. On a GPU a phase may include work queued by the one before. */
+/**
+ * Wall time by phase, so that a step can say where it went. From the first `enter` on some phase is always running, so the
+ * phases add up to the whole. On a GPU a phase may include work queued by the one before.
+ */
+
+export interface PhaseTimes {
+  /** Seconds of each phase, in the order in which they were first entered. */
+  readonly phases: ReadonlyMap<string, number>;
+  /** Seconds from the first `enter` to `take`. */
+  readonly total: number;
+}
 
 export class PhaseClock {
-  readonly #seconds = new Map<string, number>();
+  readonly #now: () => number;
+  #milliseconds = new Map<string, number>();
   #phase: string | undefined;
   #since = 0;
+  #began = 0;
 
-  /** Ends the running phase and begins another; undefined only ends. */
-  enter(phase: string | undefined): void {
-    const now = performance.now();
-    if (this.#phase !== undefined)
-      this.#seconds.set(this.#phase, (this.#seconds.get(this.#phase) ?? 0) + (now - this.#since) / 1000);
+  /** @param now clock in milliseconds, for tests */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  /** Ends the running phase and begins another. */
+  enter(phase: string): void {
+    const now = this.#now();
+    if (this.#phase === undefined) this.#began = now;
+    else this.#count(this.#phase, now);
     this.#phase = phase;
     this.#since = now;
   }
 
-  /** Seconds of each phase since the last call. */
-  take(): ReadonlyMap<string, number> {
-    this.enter(this.#phase);
-    const seconds = new Map(this.#seconds);
-    this.#seconds.clear();
-    return seconds;
+  /** Ends the running phase and forgets everything. @returns the times since the last call */
+  take(): PhaseTimes {
+    const now = this.#now();
+    if (this.#phase === undefined) return { phases: new Map(), total: 0 };
+    this.#count(this.#phase, now);
+    const phases = new Map([...this.#milliseconds].map(([phase, ms]) => [phase, ms / 1000]));
+    this.#milliseconds = new Map();
+    this.#phase = undefined;
+    return { phases, total: (now - this.#began) / 1000 };
+  }
+
+  #count(phase: string, now: number): void {
+    this.#milliseconds.set(phase, (this.#milliseconds.get(phase) ?? 0) + now - this.#since);
   }
 }

@@ -15,19 +15,11 @@ export {
   type SftConfig,
   sftConfigSchema,
 } from './config/sft-config.ts';
-export { type GrpoRunOptions, type GrpoRunResult, runGrpo } from './grpo/grpo-run.ts';
-export type { StepReport } from './grpo/grpo-trainer.ts';
-
+export { type GrpoRunOptions, type GrpoRunResult, type GrpoStepReport, runGrpo } from './grpo/grpo-run.ts';
 export { textEnds } from './grpo/run-records.ts';
 export { checkpointSteps, findCheckpoint } from './loop/checkpoint.ts';
-export { Muon, type MuonOptions } from './optim/muon.ts';
-export { AdamW, type AdamWOptions, clipGradNorm, gradNorm } from './optim/optimizer.ts';
-export { learningRateAt, SCHEDULER_TYPES, type SchedulerType } from './optim/schedule.ts';
+export type { RunProgress, RunResult, RunStart } from './loop/run-loop.ts';
+export { AdamW } from './optim/adamw.ts';
+export { clipGradNorm } from './optim/grad-norm.ts';
 export type { HeldOutResult } from './sft/held-out.ts';
-export {
-  runSft,
-  type SftProgress,
-  type SftRunOptions,
-  type SftRunResult,
-  type SftStepReport,
-} from './sft/sft-run.ts';
+export { runSft, type SftStepReport } from './sft/sft-run.ts';

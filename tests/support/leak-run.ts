@@ -5,7 +5,8 @@
  *   node --expose-gc --import ./tests/support/typescript-loader.mjs tests/support/leak-run.ts STEPS
  */
 import { liveBytes, liveTensors, scope, setNumThreads } from '../../src/tensor/index.ts';
-import { AdamW, clipGradNorm } from '../../src/train/optim/optimizer.ts';
+import { AdamW } from '../../src/train/optim/adamw.ts';
+import { clipGradNorm } from '../../src/train/optim/grad-norm.ts';
 import { lossOf, makeParams, tokens } from './tiny-network.ts';
 
 const numSteps = Number(process.argv[2]);

@@ -199,7 +199,7 @@ export function reward(inputs) {
   });
 });
 
-it('50 steps leave nothing alive, and the phases account for the time of the steps', async () => {
+it('50 steps leave nothing alive, and the phases add up to their step', async () => {
   const before = liveTensors();
   const keys = keysFor('long', {
     max_steps: 50,
@@ -213,13 +213,13 @@ it('50 steps leave nothing alive, and the phases account for the time of the ste
   expect(rows.length).toBe(50);
   expect(new Set(rows.map(({ live_tensors }) => live_tensors)).size).toBe(1);
   expect(liveTensors()).toBe(before);
-  const total = (of: (key: string) => boolean) =>
-    rows
-      .flatMap((row) => Object.entries(row).filter(([key]) => of(key)))
+  for (const row of rows) {
+    const ofPhases = Object.entries(row)
+      .filter(([key]) => key.startsWith('time/'))
       .reduce((sum, [, value]) => sum + Number(value), 0);
-  const share = total((key) => key.startsWith('time/')) / total((key) => key === 'step_time');
-  expect(share).toBeGreaterThan(0.95);
-  expect(share).toBeLessThanOrEqual(1);
+    // The clock starts a phase where it ends one, so this holds on any machine; only the sum rounds.
+    expect(Math.abs(ofPhases - Number(row['step_time']))).toBeLessThan(1e-9);
+  }
   const phases = [
     'data',
     'encode',

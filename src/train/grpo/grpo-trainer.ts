@@ -1,5 +1,5 @@
 /**
- * The GRPO loop: take prompts, roll out groups, score them, update the policy, write down what happened.
+ * One GRPO step: take prompts, roll out groups, score them, update the policy, write down what happened.
  *
  * A step is `per_device_train_batch_size * gradient_accumulation_steps` prompts with `num_generations` completions
  * each. All groups of a step are rolled out before the update, because the loss may be normalised by all their tokens.
@@ -13,12 +13,12 @@ import type { VideoLanguageModel } from '../../models/index.ts';
 import type { ReadyPrompt } from '../../prompt/index.ts';
 import type { LossScale, NamedReward } from '../../rl/index.ts';
 import { type ExperienceGroup, type PromptEntry, rollOut, score } from '../../rollout/index.ts';
-import { last, MetricAccumulator, type MetricsRow, max, PhaseClock, sum } from '../../run/index.ts';
+import { last, type MetricAccumulator, sum } from '../../run/index.ts';
 import { dispose, keep, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
-import type { RunLength } from '../loop/run-length.ts';
-import { AdamW, clipGradNorm } from '../optim/optimizer.ts';
-import { learningRateAt } from '../optim/schedule.ts';
+import type { StepOutcome, Trainer, TrainerParts } from '../loop/run-loop.ts';
+import { scheduledAt } from '../optim/schedule.ts';
+import type { UpdateOptions } from '../optim/update.ts';
 import { addExperienceMetrics, addSamplingGap, addUpdateMetrics } from './grpo-metrics.ts';
 import { accumulateGroupGradient, type FixedLogps, type GroupUpdate, scoreGroup } from './policy-update.ts';
 
@@ -28,13 +28,10 @@ export interface PromptSource {
   next(count: number): Promise<ReadyPrompt[]>;
   /** Begins to load the `count` prompts after those, without waiting. */
   prefetch(count: number): void;
-  /** Passes over the data so far, for the `epoch` metric. */
-  readonly epoch: number;
 }
 
-export interface GrpoTrainerParts {
+export interface GrpoTrainerParts extends TrainerParts {
   readonly config: GrpoConfig;
-  readonly model: VideoLanguageModel;
   /** A frozen copy of the start, for `beta > 0` without an adapter. */
   readonly reference?: VideoLanguageModel | undefined;
   readonly prompts: PromptSource;
@@ -42,7 +39,6 @@ export interface GrpoTrainerParts {
   readonly stop_token_ids: readonly number[];
   readonly banned_token_ids: readonly number[];
   readonly decode: (ids: readonly number[]) => string;
-  readonly length: RunLength;
   readonly logger: Logger;
   /** Called with the scored groups of every step, before the update. */
   readonly onExperience?: ((groups: readonly ExperienceGroup[]) => void) | undefined;
@@ -58,110 +54,41 @@ export interface TokenFigures {
   readonly logps: Float32Array;
 }
 
-/** What one step leaves for the run directory. */
-export interface StepReport {
-  readonly step: number;
-  readonly metrics: MetricsRow;
+/** What one step leaves beside its metrics. */
+export interface GrpoDetails {
   readonly groups: readonly ExperienceGroup[];
   /** By group, then by completion. */
   readonly tokens: readonly (readonly TokenFigures[])[];
 }
 
-interface Counters {
-  /** Tokens of prompts and completions so far, those of resampled groups included. */
-  numTokens: number;
-  badStepsInARow: number;
-}
-
-export class GrpoTrainer {
+export class GrpoTrainer implements Trainer<GrpoDetails> {
   readonly #parts: GrpoTrainerParts;
-  readonly #optimizer: AdamW;
-  readonly #trainable: ReadonlyMap<string, Tensor>;
-  readonly #clock = new PhaseClock();
-  #step = 0;
-  #counters: Counters = { numTokens: 0, badStepsInARow: 0 };
-  #isUpdating = false;
 
   constructor(parts: GrpoTrainerParts) {
     this.#parts = parts;
-    this.#trainable = new Map([...parts.model.parameters()].filter(([, weight]) => weight.requires_grad));
-    this.#optimizer = new AdamW(this.#trainable, parts.config);
-    // Gradients exist from the start: what does not fit shows before the first rollout, and a resumed run counts alike.
-    this.#optimizer.zeroGrad();
   }
 
-  /** Steps done so far. */
-  get step(): number {
-    return this.#step;
-  }
-
-  /** Refused steps since the last good one; at `max_bad_steps` it is time to stop. */
-  get badStepsInARow(): number {
-    return this.#counters.badStepsInARow;
-  }
-
-  /** True when an error interrupted an update, so that the weights belong to no whole step and must not be saved. */
-  get isTorn(): boolean {
-    return this.#isUpdating;
-  }
-
-  get optimizer(): AdamW {
-    return this.#optimizer;
-  }
-
-  /** What a resumed run must start from, beside weights and optimizer. */
-  state(): { readonly step: number } & Counters {
-    return { step: this.#step, ...this.#counters };
-  }
-
-  loadState({ step, ...counters }: ReturnType<GrpoTrainer['state']>): void {
-    this.#step = step;
-    this.#counters = { ...counters };
-  }
-
-  /** One step: `num_iterations` updates on fresh completions. An update whose numbers are not finite is refused and counted. */
-  async trainStep(): Promise<StepReport> {
-    const started = performance.now();
-    const { config, prompts, rewards } = this.#parts;
-    const metrics = new MetricAccumulator();
-    this.#clock.take();
-    const { experience, newTokens, release } = await this.#collect(metrics);
+  /** One step: `num_iterations` updates on fresh completions. */
+  async trainStep(step: number, metrics: MetricAccumulator): Promise<StepOutcome<GrpoDetails>> {
+    const { config, rewards, clock, length, onExperience } = this.#parts;
+    const { experience, newTokens, release } = await this.#collect(step, metrics);
     try {
-      this.#clock.enter('metrics');
+      clock.enter('metrics');
       const names = rewards.map(({ name }) => name);
       addExperienceMetrics(metrics, experience, names, config);
-      this.#parts.onExperience?.(experience);
-      const { done, total } = this.#parts.length.position(this.#step);
-      const learningRate = learningRateAt(done, {
-        ...config,
-        max_steps: total,
-        warmup_steps: Math.ceil(config.warmup_ratio * total),
-      });
-      const tokens = this.#update(experience, learningRate, metrics);
-      this.#step += 1;
-      this.#counters.numTokens += newTokens;
-      this.#clock.enter(undefined);
-      for (const [phase, seconds] of this.#clock.take()) metrics.add(`time/${phase}`, sum(seconds));
-      const seconds = (performance.now() - started) / 1000;
-      metrics.add('num_tokens', last(this.#counters.numTokens));
-      metrics.add('tokens_per_second', last(newTokens / seconds));
-      metrics.add('learning_rate', last(learningRate));
-      metrics.add('epoch', last(prompts.epoch));
-      metrics.add('step_time', sum(seconds));
-      return {
-        step: this.#step,
-        metrics: { step: this.#step, ...metrics.reduce() },
-        groups: experience,
-        tokens,
-      };
+      onExperience?.(experience);
+      const learning_rate = scheduledAt(config.learning_rate, length.position(step), config);
+      metrics.add('learning_rate', last(learning_rate));
+      const tokens = await this.#update(experience, { step: step + 1, rates: { learning_rate }, metrics });
+      return { counts: { tokens: newTokens }, details: { groups: experience, tokens } };
     } finally {
       release();
     }
   }
 
   /** Prompts and their scored completions; groups without signal are replaced where the configuration asks for it. */
-  async #collect(metrics: MetricAccumulator) {
-    const { config, prompts, model, logger } = this.#parts;
+  async #collect(step: number, metrics: MetricAccumulator) {
+    const { config, prompts, model, clock, length, logger } = this.#parts;
     const wanted = config.per_device_train_batch_size * config.gradient_accumulation_steps;
     const experience: ExperienceGroup[] = [];
     const owned = new Set<PromptEntry>();
@@ -171,29 +98,31 @@ export class GrpoTrainer {
       owned.delete(entry);
     };
     const release = () => [...owned].forEach(free);
-    let numStreams = 0;
+    // Streams are named by a prompt's place among all that the step drew, whoever computes it.
+    let numDrawn = 0;
     let newTokens = 0;
     let resampled = 0;
     const tries = config.dynamic_sampling ? config.max_resample_times : 0;
-    const options = { ...this.#parts, step: this.#step };
+    const options = { ...this.#parts, step };
     try {
       for (let attempt = 0; experience.length < wanted && attempt <= tries; attempt++) {
-        this.#clock.enter('data');
+        clock.enter('data');
         const ready = await prompts.next(wanted - experience.length);
         // Here no prompt is half loaded, so the count depends on nothing but the step.
         if (attempt === 0) metrics.add('live_tensors', last(liveTensors()));
         // Decoded by other processes while this step generates, which yields after every token.
-        if (!this.#parts.length.isOver(this.#step + 1)) prompts.prefetch(wanted);
-        this.#clock.enter('encode');
-        const entries = ready.map((prompt): PromptEntry => {
+        if (!length.isOver(step + 1)) prompts.prefetch(wanted);
+        clock.enter('encode');
+        const entries = ready.map((prompt, i): PromptEntry => {
           const encoded = model.encode(prompt.inputs);
-          const entry = { ready: prompt, encoded, stream: numStreams++ };
+          const entry = { ready: prompt, encoded, stream: numDrawn + i };
           owned.add(entry);
           return entry;
         });
-        this.#clock.enter('generate');
+        numDrawn += ready.length;
+        clock.enter('generate');
         const rollouts = await rollOut(model, entries, options);
-        this.#clock.enter('reward');
+        clock.enter('reward');
         const groups = await score(entries, rollouts, options);
         for (const [i, group] of groups.entries()) {
           newTokens += group.prompt.input_ids.length;
@@ -213,80 +142,67 @@ export class GrpoTrainer {
     }
     if (config.dynamic_sampling) metrics.add('resampled_groups', sum(resampled));
     if (experience.every(({ is_zero_std }) => is_zero_std))
-      logger.debug({ step: this.#step + 1 }, 'no group of this step has a signal: all rewards are equal');
+      logger.debug({ step: step + 1 }, 'no group of this step has a signal: all rewards are equal');
     return { experience, newTokens, release };
   }
 
-  /** `num_iterations` optimizer steps on the experience. @returns token figures of the first iteration */
-  #update(
-    groups: readonly ExperienceGroup[],
-    learningRate: number,
-    metrics: MetricAccumulator,
-  ): StepReport['tokens'] {
-    const { config, model } = this.#parts;
+  /** `num_iterations` updates on the experience. @returns token figures of the first iteration */
+  async #update(groups: readonly ExperienceGroup[], options: UpdateOptions): Promise<GrpoDetails['tokens']> {
+    const { config, updater } = this.#parts;
     const fixed = this.#fixedLogps(groups);
     const tokens: TokenFigures[][] = [];
     try {
-      for (let iteration = 0; iteration < config.num_iterations; iteration++) {
-        this.#clock.enter('optimizer');
-        this.#optimizer.zeroGrad();
-        let loss = 0;
-        groups.forEach((group, i) => {
-          const scale = this.#scaleOf(groups, i);
-          const update = accumulateGroupGradient(model, group, fixed[i]!, config, scale, this.#clock);
-          this.#clock.enter('metrics');
-          loss += update.loss;
-          addUpdateMetrics(metrics, update, 1 / config.num_iterations);
-          if (iteration === 0) {
-            const figures = tokenFigures(update, group);
-            tokens.push(figures);
-            addSamplingGap(
-              metrics,
-              group.scored.map(({ logps }) => logps),
-              figures.map(({ logps }) => logps),
-            );
-          }
-          if (iteration === 0 && config.num_iterations > 1)
-            fixed[i] = { ...fixed[i], old_logps_GT: update.logps_GT };
-          else update.logps_GT.dispose();
-          update.weights_GT.dispose();
-          update.entropy_GT.dispose();
-        });
-        this.#clock.enter('optimizer');
-        this.#isUpdating = true;
-        this.#apply(loss, learningRate, metrics);
-      }
-      this.#isUpdating = false;
+      for (let iteration = 0; iteration < config.num_iterations; iteration++)
+        await updater.update(
+          () => this.#accumulate(groups, fixed, tokens, iteration, options.metrics),
+          options,
+        );
+      updater.endStep();
     } finally {
       dispose(fixed);
     }
     return tokens;
   }
 
-  /** Clips and steps, or refuses the update when a number is not finite. */
-  #apply(loss: number, learningRate: number, metrics: MetricAccumulator): void {
-    const { config, logger } = this.#parts;
-    const norm = clipGradNorm(this.#trainable.values(), config.max_grad_norm);
-    const isGood = Number.isFinite(loss) && Number.isFinite(norm);
-    metrics.add('bad_steps', sum(isGood ? 0 : 1));
-    if (isGood) {
-      metrics.add('grad_norm', max(norm));
-      this.#optimizer.step(learningRate);
-      this.#counters.badStepsInARow = 0;
-      return;
-    }
-    this.#counters.badStepsInARow += 1;
-    logger.warn(
-      { step: this.#step + 1, loss, grad_norm: norm },
-      'step refused: loss or gradient is not finite',
-    );
+  /** Adds the gradients of all groups. The first iteration fills `tokens`, and `fixed` for those after it. @returns the loss */
+  #accumulate(
+    groups: readonly ExperienceGroup[],
+    fixed: FixedLogps[],
+    tokens: TokenFigures[][],
+    iteration: number,
+    metrics: MetricAccumulator,
+  ): number {
+    const { config, model, clock } = this.#parts;
+    let loss = 0;
+    groups.forEach((group, i) => {
+      const scale = this.#scaleOf(groups, i);
+      const update = accumulateGroupGradient(model, group, fixed[i]!, config, scale, clock);
+      clock.enter('metrics');
+      loss += update.loss;
+      addUpdateMetrics(metrics, update, 1 / config.num_iterations);
+      if (iteration === 0) {
+        const figures = tokenFigures(update, group);
+        tokens.push(figures);
+        addSamplingGap(
+          metrics,
+          group.scored.map(({ logps }) => logps),
+          figures.map(({ logps }) => logps),
+        );
+      }
+      if (iteration === 0 && config.num_iterations > 1)
+        fixed[i] = { ...fixed[i], old_logps_GT: update.logps_GT };
+      else update.logps_GT.dispose();
+      update.weights_GT.dispose();
+      update.entropy_GT.dispose();
+    });
+    return loss;
   }
 
   /** Log-probabilities under the reference policy, where the loss needs them. */
   #fixedLogps(groups: readonly ExperienceGroup[]): FixedLogps[] {
-    const { config, model, reference } = this.#parts;
+    const { config, model, reference, clock } = this.#parts;
     if (config.beta === 0) return groups.map(() => ({}));
-    this.#clock.enter('reference');
+    clock.enter('reference');
     const withOwnFeatures = (policy: VideoLanguageModel, group: ExperienceGroup): FixedLogps =>
       scope('reference', () => {
         const prompt = noGrad(() => policy.encodePrompt(group.inputs));
@@ -326,10 +242,6 @@ export class GrpoTrainer {
       num_tokens: Math.max(tokens, 1),
       max_completion_length: config.max_completion_length,
     };
-  }
-
-  dispose(): void {
-    this.#optimizer.dispose();
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The gradient of the policy loss for one group, and the optimizer step over several.
+ * The gradient of the policy loss for one group.
  *
  * One forward pass over the shared prompt and all completions gives hidden states; the chunked loss turns them
  * into a loss and its gradient with respect to those states; one backward pass carries that into the weights.

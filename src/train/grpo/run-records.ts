@@ -1,28 +1,23 @@
-/** What a step leaves in the run folder: its row of metrics, its completions, the numbers of its tokens. */
+/** What a GRPO step leaves in the run folder beside its row of metrics: its completions, the numbers of its tokens. */
 
 import { parseAnswer } from '../../answers/index.ts';
 import type { Tokenizer } from '../../io/index.ts';
-import { type EventWriter, encodeTokens, type RunDirectory } from '../../run/index.ts';
+import { encodeTokens, type RunDirectory } from '../../run/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
-import type { StepReport } from './grpo-trainer.ts';
+import type { GrpoDetails } from './grpo-trainer.ts';
 
 export interface StepRecord {
+  /** Steps done. */
+  readonly step: number;
   readonly run: RunDirectory;
-  readonly events: EventWriter | undefined;
   readonly config: GrpoConfig;
-  readonly report: StepReport;
+  readonly details: GrpoDetails;
   readonly rewardNames: readonly string[];
   readonly tokenizer: Tokenizer;
 }
 
-export function recordStep({ run, events, config, report, rewardNames, tokenizer }: StepRecord): void {
-  const { step, metrics, groups, tokens } = report;
-  if (step % config.logging_steps === 0) {
-    run.appendMetrics(metrics);
-    const { step: _, ...numbers } = metrics;
-    events?.scalars(numbers as Record<string, number>, step);
-  }
-  if (!config.log_completions) return;
+export function recordStep({ step, run, config, details, rewardNames, tokenizer }: StepRecord): void {
+  const { groups, tokens } = details;
   run.appendCompletions(
     step,
     groups.flatMap(({ question, scored, contrast }, group) =>

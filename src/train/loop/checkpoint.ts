@@ -4,7 +4,7 @@
  *     checkpoint-500/
  *       config.json model.safetensors tokenizer.json ...   loads anywhere
  *       adapter_config.json adapter_model.safetensors      instead of the weights in a LoRA run
- *       training_state/optimizer.safetensors               AdamW moments and float32 master weights
+ *       training_state/optimizer.safetensors               moments, momentum and float32 master weights
  *       training_state/trainer.json                        step, counters, data order, what it was made for
  *
  * The folder is written under a temporary name, flushed and renamed, so a killed run leaves a whole checkpoint or
@@ -12,45 +12,19 @@
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
-import {
-  CheckpointError,
-  checkJson,
-  readJsonFile,
-  writeFileAtomic,
-  writeFolderAtomic,
-} from '../../base/index.ts';
+import { CheckpointError, writeFileAtomic, writeFolderAtomic } from '../../base/index.ts';
 import { openSafetensors, saveSafetensors } from '../../io/index.ts';
 import { type VideoLanguageModel, writeLoraFiles, writeModelFiles } from '../../models/index.ts';
 import { scope } from '../../tensor/index.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-
-const trainerStateSchema = z.strictObject({
-  format: z.literal(1),
-  step: z.int().min(0),
-  numTokens: z.int().min(0),
-  badStepsInARow: z.int().min(0),
-  /** With `max_minutes`: milliseconds of training so far. */
-  used_ms: z.number().min(0).optional(),
-  /** Position in the data, with a fingerprint of it: resuming on other data is refused. */
-  sampler: z.record(z.string(), z.unknown()),
-  num_threads: z.int(),
-});
-
-export type TrainerState = z.infer<typeof trainerStateSchema>;
-
-/** What every kind of run saves of itself. */
-export interface SavedRun {
-  readonly step: number;
-  readonly num_threads: number;
-}
+import type { TrainingState } from './training-state.ts';
 
 export interface SaveOptions {
   readonly model: VideoLanguageModel;
   /** Folder the run started from: its tokenizer and templates are copied. */
   readonly from: string;
   /** Absent with `save_only_model`: then nobody can resume from it. */
-  readonly training?: { readonly optimizer: Optimizer; readonly state: SavedRun } | undefined;
+  readonly training?: { readonly optimizer: Optimizer; readonly state: TrainingState } | undefined;
   /** Keep only so many newest checkpoints. */
   readonly save_total_limit?: number | undefined;
 }
@@ -139,16 +113,6 @@ export function setAsideAfter(outputDir: string, step: number): string[] {
 
 function isResumable(dir: string): boolean {
   return existsSync(join(dir, 'training_state', 'trainer.json'));
-}
-
-export function readTrainerState(dir: string): TrainerState {
-  return readState(dir, trainerStateSchema);
-}
-
-/** `trainer.json` of a checkpoint as its schema has it. @throws CheckpointError naming file and key */
-export function readState<Schema extends z.ZodType>(dir: string, schema: Schema): z.output<Schema> {
-  const file = join(dir, 'training_state', 'trainer.json');
-  return checkJson(schema, readJsonFile(file), file, []);
 }
 
 /** Restores the optimizer from a checkpoint. */

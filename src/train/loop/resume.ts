@@ -6,27 +6,27 @@ import { RunDirectory } from '../../run/index.ts';
 import { getNumThreads } from '../../tensor/index.ts';
 import type { Resolved } from '../config/config-layers.ts';
 import { changedKeys, runConfigLayer } from '../config/run-config.ts';
-import { findCheckpoint, type SavedRun, setAsideAfter } from './checkpoint.ts';
+import { findCheckpoint, setAsideAfter } from './checkpoint.ts';
+import { readTrainingState, type StateOf, type TrainingKind, type TrainingState } from './training-state.ts';
 
-export interface Resumed<State> {
+export interface Resumed<Kind extends TrainingKind> {
   /** Absent for a new run, and for one that is begun again because it never saved. */
   readonly checkpointDir?: string | undefined;
-  readonly saved?: State | undefined;
+  readonly saved?: StateOf<Kind> | undefined;
   /** Whether `output_dir` holds a run to go on with. */
   readonly isOldRun: boolean;
 }
 
 /**
  * @param resume `auto`, or the path of a checkpoint or run folder; undefined for a new run
- * @param read the trainer's state of a checkpoint folder
  * @throws CheckpointError, ConfigError when the checkpoint can not be gone on from in `output_dir`
  */
-export function findResumed<State extends SavedRun>(
+export function findResumed<Kind extends TrainingKind>(
   config: { readonly output_dir: string },
   resume: string | undefined,
-  read: (checkpointDir: string) => State,
+  kind: Kind,
   logger: Logger,
-): Resumed<State> {
+): Resumed<Kind> {
   if (resume === undefined) return { isOldRun: false };
   const isOldRun = existsSync(join(config.output_dir, 'run.json'));
   const checkpointDir = findCheckpoint(config.output_dir, resume);
@@ -43,7 +43,7 @@ export function findResumed<State extends SavedRun>(
     throw new CheckpointError(`${config.output_dir}: a checkpoint without its run: run.json is missing`, {
       hint: 'start a new run with the checkpoint as model_name_or_path',
     });
-  const saved = read(checkpointDir);
+  const saved = readTrainingState(checkpointDir, kind);
   if (saved.num_threads !== getNumThreads())
     logger.warn(
       { saved: saved.num_threads, now: getNumThreads() },
@@ -55,7 +55,7 @@ export function findResumed<State extends SavedRun>(
 /** A new run folder, or the old one cut at the step that was restored. */
 export function openRun(
   { config, sources }: Resolved<{ readonly output_dir: string }>,
-  { saved, isOldRun }: Resumed<SavedRun>,
+  { saved, isOldRun }: { readonly saved?: TrainingState | undefined; readonly isOldRun: boolean },
   logger: Logger,
 ): RunDirectory {
   const create = { config: config as unknown as JsonObject, sources };

@@ -30,6 +30,11 @@ export class RunLength {
     this.#beganMs = now() - used_ms;
   }
 
+  /** Seconds of the whole run; undefined without a wall time. */
+  get maxS(): number | undefined {
+    return this.#maxMs === undefined ? undefined : this.#maxMs / 1000;
+  }
+
   /** Milliseconds so far, earlier attempts included. */
   usedMs(): number {
     return this.#now() - this.#beganMs;

@@ -7,7 +7,7 @@
  * `torch.optim.Muon` is the same but for one thing: it runs the Newton-Schulz steps in bfloat16, we in float32.
  */
 import { keep, noGrad, scope, type Tensor, zeros_like } from '../../tensor/index.ts';
-import { copyState, type Optimizer } from './optimizer.ts';
+import type { ParamGroup } from './optimizer.ts';
 
 const [A, B, C] = [3.4445, -4.775, 2.0315];
 const STEPS = 5;
@@ -19,13 +19,15 @@ export interface MuonOptions {
   readonly weight_decay?: number;
 }
 
-export class Muon implements Optimizer {
+export class Muon implements ParamGroup {
   readonly #slots: readonly { readonly name: string; readonly param: Tensor; readonly momentum: Tensor }[];
-  readonly #options: Required<MuonOptions>;
+  readonly #momentum: number;
+  readonly #weightDecay: number;
 
   /** @param params float32 leaves of two or more dimensions; those of more are seen as (first, rest) */
   constructor(params: ReadonlyMap<string, Tensor>, options: MuonOptions = {}) {
-    this.#options = { momentum: 0.95, weight_decay: 0, ...options };
+    this.#momentum = options.momentum ?? 0.95;
+    this.#weightDecay = options.weight_decay ?? 0;
     this.#slots = [...params].map(([name, param]) => {
       if (param.ndim < 2) throw new Error(`internal: Muon is for matrices, '${name}' is a vector`);
       return { name, param, momentum: keep(scope(() => zeros_like(param))) };
@@ -34,7 +36,7 @@ export class Muon implements Optimizer {
 
   /** Updates every parameter that has a gradient. */
   step(learningRate: number): void {
-    const { momentum: decay, weight_decay } = this.#options;
+    const [decay, weight_decay] = [this.#momentum, this.#weightDecay];
     scope('Muon.step', () =>
       noGrad(() => {
         for (const { param, momentum } of this.#slots) {
@@ -66,11 +68,6 @@ export class Muon implements Optimizer {
   /** `momentum.<name>` */
   state(): Map<string, Tensor> {
     return new Map(this.#slots.map(({ name, momentum }) => [`momentum.${name}`, momentum]));
-  }
-
-  /** Restores what `state` gave. @throws CheckpointError when tensors are missing, surplus or of another shape */
-  loadState(saved: ReadonlyMap<string, Tensor>): void {
-    copyState(saved, this.state());
   }
 
   dispose(): void {

@@ -1,155 +1,59 @@
 /**
- * AdamW, as `torch.optim.AdamW(fused=True)` computes it: one fused operator for all parameters.
- *
- * Parameters in bfloat16 or float16 keep a float32 master copy: the update is computed there and rounded
- * back, because steps of 1e-6 vanish in 8 bits of mantissa.
- *
- * Source: torch/optim/adamw.py; decoupled weight decay, Loshchilov & Hutter 2019 (arXiv 1711.05101).
+ * The optimizer of a run: parameter groups, as `torch.optim.Optimizer` has them, each with its own rule and learning rate.
+ * AdamW for everything, or Muon for the matrices inside the network and AdamW for the rest.
  */
-import { CheckpointError } from '../../base/index.ts';
-import {
-  _foreach_add_,
-  _foreach_mul_,
-  _fused_adamw_,
-  dispose,
-  keep,
-  noGrad,
-  scope,
-  stack,
-  type Tensor,
-  zeros,
-  zeros_like,
-} from '../../tensor/index.ts';
+import { CheckpointError, ConfigError } from '../../base/index.ts';
+import { noGrad, type Tensor } from '../../tensor/index.ts';
+import { AdamW, type AdamWOptions } from './adamw.ts';
+import { Muon } from './muon.ts';
 
-export interface AdamWOptions {
-  readonly learning_rate: number;
-  readonly adam_beta1: number;
-  readonly adam_beta2: number;
-  readonly adam_epsilon: number;
-  /** Applied to matrices only: vectors (biases, norms) never decay, as in Hugging Face's Trainer. */
-  readonly weight_decay: number;
-}
-
-/** What a checkpoint needs of an optimizer. */
-export interface Optimizer {
-  /** Every tensor it remembers between steps, by name. */
-  state(): Map<string, Tensor>;
-  /** Restores what `state` gave. */
-  loadState(saved: ReadonlyMap<string, Tensor>): void;
-}
-
-interface Slot {
-  readonly name: string;
-  readonly param: Tensor;
-  /** Float32 copy that the update works on; the parameter itself when it is already float32 or float64. */
-  readonly master: Tensor;
-  readonly expAvg: Tensor;
-  readonly expAvgSq: Tensor;
-  readonly stepCount: Tensor;
-}
-
-export class AdamW implements Optimizer {
-  readonly #slots: readonly Slot[];
-  readonly #options: AdamWOptions;
-
-  /** @param params the parameters to train, by name; leaves that require grad */
-  constructor(params: ReadonlyMap<string, Tensor>, options: AdamWOptions) {
-    this.#options = options;
-    this.#slots = [...params].map(([name, param]) =>
-      keep(
-        scope('AdamW', () => {
-          const isNarrow = param.dtype === 'bfloat16' || param.dtype === 'float16';
-          const master = isNarrow ? param.detach().toCopy({ dtype: 'float32' }) : param;
-          return {
-            name,
-            param,
-            master,
-            expAvg: zeros_like(master),
-            expAvgSq: zeros_like(master),
-            stepCount: zeros([], { dtype: 'float32', device: param.device }),
-          };
-        }),
-      ),
-    );
-  }
-
+/** Parameters that one rule updates. */
+export interface ParamGroup {
+  /** Fills the gradients with 0. */
+  zeroGrad(): void;
   /** Updates every parameter that has a gradient. */
-  step(learningRate: number = this.#options.learning_rate): void {
-    scope('AdamW.step', () =>
-      noGrad(() => {
-        const due = this.#slots.flatMap((slot) => {
-          const gradient = slot.param.grad;
-          return gradient === undefined
-            ? []
-            : [{ slot, gradient: gradient.to({ dtype: slot.master.dtype }) }];
-        });
-        if (due.length === 0) return;
-        _foreach_add_(
-          due.map(({ slot }) => slot.stepCount),
-          1,
-        );
-        for (const decays of [true, false]) {
-          // One call takes one weight decay, one dtype and one device.
-          const groups = new Map<string, typeof due>();
-          for (const entry of due) {
-            if (entry.slot.param.ndim >= 2 !== decays) continue;
-            const key = `${entry.slot.master.dtype} ${entry.slot.master.device}`;
-            groups.set(key, [...(groups.get(key) ?? []), entry]);
-          }
-          for (const group of groups.values()) this.#update(group, learningRate, decays);
-        }
-        for (const { slot } of due) if (slot.master !== slot.param) slot.param.copy_(slot.master);
-      }),
-    );
+  step(learningRate: number): void;
+  /** Every tensor it remembers between steps, by a name that ends in the parameter's. */
+  state(): Map<string, Tensor>;
+  dispose(): void;
+}
+
+/** Learning rates of one step, by the configuration's keys. */
+export interface LearningRates {
+  readonly learning_rate: number;
+  /** Needed where a group is Muon's. */
+  readonly muon_learning_rate?: number;
+}
+
+/** A group with the key of its learning rate. */
+export type OptimizerGroup = readonly [keyof LearningRates, ParamGroup];
+
+export class Optimizer {
+  /** Parameters of all groups, in the order of the model. */
+  readonly params: readonly Tensor[];
+  readonly #groups: readonly OptimizerGroup[];
+
+  /** @param params what the groups train, in the order in which their norms are summed */
+  constructor(params: Iterable<Tensor>, groups: readonly OptimizerGroup[]) {
+    this.params = [...params];
+    this.#groups = groups;
   }
 
-  #update(group: readonly { slot: Slot; gradient: Tensor }[], learningRate: number, decays: boolean): void {
-    const { adam_beta1, adam_beta2, adam_epsilon, weight_decay } = this.#options;
-    _fused_adamw_(
-      group.map(({ slot }) => slot.master),
-      group.map(({ gradient }) => gradient),
-      group.map(({ slot }) => slot.expAvg),
-      group.map(({ slot }) => slot.expAvgSq),
-      [],
-      group.map(({ slot }) => slot.stepCount),
-      {
-        lr: learningRate,
-        beta1: adam_beta1,
-        beta2: adam_beta2,
-        weight_decay: decays ? weight_decay : 0,
-        eps: adam_epsilon,
-        amsgrad: false,
-        maximize: false,
-      },
-    );
-  }
-
-  /**
-   * Fills the gradients with 0, making them where absent. A step without signal then still moves by its
-   * momentum, as with PyTorch, whether or not a backward pass ran.
-   */
   zeroGrad(): void {
-    scope('AdamW.zeroGrad', () =>
-      noGrad(() => {
-        for (const { param } of this.#slots) {
-          const gradient = param.grad;
-          if (gradient === undefined) param.grad = zeros_like(param);
-          else gradient.zero_();
-        }
-      }),
-    );
+    for (const [, group] of this.#groups) group.zeroGrad();
   }
 
-  /** The whole state: `exp_avg.<name>`, `exp_avg_sq.<name>`, `step.<name>` and, for narrow parameters, `master.<name>`. */
-  state(): Map<string, Tensor> {
-    const state = new Map<string, Tensor>();
-    for (const slot of this.#slots) {
-      state.set(`exp_avg.${slot.name}`, slot.expAvg);
-      state.set(`exp_avg_sq.${slot.name}`, slot.expAvgSq);
-      state.set(`step.${slot.name}`, slot.stepCount);
-      if (slot.master !== slot.param) state.set(`master.${slot.name}`, slot.master);
+  step(rates: LearningRates): void {
+    for (const [key, group] of this.#groups) {
+      const rate = rates[key];
+      if (rate === undefined) throw new Error(`internal: a parameter group without its ${key}`);
+      group.step(rate);
     }
-    return state;
+  }
+
+  /** What a checkpoint keeps, by name. */
+  state(): Map<string, Tensor> {
+    return new Map(this.#groups.flatMap(([, group]) => [...group.state()]));
   }
 
   /** Restores what `state` gave. @throws CheckpointError when tensors are missing, surplus or of another shape */
@@ -158,13 +62,38 @@ export class AdamW implements Optimizer {
   }
 
   dispose(): void {
-    for (const { param, master, expAvg, expAvgSq, stepCount } of this.#slots)
-      dispose([expAvg, expAvgSq, stepCount, master === param ? undefined : master]);
+    for (const [, group] of this.#groups) group.dispose();
   }
 }
 
+/**
+ * The groups of a run.
+ * @param params the parameters to train, by name; leaves that require grad
+ * @param isHidden which parameters lie in hidden layers: rows of embeddings are looked up and the head's are the output, so their
+ *   gradients are not those of a linear map inside
+ * @throws ConfigError when Muon would have to train weights stored in less than float32
+ */
+export function createOptimizer(
+  params: ReadonlyMap<string, Tensor>,
+  config: AdamWOptions & { readonly optimizer?: 'adamw' | 'muon' | undefined },
+  isHidden: (name: string) => boolean,
+): Optimizer {
+  const isMuon = (name: string, param: Tensor) =>
+    config.optimizer === 'muon' && param.ndim === 2 && isHidden(name);
+  const [inside, rest]: [Map<string, Tensor>, Map<string, Tensor>] = [new Map(), new Map()];
+  for (const [name, param] of params) (isMuon(name, param) ? inside : rest).set(name, param);
+  for (const [name, { dtype }] of inside)
+    if (dtype === 'bfloat16' || dtype === 'float16')
+      throw new ConfigError(`optimizer muon needs float32 weights, ${name} is ${dtype}`, {
+        hint: 'set dtype: float32, or optimizer: adamw, which keeps a float32 copy',
+      });
+  const groups: OptimizerGroup[] = [['learning_rate', new AdamW(rest, config)]];
+  if (inside.size > 0) groups.push(['muon_learning_rate', new Muon(inside, config)]);
+  return new Optimizer(params.values(), groups);
+}
+
 /** Copies a saved state into an optimizer's own. @throws CheckpointError when tensors are missing, surplus or of another shape */
-export function copyState(saved: ReadonlyMap<string, Tensor>, own: ReadonlyMap<string, Tensor>): void {
+function copyState(saved: ReadonlyMap<string, Tensor>, own: ReadonlyMap<string, Tensor>): void {
   const problems = [
     ...[...own.keys()].filter((key) => !saved.has(key)).map((key) => `missing ${key}`),
     ...[...saved.keys()].filter((key) => !own.has(key)).map((key) => `surplus ${key}`),
@@ -182,33 +111,5 @@ export function copyState(saved: ReadonlyMap<string, Tensor>, own: ReadonlyMap<s
     );
   noGrad(() => {
     for (const [key, tensor] of own) tensor.copy_(saved.get(key) as Tensor);
-  });
-}
-
-/** Euclidean norm over all gradients together; 0 when there are none. Computed in float32 or wider. */
-export function gradNorm(params: Iterable<Tensor>): number {
-  return scope('gradNorm', () => {
-    const norms = [...params].flatMap((param) => {
-      const gradient = param.grad;
-      if (gradient === undefined) return [];
-      const wide = gradient.dtype === 'float64' ? gradient : gradient.to({ dtype: 'float32' });
-      return [wide.norm(2).to({ dtype: 'float64', device: 'cpu' })];
-    });
-    return norms.length === 0 ? 0 : stack(norms).norm(2).item();
-  });
-}
-
-/**
- * Scales all gradients so that their norm is at most `maxNorm` (`torch.nn.utils.clip_grad_norm_`).
- * @returns the norm before clipping
- */
-export function clipGradNorm(params: Iterable<Tensor>, maxNorm: number): number {
-  return scope('clipGradNorm', () => {
-    const list = [...params];
-    const norm = gradNorm(list);
-    const factor = maxNorm / (norm + 1e-6);
-    const gradients = list.flatMap((param) => param.grad ?? []);
-    if (factor < 1 && gradients.length > 0) noGrad(() => _foreach_mul_(gradients, factor));
-    return norm;
   });
 }

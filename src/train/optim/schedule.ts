@@ -52,3 +52,19 @@ export function learningRateAt(step: number, options: ScheduleOptions): number {
       throw new ConfigError(`unknown lr_scheduler_type '${lr_scheduler_type satisfies never}'`);
   }
 }
+
+/** The schedule of a run at its place in it. @param top the learning rate that the schedule scales; 1 for the factor alone */
+export function scheduledAt(
+  top: number,
+  { done, total }: { readonly done: number; readonly total: number },
+  config: Omit<ScheduleOptions, 'learning_rate' | 'warmup_steps' | 'max_steps'> & {
+    readonly warmup_ratio: number;
+  },
+): number {
+  return learningRateAt(done, {
+    ...config,
+    learning_rate: top,
+    max_steps: total,
+    warmup_steps: Math.ceil(config.warmup_ratio * total),
+  });
+}

@@ -4,7 +4,7 @@
  */
 import type { DataItem } from '../../data/index.ts';
 import type { CurriculumStage } from '../config/sft-config.ts';
-import type { LearningRates } from '../optim/sft-optimizer.ts';
+import type { LearningRates } from '../optim/optimizer.ts';
 
 /** Position, for a checkpoint. */
 export interface CurriculumState {
@@ -58,7 +58,7 @@ export class Curriculum {
   }
 
   /** The stage's own learning rates where it has them. */
-  rates(general: LearningRates): LearningRates {
+  rates(general: Required<LearningRates>): Record<keyof LearningRates, number> {
     const { learning_rate, muon_learning_rate } = this.current;
     return {
       learning_rate: learning_rate ?? general.learning_rate,

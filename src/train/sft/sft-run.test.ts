@@ -221,7 +221,7 @@ describe('a run that was stopped and resumed equals one that was not, bit for bi
     expect([whole.step, resumed.step]).toEqual([6, 6]);
     expect(resumed.eval_strict).toBe(whole.eval_strict);
     expect(rowsOf(at('stopped'))).toEqual(rowsOf(at('whole')));
-    for (const file of readdirSync(whole.checkpoint, { recursive: true, withFileTypes: true })) {
+    for (const file of readdirSync(whole.checkpoint!, { recursive: true, withFileTypes: true })) {
       if (!file.name.endsWith('.safetensors')) continue;
       const path = join(file.parentPath, file.name);
       const other = path.replace(at('whole'), at('stopped'));
@@ -259,7 +259,9 @@ describe('a run', () => {
   it('ends by the clock and keeps the time it has used', async () => {
     const output_dir = join(folder, 'clock');
     const result = await train({ output_dir, max_steps: null, max_minutes: 0.01 });
-    const state = JSON.parse(readFileSync(join(result.checkpoint, 'training_state', 'trainer.json'), 'utf8'));
+    const state = JSON.parse(
+      readFileSync(join(result.checkpoint!, 'training_state', 'trainer.json'), 'utf8'),
+    );
     expect(state.used_ms).toBeGreaterThanOrEqual(600);
     const again = await train({ output_dir, max_steps: null, max_minutes: 0.01 }, { resume: 'auto' });
     expect(again.step).toBe(result.step);

@@ -11,7 +11,9 @@ import {
   type Tensor,
   tensor,
 } from '../../tensor/index.ts';
-import { AdamW, type AdamWOptions, clipGradNorm, gradNorm } from './optimizer.ts';
+import { AdamW, type AdamWOptions } from './adamw.ts';
+import { clipGradNorm, gradNorm } from './grad-norm.ts';
+import { createOptimizer } from './optimizer.ts';
 
 const OPTIONS: AdamWOptions = {
   learning_rate: 0.1,
@@ -115,19 +117,19 @@ describe('AdamW', () => {
           keep(scope(() => randn(shape, { generator }).to({ dtype }))).requires_grad_(true),
         ]),
       );
-      let optimizer = new AdamW(params, OPTIONS);
+      let optimizer = createOptimizer(params, OPTIONS, () => true);
       for (let step = 0; step < 6; step++) {
         if (isInterrupted && step === 3) {
           const saved = keep(scope(() => new Map([...optimizer.state()].map(([k, t]) => [k, t.clone()]))));
           optimizer.dispose();
-          optimizer = new AdamW(params, OPTIONS);
+          optimizer = createOptimizer(params, OPTIONS, () => true);
           optimizer.loadState(saved);
           dispose(saved);
         }
         scope(() => {
           for (const param of params.values()) param.grad = randn(param.shape, { generator }).to({ dtype });
         });
-        optimizer.step();
+        optimizer.step(OPTIONS);
       }
       const end = [...params.values()].map((param) => param.detach().tolist());
       optimizer.dispose();
@@ -140,7 +142,7 @@ describe('AdamW', () => {
 
   withoutLeak('refuses a state of another model', () => {
     const param = parameter([1, 2], [1, 1]);
-    const optimizer = new AdamW(new Map([['p', param]]), OPTIONS);
+    const optimizer = createOptimizer(new Map([['p', param]]), OPTIONS, () => true);
     const state = optimizer.state();
     const other = tensor([1, 2, 3]);
     const changed = (change: (map: Map<string, Tensor>) => void): Map<string, Tensor> => {

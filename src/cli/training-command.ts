@@ -1,0 +1,127 @@
+/** What `train` and `sft` share: options, signals, log, bars, and the lines at the end. */
+import { join } from 'node:path';
+import {
+  createLogger,
+  createProgress,
+  EXIT_CODES,
+  type Logger,
+  type Output,
+  type Progress,
+} from '../base/index.ts';
+import type { RunProgress, RunResult, RunStart } from '../train/index.ts';
+import type { CommandDefinition } from './command.ts';
+import { printResolved, type RunOptions, readRunOptions, runOptions } from './run-options.ts';
+import { stopSignals } from './stop-signals.ts';
+import { createTrainProgress, type Facts, type TrainProgress } from './train-progress.ts';
+
+/** Measuring prompts is shown when it takes longer than this. */
+const SHOW_AFTER_MS = 2000;
+
+/** What a run is given by the command. */
+export interface RunCallbacks<Resolved, Report> {
+  readonly resolved: Resolved;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly resume: string | undefined;
+  readonly onCheck: (done: number, total: number) => void;
+  readonly onStart: (start: RunStart) => void;
+  readonly onStep: (report: Report) => void;
+}
+
+export interface TrainingCommand<Resolved, Report, Result> {
+  readonly examples: readonly string[];
+  /** Before the bar. */
+  readonly label: string;
+  readonly resolve: (layers: ReturnType<typeof readRunOptions>['layers']) => Resolved;
+  readonly run: (callbacks: RunCallbacks<Resolved, Report>, out: Output) => Promise<Result>;
+  readonly facts: (report: Report) => Facts;
+  /** Further lines at the end. */
+  readonly lines?: (result: Result) => readonly string[];
+}
+
+interface ResolvedRun {
+  readonly config: { readonly output_dir: string };
+  readonly sources: Readonly<Record<string, string>>;
+  readonly notices: readonly string[];
+}
+
+export function trainingCommand<
+  Resolved extends ResolvedRun,
+  Report extends RunProgress,
+  Result extends RunResult,
+>(command: TrainingCommand<Resolved, Report, Result>): CommandDefinition {
+  return {
+    examples: command.examples,
+    configure: (parser) => void runOptions(parser),
+    run: async ({ options, out }) => {
+      const given = options<RunOptions>();
+      const { layers, resume } = readRunOptions(given);
+      const resolved = command.resolve(layers);
+      for (const notice of resolved.notices) out.warn(notice);
+      if (given.dryRun) {
+        printResolved(out, resolved);
+        return EXIT_CODES.done;
+      }
+      const { output_dir } = resolved.config;
+      const logger = createLogger({
+        quiet: out.isQuiet,
+        fd: 2,
+        color: out.hasColor,
+        file: join(output_dir, 'logs', 'rank-0.jsonl'),
+      });
+      const began = performance.now();
+      const stop = stopSignals(out);
+      let checking: Progress | undefined;
+      let progress: TrainProgress | undefined;
+      try {
+        const result = await command.run(
+          {
+            resolved,
+            logger,
+            signal: stop.signal,
+            resume,
+            onCheck: (done, total) => {
+              if (performance.now() - began < SHOW_AFTER_MS) return;
+              checking ??= createProgress({ total, label: 'measuring prompts', quiet: out.isQuiet });
+              checking.update(done);
+            },
+            onStart: (start) => {
+              checking?.stop();
+              out.status(`${startText(start)}; output in ${output_dir}`);
+              progress = createTrainProgress(start, { label: command.label, quiet: out.isQuiet });
+            },
+            onStep: (report) => progress?.update(report, command.facts(report)),
+          },
+          out,
+        );
+        progress?.stop();
+        const ofAll = result.max_steps === undefined ? '' : ` of ${result.max_steps}`;
+        out.print(`${result.stopped ? 'stopped after' : 'done:'} ${result.step}${ofAll} steps`);
+        if (result.skipped_videos > 0)
+          out.print(`skipped  ${result.skipped_videos} items whose video can not be read`);
+        if (result.checkpoint !== undefined) out.print(`model    ${result.checkpoint}`);
+        out.print(`metrics  ${result.output_dir}/metrics.jsonl`);
+        for (const line of command.lines?.(result) ?? []) out.print(line);
+        out.json(result);
+        return stop.exitCode();
+      } finally {
+        checking?.stop();
+        progress?.stop();
+        stop.off();
+      }
+    },
+  };
+}
+
+/** `24 questions in 12 packs, 300 steps or 8 minutes, resuming after step 7` */
+function startText({ step, maxSteps, maxS, numItems, numPacks }: RunStart): string {
+  const limits = [
+    ...(maxSteps === undefined ? [] : [`${maxSteps} steps`]),
+    ...(maxS === undefined ? [] : [`${maxS / 60} minutes`]),
+  ];
+  return [
+    `${numItems} questions${numPacks === undefined ? '' : ` in ${numPacks} packs`}`,
+    limits.join(' or '),
+    ...(step > 0 ? [`resuming after step ${step}`] : []),
+  ].join(', ');
+}

@@ -1,0 +1,336 @@
+/**
+ * A training run from its configuration to its last checkpoint, the same for every kind of training: checks everything before
+ * weights are loaded, steps, writes the run folder, saves, resumes, and stops cleanly. What a step is belongs to the method
+ * (`grpo/grpo-run.ts`, `sft/sft-run.ts`).
+ */
+import { type Logger, TwgrpoError } from '../../base/index.ts';
+import type { Question } from '../../data/index.ts';
+import { type ModelFolder, openModelFolder, type VideoLanguageModel } from '../../models/index.ts';
+import {
+  last,
+  MetricAccumulator,
+  type MetricsRow,
+  PhaseClock,
+  type RunDirectory,
+  sum,
+} from '../../run/index.ts';
+import { getNumThreads, setNumThreads } from '../../tensor/index.ts';
+import type { Resolved } from '../config/config-layers.ts';
+import type { GrpoConfig } from '../config/config-schema.ts';
+import type { SftConfig } from '../config/sft-config.ts';
+import { createOptimizer } from '../optim/optimizer.ts';
+import { Updater } from '../optim/update.ts';
+import { checkPrompts } from './check-prompts.ts';
+import { loadOptimizer, saveTrainingCheckpoint } from './checkpoint.ts';
+import { loadPolicy } from './policy-model.ts';
+import { type ProcessState, SINGLE_PROCESS } from './process-state.ts';
+import { findResumed, openRun, type Resumed } from './resume.ts';
+import { RunLength } from './run-length.ts';
+import { RunOutput } from './run-output.ts';
+import type { OwnState, StateOf, TrainingKind, TrainingState } from './training-state.ts';
+
+/** The keys of every kind of training. */
+export type RunConfig = Pick<GrpoConfig, keyof GrpoConfig & keyof SftConfig> &
+  Partial<Pick<SftConfig, 'optimizer'>>;
+
+/** Where a run is, for a progress bar. */
+export interface RunProgress {
+  readonly step: number;
+  /** Steps of the whole run; undefined where `max_minutes` alone ends it. */
+  readonly maxSteps: number | undefined;
+  /** Seconds of training so far, earlier attempts included. */
+  readonly usedS: number;
+  /** Seconds of the whole run, with `max_minutes`. */
+  readonly maxS: number | undefined;
+}
+
+export interface RunStart extends RunProgress {
+  readonly numItems: number;
+  /** Groups of items that are computed together, where the method has them. */
+  readonly numPacks?: number | undefined;
+}
+
+export interface StepReport extends RunProgress {
+  readonly metrics: MetricsRow;
+}
+
+export interface RunOptions<Config, Report> {
+  readonly resolved: Resolved<Config>;
+  readonly logger: Logger;
+  /** `auto`, or the path of a checkpoint or run folder. */
+  readonly resume?: string | undefined;
+  /** When aborted, the run finishes its step, saves and returns. */
+  readonly signal?: AbortSignal | undefined;
+  /** Videos are being looked at before training. */
+  readonly onCheck?: ((done: number, total: number) => void) | undefined;
+  readonly onStart?: ((start: RunStart) => void) | undefined;
+  readonly onStep?: ((report: Report) => void) | undefined;
+}
+
+export interface RunResult {
+  readonly output_dir: string;
+  /** Steps done, those before a resume included. */
+  readonly step: number;
+  /** Undefined where `max_minutes` alone ended the run. */
+  readonly max_steps: number | undefined;
+  /** The last checkpoint written, the model of the run; undefined when it was stopped before its first step. */
+  readonly checkpoint: string | undefined;
+  readonly stopped: boolean;
+  /** Items left out because their video could not be read, since this process began. */
+  readonly skipped_videos: number;
+}
+
+/** Position in the data. */
+export interface DataPosition {
+  /** Of the items handed out; those loaded ahead don't count. */
+  state(): Record<string, unknown>;
+  /** Passes over the data. */
+  readonly epoch: number;
+  /** Items whose video could not be read. */
+  readonly skipped: number;
+}
+
+/** What one step gives beside its metrics. */
+export interface StepOutcome<Details> {
+  /** For rates: `tokens` makes `tokens_per_second`. */
+  readonly counts: { readonly tokens: number } & Readonly<Record<string, number>>;
+  /** For the step's report and its records. */
+  readonly details: Details;
+}
+
+/** What one kind of training does at each step; both trainers have this form. */
+export interface Trainer<Details> {
+  /**
+   * One step: data, gradients, one or several updates.
+   * @param step steps done before
+   * @param metrics is told what is worth a row
+   */
+  trainStep(step: number, metrics: MetricAccumulator): Promise<StepOutcome<Details>>;
+}
+
+/** What a method has after its checks, before weights are loaded. */
+export interface PreparedMethod<Kind extends TrainingKind, Details> {
+  /** Questions whose prompts are measured before the first step. */
+  readonly questions: readonly Question[];
+  /** Further checks of the texts, made with them. */
+  readonly checkTexts?: () => void;
+  readonly numItems: number;
+  readonly numPacks?: number | undefined;
+  /** Items of `per_device_train_batch_size` in an epoch. */
+  readonly epochLength: number;
+  /** Puts trainer and data together. */
+  readonly start: (parts: TrainerParts) => StartedMethod<Kind, Details>;
+}
+
+/** What the loop gives to a trainer. */
+export interface TrainerParts {
+  readonly model: VideoLanguageModel;
+  readonly updater: Updater;
+  readonly clock: PhaseClock;
+  readonly length: RunLength;
+}
+
+export interface StartedMethod<Kind extends TrainingKind, Details> {
+  readonly trainer: Trainer<Details>;
+  readonly data: () => DataPosition;
+  /** Writes what the run folder gets of a step beside its row of metrics. */
+  readonly record?: (step: number, details: Details, run: RunDirectory) => void;
+  /**
+   * Between two steps: evaluations, another part of the data.
+   * @returns `changed` when a checkpoint of this step would differ from one made before, `stopped` when the signal came
+   */
+  readonly settle?: (moment: {
+    readonly step: number;
+    readonly isOver: boolean;
+    readonly output: RunOutput;
+  }) => Promise<'same' | 'changed' | 'stopped'>;
+  /** Whether the method has nothing left to do. */
+  readonly isFinished?: () => boolean;
+  /** What a checkpoint keeps beside what all keep. */
+  readonly state: () => OwnState<Kind>;
+  readonly dispose: () => Promise<void>;
+}
+
+/** One kind of training. */
+export interface Method<Kind extends TrainingKind, Details> {
+  readonly kind: Kind;
+  /** Reads and checks everything but weights. @throws ConfigError, DataError, CheckpointError */
+  readonly prepare: (given: {
+    readonly folder: ModelFolder;
+    readonly saved: StateOf<Kind> | undefined;
+  }) => Promise<PreparedMethod<Kind, Details>>;
+}
+
+/** All that a run knows before it loads weights. */
+interface PreparedRun<Kind extends TrainingKind, Details> {
+  readonly resumed: Resumed<Kind>;
+  readonly prepared: PreparedMethod<Kind, Details>;
+  readonly newLength: () => RunLength;
+}
+
+async function prepareRun<Kind extends TrainingKind, Details>(
+  method: Method<Kind, Details>,
+  options: RunOptions<RunConfig, never>,
+): Promise<PreparedRun<Kind, Details>> {
+  const { logger, signal, resume, onCheck } = options;
+  const { config } = options.resolved;
+  if (config.num_threads !== undefined) setNumThreads(config.num_threads);
+  if (config.save_only_model)
+    logger.warn('save_only_model: checkpoints hold no optimizer, so nobody can resume this run from them');
+  const resumed = findResumed(config, resume, method.kind, logger);
+  const { saved } = resumed;
+  const folder = openModelFolder(config.model_name_or_path);
+  const { processor } = folder;
+  const prepared = await method.prepare({ folder, saved });
+  if (config.check_prompts && saved === undefined) {
+    const { questions } = prepared;
+    const { longest } = await checkPrompts(questions, {
+      processor,
+      config,
+      logger,
+      signal,
+      onProgress: onCheck,
+    });
+    logger.debug({ longest }, 'prompts measured');
+    prepared.checkTexts?.();
+  }
+  const perStep = config.per_device_train_batch_size * config.gradient_accumulation_steps;
+  const newLength = () =>
+    new RunLength({
+      ...config,
+      steps_of_data: Math.ceil((prepared.epochLength * config.num_train_epochs) / perStep),
+      used_ms: saved?.used_ms ?? 0,
+    });
+  return { resumed, prepared, newLength };
+}
+
+/**
+ * @throws ConfigError, DataError, CheckpointError, VideoError before or during training, each naming file and key
+ * @throws TwgrpoError when too many updates in a row were refused, after saving
+ */
+export async function runTraining<Kind extends TrainingKind, Details extends object>(
+  method: Method<Kind, Details>,
+  options: RunOptions<RunConfig, StepReport & Details>,
+): Promise<RunResult> {
+  const { resolved, logger, signal } = options;
+  const { config } = resolved;
+  const process: ProcessState = SINGLE_PROCESS;
+  const { resumed, prepared, newLength } = await prepareRun(method, options);
+  const { checkpointDir, saved } = resumed;
+  const result = (step: number, checkpoint: string | undefined, skipped_videos = 0): RunResult => ({
+    output_dir: config.output_dir,
+    step,
+    max_steps: newLength().maxSteps,
+    checkpoint,
+    stopped: signal?.aborted === true,
+    skipped_videos,
+  });
+  if (process.agreeStop(signal?.aborted === true)) return result(saved?.step ?? 0, checkpointDir);
+
+  const model = loadPolicy(config, checkpointDir);
+  const trainable = new Map([...model.parameters()].filter(([, weight]) => weight.requires_grad));
+  const optimizer = createOptimizer(trainable, config, (name) => model.isHidden(name));
+  const clock = new PhaseClock();
+  const updater = new Updater({ ...config, optimizer, process, clock, logger });
+  const length = newLength();
+  const started = prepared.start({ model, updater, clock, length });
+  updater.badStepsInARow = saved?.badStepsInARow ?? 0;
+  if (checkpointDir !== undefined) loadOptimizer(checkpointDir, optimizer);
+
+  const run = openRun(resolved, resumed, logger);
+  const output = new RunOutput({ ...config, run, process, saved, logger });
+  let step = saved?.step ?? 0;
+  let numTokens = saved?.numTokens ?? 0;
+  const progress = (): RunProgress => ({
+    step,
+    maxSteps: length.maxSteps,
+    usedS: length.usedMs() / 1000,
+    maxS: length.maxS,
+  });
+  options.onStart?.({ ...progress(), numItems: prepared.numItems, numPacks: prepared.numPacks });
+
+  let checkpoint = checkpointDir;
+  let savedStep = step;
+  // The data run ahead while a step is under way; what is saved is the position after the last whole one.
+  let position = started.data().state();
+  const save = () => {
+    if (savedStep === step || !process.is_main_process) return;
+    const state = {
+      format: 1,
+      kind: method.kind,
+      step,
+      numTokens,
+      badStepsInARow: updater.badStepsInARow,
+      ...started.state(),
+      ...(config.max_minutes === undefined ? {} : { used_ms: length.usedMs() }),
+      sampler: position,
+      num_threads: getNumThreads(),
+      ...output.state(),
+    } as unknown as TrainingState;
+    checkpoint = saveTrainingCheckpoint(config.output_dir, step, {
+      model,
+      from: config.model_name_or_path,
+      training: config.save_only_model ? undefined : { optimizer, state },
+      save_total_limit: config.save_total_limit,
+    });
+    savedStep = step;
+    logger.debug({ checkpoint }, 'checkpoint saved');
+  };
+  const trainStep = async (): Promise<void> => {
+    const metrics = new MetricAccumulator();
+    const skippedBefore = started.data().skipped;
+    clock.enter('data');
+    const { counts, details } = await started.trainer.trainStep(step, metrics);
+    const { phases, total } = clock.take();
+    step += 1;
+    numTokens += counts.tokens;
+    position = started.data().state();
+    for (const [phase, seconds] of phases) metrics.add(`time/${phase}`, sum(seconds));
+    metrics.add('step_time', sum(total));
+    for (const [name, count] of Object.entries(counts)) metrics.add(`${name}_per_second`, sum(count / total));
+    metrics.add('num_tokens', last(numTokens));
+    metrics.add('epoch', last(started.data().epoch));
+    metrics.add('data/skipped_videos', sum(started.data().skipped - skippedBefore));
+    if (process.is_main_process) started.record?.(step, details, run);
+    const row = output.step(step, metrics);
+    options.onStep?.({ ...progress(), metrics: row, ...details });
+    if (updater.badStepsInARow >= config.max_bad_steps)
+      throw new TwgrpoError(
+        `${updater.badStepsInARow} updates in a row were refused: loss or gradients are not finite`,
+        {
+          hint: 'lower learning_rate or max_grad_norm, and look at the last completions; the saved weights are those of the last good update',
+        },
+      );
+  };
+
+  try {
+    for (;;) {
+      const isOver = process.agreeStop(length.isOver(step) || started.isFinished?.() === true);
+      const settled = (await started.settle?.({ step, isOver, output })) ?? 'same';
+      if (settled === 'stopped') break;
+      // A checkpoint that was made before does not know of this.
+      if (settled === 'changed') savedStep = -1;
+      position = started.data().state();
+      if (step % config.save_steps === 0) save();
+      if (isOver || started.isFinished?.() === true || process.agreeStop(signal?.aborted === true)) break;
+      await trainStep();
+    }
+    save();
+  } catch (error) {
+    // Nothing is lost: what was learned up to the last whole step is saved before the error is shown.
+    if (!updater.isTorn) {
+      try {
+        save();
+      } catch (cause) {
+        logger.error({ err: cause }, 'and the last steps could not be saved');
+      }
+    }
+    throw error;
+  } finally {
+    output.close();
+    await started.dispose();
+    updater.dispose();
+    model.dispose();
+  }
+  return result(step, checkpoint, started.data().skipped);
+}

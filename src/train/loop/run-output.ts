@@ -1,0 +1,65 @@
+/**
+ * What a run leaves of its steps: rows of metrics (averaged over `logging_steps`), TensorBoard events, alerts. The process that
+ * writes the run folder writes here and nowhere else.
+ */
+import type { Logger } from '../../base/index.ts';
+import { EventWriter, MetricAccumulator, type MetricsRow, type RunDirectory } from '../../run/index.ts';
+import { Alarms } from './alarms.ts';
+import type { ProcessState } from './process-state.ts';
+import type { TrainingState } from './training-state.ts';
+
+export interface RunOutputOptions {
+  readonly run: RunDirectory;
+  readonly process: ProcessState;
+  readonly logging_steps: number;
+  readonly report_to: readonly string[];
+  /** The state that the run goes on from. */
+  readonly saved: TrainingState | undefined;
+  readonly logger: Logger;
+}
+
+export class RunOutput {
+  readonly #options: RunOutputOptions;
+  readonly #alarms: Alarms;
+  readonly #events: EventWriter | undefined;
+  readonly #window = new MetricAccumulator();
+
+  constructor(options: RunOutputOptions) {
+    const { run, process, report_to, saved } = options;
+    this.#options = options;
+    this.#alarms = new Alarms(run.readMetrics());
+    this.#window.merge(saved?.window ?? []);
+    if (process.is_main_process && report_to.includes('tensorboard'))
+      this.#events = new EventWriter(run.path, saved === undefined ? {} : { resumeStep: saved.step });
+  }
+
+  /** Takes in the metrics of a step; every `logging_steps` steps a row is written. @returns the step's own numbers */
+  step(step: number, metrics: MetricAccumulator): MetricsRow {
+    this.#window.addStep(metrics);
+    if (step % this.#options.logging_steps === 0) this.row({ step, ...this.#window.reduce() });
+    return { step, ...metrics.reduce() };
+  }
+
+  /** Writes a row, and what is to be said of it. */
+  row(row: MetricsRow): void {
+    const { run, process, logger } = this.#options;
+    if (!process.is_main_process) return;
+    run.appendMetrics(row);
+    const { step, ...numbers } = row;
+    this.#events?.scalars(numbers as Record<string, number>, step);
+    for (const alert of this.#alarms.check(row)) {
+      run.appendAlert({ ...alert });
+      logger.warn({ step: alert.step }, alert.message);
+    }
+  }
+
+  /** What a checkpoint keeps of the steps since the last row. */
+  state(): Pick<TrainingState, 'window'> {
+    const window = this.#window.snapshot();
+    return window.length === 0 ? {} : { window: window as TrainingState['window'] };
+  }
+
+  close(): void {
+    this.#events?.close();
+  }
+}

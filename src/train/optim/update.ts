@@ -1,0 +1,81 @@
+/**
+ * One update of the weights, the same for every kind of training: gradients from 0, their norm cut, then the optimizer's step,
+ * or a refusal where a number is not finite. A refused update leaves weights and optimizer as they were and is counted.
+ */
+import type { Logger } from '../../base/index.ts';
+import { type MetricAccumulator, max, type PhaseClock, sum } from '../../run/index.ts';
+import type { ProcessState } from '../loop/process-state.ts';
+import { clipGradNorm } from './grad-norm.ts';
+import type { LearningRates, Optimizer } from './optimizer.ts';
+
+export interface UpdaterOptions {
+  readonly optimizer: Optimizer;
+  readonly max_grad_norm: number;
+  readonly process: ProcessState;
+  readonly clock: PhaseClock;
+  readonly logger: Logger;
+}
+
+export interface UpdateOptions {
+  /** Number of the step this update belongs to, from 1. */
+  readonly step: number;
+  readonly rates: LearningRates;
+  /** Is told `bad_steps` and `grad_norm`. */
+  readonly metrics: MetricAccumulator;
+}
+
+export class Updater {
+  readonly optimizer: Optimizer;
+  /** Refused updates since the last good one. */
+  badStepsInARow = 0;
+  readonly #options: UpdaterOptions;
+  #isTorn = false;
+
+  constructor(options: UpdaterOptions) {
+    this.#options = options;
+    this.optimizer = options.optimizer;
+    // Gradients exist from the start: what does not fit shows before the first step, and a resumed run counts alike.
+    this.optimizer.zeroGrad();
+  }
+
+  /** True from the first change of a weight until `endStep`: the weights belong to no whole step and must not be saved. */
+  get isTorn(): boolean {
+    return this.#isTorn;
+  }
+
+  /**
+   * Clock phase: `optimizer`; what `accumulate` enters is its own.
+   * @param accumulate adds gradients to `.grad` of the parameters and returns the loss
+   */
+  async update(
+    accumulate: () => number | Promise<number>,
+    { step, rates, metrics }: UpdateOptions,
+  ): Promise<void> {
+    const { optimizer, max_grad_norm, process, clock, logger } = this.#options;
+    clock.enter('optimizer');
+    optimizer.zeroGrad();
+    const loss = await accumulate();
+    clock.enter('optimizer');
+    this.#isTorn = true;
+    const norm = clipGradNorm(optimizer.params, max_grad_norm);
+    const isGood = process.agreeFinite(loss, norm);
+    metrics.add('bad_steps', sum(isGood ? 0 : 1));
+    if (isGood) {
+      metrics.add('grad_norm', max(norm));
+      optimizer.step(rates);
+      this.badStepsInARow = 0;
+      return;
+    }
+    this.badStepsInARow += 1;
+    logger.warn({ step, loss, grad_norm: norm }, 'step refused: loss or gradient is not finite');
+  }
+
+  /** The step's last update is done. */
+  endStep(): void {
+    this.#isTorn = false;
+  }
+
+  dispose(): void {
+    this.optimizer.dispose();
+  }
+}
