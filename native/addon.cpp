@@ -1,17 +1,20 @@
 // twgrpo's native addon: libtorch for Node, through one boxed call.
 //
-//   operators.cpp     call any ATen operator, arguments converted by its schema
-//   convert.cpp       JavaScript values <-> IValues
-//   tensor_table.cpp  tensors as integer handles, live counts
-//   autograd.cpp      gradient mode, backward, grad
-//   data.cpp          bytes in and out, shapes
-//   engine.cpp        generators, threads, versions
+//   operators.cpp         call any operator, arguments converted by its schema
+//   convert.cpp           JavaScript values <-> IValues
+//   errors.cpp            C++ exceptions to JavaScript errors
+//   tensor_table.cpp      tensors as integer handles, live counts
+//   autograd.cpp          gradient mode, backward, grad
+//   data.cpp              bytes in and out, shapes
+//   engine.cpp            generators, threads, versions
 //
-// and operators of our own:
+// and operators of our own, registered as twgrpo::*:
 //
+//   linear.cpp            linear layers by the faster of two libraries
+//   swiglu.cpp            silu(gate) * up
 //   prefix_attention.cpp  attention of a group over its shared prefix
-//   decode_layer.cpp  a decoder layer for the newest token of each row
-//   linear.cpp        linear layers by the faster of two libraries
+//   few_rows.cpp          products with few rows, from weights in packed panels
+//   decode.cpp            the whole decoder for the newest token of each row
 #include <limits>
 
 #include "autograd.h"

@@ -72,12 +72,15 @@ function readList() {
       }
       if (section === undefined)
         throw new Error(`${listFile}:${i + 1}: an operator before [methods] or [functions]`);
-      const [name, ...overloads] = text.split(/\s+/);
+      const [first, ...overloads] = text.split(/\s+/);
       if (overloads.length === 0)
-        throw new Error(`${listFile}:${i + 1}: '${name}' names no overload ('-' for the unnamed one)`);
+        throw new Error(`${listFile}:${i + 1}: '${first}' names no overload ('-' for the unnamed one)`);
+      // `name`, or `name=namespace::operator`.
+      const [name, operator = `aten::${name}`] = first.split('=');
       section.push({
         name,
-        overloads: overloads.map((o) => native.schemaOf(`aten::${name}`, o === '-' ? '' : o)),
+        operator,
+        overloads: overloads.map((o) => native.schemaOf(operator, o === '-' ? '' : o)),
       });
     });
   return sections;
@@ -206,7 +209,7 @@ function condition(overloads, index, isMethod) {
   return tests.length === 0 ? 'true' : tests.join(' && ');
 }
 
-function operatorCode({ name, overloads }, isMethod, ids) {
+function operatorCode({ name, operator, overloads }, isMethod, ids) {
   const head = isMethod ? '  ' : 'export function ';
   const docs = overloads.map((o) => o.text);
   const comment = (pad) =>
@@ -247,7 +250,7 @@ function operatorCode({ name, overloads }, isMethod, ids) {
     if (schema.results.length === 0) lines.push(`${pad}    return;`); // else it would go on to the next overload
     lines.push(`${pad}  }`);
   });
-  lines.push(`${pad}  throw noOverload('aten::${name}', ${JSON.stringify(docs)}, args);`);
+  lines.push(`${pad}  throw noOverload('${operator}', ${JSON.stringify(docs)}, args);`);
   lines.push(`${pad}}`);
   return lines.join('\n');
 }

@@ -6,13 +6,13 @@
  * only one layer is ever held twice. A gradient flows back through the cast to the stored weight.
  */
 import {
-  callOperator,
   type DType,
   embedding,
   fastLinear,
   fromTypedArray,
   layer_norm,
   rms_norm,
+  siluMul,
   type Tensor,
 } from '../tensor/index.ts';
 
@@ -69,8 +69,9 @@ export function layerNorm(params: ModelParams, module: string, x: Tensor, eps: n
 
 /** down(silu(gate(x)) * up(x)). */
 export function swiglu(params: ModelParams, module: string, x: Tensor): Tensor {
-  const [gate, up] = ['gate_proj', 'up_proj'].map((name) => linear(params, `${module}.${name}`, x));
-  return linear(params, `${module}.down_proj`, callOperator('twgrpo::swiglu', [gate, up]) as Tensor);
+  const gate = linear(params, `${module}.gate_proj`, x);
+  const up = linear(params, `${module}.up_proj`, x);
+  return linear(params, `${module}.down_proj`, siluMul(gate, up));
 }
 
 /** x * sigmoid(1.702 x), the GELU of Qwen2-VL's tower. */

@@ -7,7 +7,7 @@
  *
  * Shapes: G rows, H query heads, K key/value heads (H a multiple of K), S suffix tokens, P prefix tokens, E head size.
  */
-import { callOperator, cat, ones, scaled_dot_product_attention, type Tensor } from '../tensor/index.ts';
+import { cat, ones, prefixAttention, scaled_dot_product_attention, type Tensor } from '../tensor/index.ts';
 
 export interface KeysValues {
   readonly k: Tensor;
@@ -25,14 +25,7 @@ export interface KeysValues {
 export function sharedPrefixAttention(q_GHSE: Tensor, prefix: KeysValues, suffix: KeysValues): Tensor {
   if (q_GHSE.device !== 'cpu') return joinedPrefixAttention(q_GHSE, prefix, suffix);
   const scale = q_GHSE.shape[3]! ** -0.5;
-  return callOperator('twgrpo::prefix_attention', [
-    q_GHSE,
-    prefix.k,
-    prefix.v,
-    suffix.k,
-    suffix.v,
-    scale,
-  ]) as Tensor;
+  return prefixAttention(q_GHSE, prefix.k, prefix.v, suffix.k, suffix.v, scale);
 }
 
 /**

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { backward } from './autograd.ts';
-import { fastLinear } from './fast-linear.ts';
 import { Generator } from './generator.ts';
 import { scope } from './handle.ts';
-import { linear } from './operators.generated.ts';
+import { fastLinear, linear } from './operators.generated.ts';
 import { randn, type Tensor, zeros } from './tensor.ts';
 
 /** Large enough for the other library: 600 * 300 * 400 multiplications. */

@@ -11,7 +11,6 @@ export {
 export { type Device, type DType, itemSize, type TypedArray } from './dtype.ts';
 export { benchDirectAdd, engineInfo, getNumThreads, setNumThreads } from './engine.ts';
 export { NativeError } from './errors.ts';
-export { fastLinear } from './fast-linear.ts';
 export { Generator } from './generator.ts';
 export { dispose, keep, liveBytes, liveTensors, scope } from './handle.ts';
 export type { NativeEngineInfo as EngineInfo } from './native.ts';
@@ -30,8 +29,10 @@ export {
   cat,
   conv3d,
   cross_entropy_loss,
+  decodeStep,
   einsum,
   embedding,
+  fastLinear,
   from_file,
   isin,
   layer_norm,
@@ -44,10 +45,13 @@ export {
   nll_loss,
   one_hot,
   outer,
+  packPanels,
   pad_sequence,
+  prefixAttention,
   rms_norm,
   scaled_dot_product_attention,
   searchsorted,
+  siluMul,
   stack,
   where,
 } from './operators.generated.ts';

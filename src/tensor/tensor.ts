@@ -4,9 +4,10 @@
  */
 import { arrayTypeOf, type Device, type DType, dtypeOfArray, type TypedArray } from './dtype.ts';
 import { kindOf, NativeError } from './errors.ts';
+import type { Generator } from './generator.ts';
 import { type NativeHandle, native } from './native.ts';
-import { callOperator, isScalar, type Scalar, setTensorFactory } from './operator-call.ts';
-import { TensorOperators } from './operators.generated.ts';
+import { isScalar, type Scalar, setTensorFactory } from './operator-call.ts';
+import * as operators from './operators.generated.ts';
 
 export interface TensorOptions {
   readonly dtype?: DType | undefined;
@@ -16,7 +17,7 @@ export interface TensorOptions {
 /** Numbers nested as deep as the tensor has dimensions. */
 export type NestedNumbers = number | bigint | boolean | readonly NestedNumbers[];
 
-export class Tensor extends TensorOperators {
+export class Tensor extends operators.TensorOperators {
   #shape: readonly number[] | undefined;
   #dtype: DType | undefined;
 
@@ -64,13 +65,13 @@ export class Tensor extends TensorOperators {
   }
 
   // The only generated methods that change a shape; `callOperator` tells all that it writes to.
-  override resize_(...args: Parameters<TensorOperators['resize_']>): this {
+  override resize_(...args: Parameters<operators.TensorOperators['resize_']>): this {
     super.resize_(...args);
     this.changed();
     return this;
   }
 
-  override set_(...args: Parameters<TensorOperators['set_']>): this {
+  override set_(...args: Parameters<operators.TensorOperators['set_']>): this {
     super.set_(...args);
     this.changed();
     return this;
@@ -112,7 +113,7 @@ export class Tensor extends TensorOperators {
   to({ dtype = this.dtype, device }: TensorOptions): Tensor {
     const target = device ?? this.device;
     if (dtype === this.dtype && (device === undefined || target === this.device)) return this;
-    return callOperator('aten::_to_copy', [this], { dtype, device: target }) as Tensor;
+    return this._to_copy({ dtype, device: target });
   }
 
   /**
@@ -120,7 +121,7 @@ export class Tensor extends TensorOperators {
    * without harming the source depends on the arguments; here it never does.
    */
   toCopy({ dtype = this.dtype, device }: TensorOptions = {}): Tensor {
-    return callOperator('aten::_to_copy', [this], { dtype, device: device ?? this.device }) as Tensor;
+    return this._to_copy({ dtype, device: device ?? this.device });
   }
 
   /**
@@ -318,27 +319,19 @@ function moved(made: Tensor, device: Device | undefined): Tensor {
   }
 }
 
-function make(
-  operator: string,
-  args: readonly unknown[],
-  options: Readonly<Record<string, unknown>>,
-): Tensor {
-  return callOperator(`aten::${operator}`, args, options) as Tensor;
-}
-
 /** Zeros, float32 unless a dtype is named. */
 export function zeros(shape: readonly number[], { dtype = 'float32', device }: TensorOptions = {}): Tensor {
-  return make('zeros', [shape], { dtype, device });
+  return operators.zeros(shape, { dtype, device });
 }
 
 /** Ones, float32 unless a dtype is named. */
 export function ones(shape: readonly number[], { dtype = 'float32', device }: TensorOptions = {}): Tensor {
-  return make('ones', [shape], { dtype, device });
+  return operators.ones(shape, { dtype, device });
 }
 
 /** Memory as it comes, float32 unless a dtype is named. */
 export function empty(shape: readonly number[], { dtype = 'float32', device }: TensorOptions = {}): Tensor {
-  return make('empty.memory_format', [shape], { dtype, device });
+  return operators.empty(shape, { dtype, device });
 }
 
 /** One value everywhere, float32 unless a dtype is named (unlike PyTorch, where the value decides). */
@@ -347,19 +340,19 @@ export function full(
   value: Scalar,
   { dtype = 'float32', device }: TensorOptions = {},
 ): Tensor {
-  return make('full', [shape, value], { dtype, device });
+  return operators.full(shape, value, { dtype, device });
 }
 
 export function zeros_like(like: Tensor, options: TensorOptions = {}): Tensor {
-  return make('zeros_like', [like], { ...options });
+  return operators.zeros_like(like, options);
 }
 
 export function ones_like(like: Tensor, options: TensorOptions = {}): Tensor {
-  return make('ones_like', [like], { ...options });
+  return operators.ones_like(like, options);
 }
 
 export function empty_like(like: Tensor, options: TensorOptions = {}): Tensor {
-  return make('empty_like', [like], { ...options });
+  return operators.empty_like(like, options);
 }
 
 /** start, start + step, ... below end; int64 unless a dtype is named or a bound is not whole. `arange(n)` starts at 0. */
@@ -370,28 +363,28 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
   const last = args.at(-1);
   const options = typeof last === 'object' ? last : {};
   const numbers = args.filter((value): value is number => typeof value === 'number');
-  const [start, end, step] =
-    numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
-  return make('arange.start_step', [start, end, step], { ...options });
+  const [first = 0, second, step = 1] = numbers;
+  const [start, end] = second === undefined ? [0, first] : [first, second];
+  return operators.arange(start, end, step, options);
 }
 
 /** Normal noise from its own generator. */
 export function randn(
   shape: readonly number[],
-  { generator, dtype = 'float32', device }: TensorOptions & { readonly generator: unknown },
+  { generator, dtype = 'float32', device }: TensorOptions & { readonly generator: Generator | undefined },
 ): Tensor {
-  return make('randn.generator', [shape], { generator, dtype, device });
+  return operators.randn(shape, { generator, dtype, device });
 }
 
 /** Uniform noise in [0, 1) from its own generator. */
 export function rand(
   shape: readonly number[],
-  { generator, dtype = 'float32', device }: TensorOptions & { readonly generator: unknown },
+  { generator, dtype = 'float32', device }: TensorOptions & { readonly generator: Generator | undefined },
 ): Tensor {
-  return make('rand.generator', [shape], { generator, dtype, device });
+  return operators.rand(shape, { generator, dtype, device });
 }
 
 /** A random order of 0 ... n-1 (int64). */
-export function randperm(n: number, { generator }: { readonly generator: unknown }): Tensor {
-  return make('randperm.generator', [n], { generator, dtype: 'int64' });
+export function randperm(n: number, { generator }: { readonly generator: Generator | undefined }): Tensor {
+  return operators.randperm(n, { generator, dtype: 'int64' });
 }

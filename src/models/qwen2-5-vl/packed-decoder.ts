@@ -5,7 +5,7 @@
  *
  * Shapes: R rows still running, K key/value heads, P prompt tokens, S room for suffix tokens, E head size, D hidden.
  */
-import { callOperator, cat, scope, type Tensor, zeros } from '../../tensor/index.ts';
+import { cat, decodeStep, packPanels, scope, type Tensor, zeros } from '../../tensor/index.ts';
 import { type ModelParams, weight } from '../layers.ts';
 import type { KeysValues } from '../shared-prefix-attention.ts';
 import type { TextConfig } from './config.ts';
@@ -65,7 +65,7 @@ export function packDecoder(
       ofPrompts(({ v }) => v.transpose(2, 3)),
       [head],
     ];
-    const packed = callOperator('twgrpo::pack_panels', [lists.flat()]) as Tensor[];
+    const packed = packPanels(lists.flat());
     const [matrices, prefixKeys, prefixValues, packedHead] = lists.map((list) =>
       packed.splice(0, list.length),
     ) as [Tensor[], Tensor[], Tensor[], [Tensor]];
@@ -122,7 +122,7 @@ export function packedDecode(
   rotary: Rotary,
   suffix: SuffixCache,
 ): Tensor {
-  return callOperator('twgrpo::decode', [
+  return decodeStep(
     x_RD,
     rotary.cos,
     rotary.sin,
@@ -137,5 +137,5 @@ export function packedDecode(
     decoder.finalNorm,
     decoder.head,
     config.vocab_size,
-  ]) as Tensor;
+  );
 }
