@@ -2,7 +2,7 @@
 //
 //   operators.cpp         call any operator, arguments converted by its schema
 //   convert.cpp           JavaScript values <-> IValues
-//   errors.cpp            C++ exceptions to JavaScript errors
+//   errors.cpp            errors, and reading and making of JavaScript values
 //   tensor_table.cpp      tensors as integer handles, live counts
 //   autograd.cpp          gradient mode, backward, grad
 //   data.cpp              bytes in and out, shapes

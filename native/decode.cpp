@@ -5,7 +5,7 @@
 //
 // A step works on few rows, so that what an operator costs beside its work counts: a layer is some forty of them. Here it is seven
 // parallel loops over the kernels of few_rows.cpp. The numbers are those of the layers made of single operators
-// (src/models/qwen2-5-vl/text.ts), up to rounding.
+// (src/models/decoder/text.ts), up to rounding.
 //
 // weights holds NUM_WEIGHTS of each layer, suffix_keys and suffix_values one tensor (R, K, C, E) of each. Prefix keys and values are
 // constant while rows continue a prompt, so they are packed like weights: of each layer, prompt and key head keys (P, E) and values

@@ -1,4 +1,10 @@
 /** Models: layers, adapters, and the Qwen2-VL / Qwen2.5-VL family from files to logits. */
+export { type GenerationConfig, type ModelConfig, readGenerationConfig, readModelConfig } from './config.ts';
+export { GroupCache } from './decoder/kv-cache.ts';
+export type { PackedDecoder, SuffixCache } from './decoder/packed-decoder.ts';
+export type { Prefill } from './decoder/prefill.ts';
+export { sharedPrefixDecode } from './decoder/shared-prefix-attention.ts';
+export type { Attend } from './decoder/text.ts';
 export { indexTensor, type LowRankPair, type ModelParams } from './layers.ts';
 export {
   adapterOf,
@@ -8,8 +14,8 @@ export {
   type LoraConfig,
   mergeLora,
   targetModules,
-} from './lora.ts';
-export { loadLora, saveLora, writeLoraFiles } from './lora-files.ts';
+} from './lora/lora.ts';
+export { loadLora, saveLora, writeLoraFiles } from './lora/lora-files.ts';
 export type {
   CompletionHidden,
   EncodedPrompt,
@@ -21,7 +27,7 @@ export {
   type LoadModelOptions,
   loadModel,
   loadProcessor,
-  type ModelFolder,
+  ModelFolder,
   openModelFolder,
 } from './model-folder.ts';
 export type {
@@ -33,25 +39,15 @@ export type {
   PromptText,
   VisionFrames,
 } from './processor.ts';
-export {
-  type GenerationConfig,
-  type ModelConfig,
-  readGenerationConfig,
-  readModelConfig,
-} from './qwen2-5-vl/config.ts';
-export type { DecodeCaches, ModelOptions } from './qwen2-5-vl/model.ts';
-export type { PackedDecoder, SuffixCache } from './qwen2-5-vl/packed-decoder.ts';
-export type { Grid, MropePositions, TextAfterVision, VisionGrids } from './qwen2-5-vl/positions.ts';
-export type { Prefill } from './qwen2-5-vl/prefill.ts';
-export type { Attend } from './qwen2-5-vl/text.ts';
-export { createTinyCheckpoint, type TinyCheckpointOptions } from './qwen2-5-vl/tiny-checkpoint.ts';
-export { trainTinyTokenizer } from './qwen2-5-vl/tiny-tokenizer.ts';
+export type { Grid, MropePositions, TextAfterVision, VisionGrids } from './qwen2_vl/positions.ts';
+export { createTinyCheckpoint, type TinyCheckpointOptions } from './tiny/tiny-checkpoint.ts';
+export { trainTinyTokenizer } from './tiny/tiny-tokenizer.ts';
+export { bannedTokenIds, stopTokenIds, visionTokenIds } from './token-ids.ts';
+export type { DecodeCaches, ModelOptions } from './transformer.ts';
 export {
   type LoadWeightsOptions,
   loadWeights,
   type SaveModelOptions,
   saveModelFolder,
   writeModelFiles,
-} from './qwen2-5-vl/weights.ts';
-export { sharedPrefixDecode } from './shared-prefix-attention.ts';
-export { bannedTokenIds, stopTokenIds, visionTokenIds } from './token-ids.ts';
+} from './weights.ts';

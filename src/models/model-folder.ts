@@ -4,18 +4,13 @@
  * `config.json` chooses the family.
  */
 import { keep } from '../tensor/index.ts';
+import { type GenerationConfig, type ModelConfig, readGenerationConfig, readModelConfig } from './config.ts';
 import type { VideoLanguageModel } from './model.ts';
 import type { Processor } from './processor.ts';
-import {
-  type GenerationConfig,
-  type ModelConfig,
-  readGenerationConfig,
-  readModelConfig,
-} from './qwen2-5-vl/config.ts';
-import { type ModelOptions, Qwen2_5VL } from './qwen2-5-vl/model.ts';
-import { readProcessor } from './qwen2-5-vl/processor.ts';
-import { type LoadWeightsOptions, loadWeights } from './qwen2-5-vl/weights.ts';
+import { readProcessor } from './qwen2_vl/processor.ts';
 import { bannedTokenIds, stopTokenIds } from './token-ids.ts';
+import { type ModelOptions, Qwen2_5VL } from './transformer.ts';
+import { type LoadWeightsOptions, loadWeights } from './weights.ts';
 
 export type LoadModelOptions = LoadWeightsOptions & Omit<ModelOptions, 'from'>;
 

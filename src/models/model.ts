@@ -5,13 +5,13 @@
  * Shapes: P prompt tokens, F features, G rows, C longest completion, V vocabulary, D hidden.
  */
 import type { Device, DType, Tensor } from '../tensor/index.ts';
-import type { LoraAdapter } from './lora.ts';
-import type { ModelConfig } from './qwen2-5-vl/config.ts';
-import type { DecodeCaches } from './qwen2-5-vl/model.ts';
-import type { PackedDecoder } from './qwen2-5-vl/packed-decoder.ts';
-import type { MropePositions, TextAfterVision, VisionGrids } from './qwen2-5-vl/positions.ts';
-import type { Prefill } from './qwen2-5-vl/prefill.ts';
-import type { SaveModelOptions } from './qwen2-5-vl/weights.ts';
+import type { ModelConfig } from './config.ts';
+import type { PackedDecoder } from './decoder/packed-decoder.ts';
+import type { Prefill } from './decoder/prefill.ts';
+import type { LoraAdapter } from './lora/lora.ts';
+import type { MropePositions, TextAfterVision, VisionGrids } from './qwen2_vl/positions.ts';
+import type { DecodeCaches } from './transformer.ts';
+import type { SaveModelOptions } from './weights.ts';
 
 /** One prompt as the processor gives it. */
 export interface PromptInputs extends VisionGrids {

@@ -5,10 +5,10 @@
  */
 import type { ChatMessage, ChatTemplate, Tokenizer } from '../io/index.ts';
 import type { Tensor } from '../tensor/index.ts';
+import type { ModelConfig } from './config.ts';
 import type { PromptInputs } from './model.ts';
-import type { ModelConfig } from './qwen2-5-vl/config.ts';
-import type { Grid } from './qwen2-5-vl/positions.ts';
-import type { ProcessorConfig } from './qwen2-5-vl/processor-config.ts';
+import type { Grid } from './qwen2_vl/positions.ts';
+import type { ProcessorConfig } from './qwen2_vl/processor-config.ts';
 
 /** Frames of one video, or the one frame of an image; `LoadedVideo` and `LoadedImage` of the video room fit. */
 export interface VisionFrames {

@@ -1,6 +1,7 @@
 /** Which tokens end a completion, and which are never drawn: read once from a model folder, used alike by every caller. */
+
+import type { GenerationConfig, ModelConfig } from './config.ts';
 import type { Processor } from './processor.ts';
-import type { GenerationConfig, ModelConfig } from './qwen2-5-vl/config.ts';
 
 /** Ids that end a completion: those of `generation_config.json` and of `config.json`. */
 export function stopTokenIds(generation: GenerationConfig, config: ModelConfig): number[] {

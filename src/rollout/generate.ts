@@ -9,7 +9,13 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { ConfigError } from '../base/index.ts';
-import { type EncodedPrompt, indexTensor, type VideoLanguageModel, visionTokenIds } from '../models/index.ts';
+import {
+  type EncodedPrompt,
+  GroupCache,
+  indexTensor,
+  type VideoLanguageModel,
+  visionTokenIds,
+} from '../models/index.ts';
 import {
   cat,
   dispose,
@@ -22,7 +28,6 @@ import {
   type Tensor,
   zeros,
 } from '../tensor/index.ts';
-import { GroupCache } from './kv-cache.ts';
 import { checkSampling, drawTokens, type SamplingOptions, sampleScores } from './sampler.ts';
 
 export interface GenerateOptions extends SamplingOptions {

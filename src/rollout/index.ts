@@ -7,6 +7,5 @@ export {
   generateGroup,
   generateGroups,
 } from './generate.ts';
-export { GroupCache } from './kv-cache.ts';
 export { loadRewards } from './rewards.ts';
 export { checkSampling, drawTokens, type SamplingOptions, sampleScores } from './sampler.ts';

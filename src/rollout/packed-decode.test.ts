@@ -5,9 +5,8 @@ import {
   promptInputs,
   readPrompts,
 } from '../../tests/support/model-goldens.ts';
-import { createLora, LORA_DEFAULTS, type VideoLanguageModel } from '../models/index.ts';
+import { createLora, GroupCache, LORA_DEFAULTS, type VideoLanguageModel } from '../models/index.ts';
 import { dispose, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
-import { GroupCache } from './kv-cache.ts';
 
 const ROWS = 3;
 

@@ -6,11 +6,11 @@
  * Shapes: R rows still running, K key/value heads, P prompt tokens, S room for suffix tokens, E head size, D hidden.
  */
 import { cat, decodeStep, packPanels, scope, type Tensor, zeros } from '../../tensor/index.ts';
+import type { TextConfig } from '../config.ts';
 import { type ModelParams, weight } from '../layers.ts';
-import type { KeysValues } from '../shared-prefix-attention.ts';
-import type { TextConfig } from './config.ts';
 import type { Prefill } from './prefill.ts';
 import type { Rotary } from './rope.ts';
+import type { KeysValues } from './shared-prefix-attention.ts';
 
 /** What rows remember beyond their prompts, with room for the newest token of each row. */
 export interface SuffixCache {

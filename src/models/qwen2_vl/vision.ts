@@ -12,6 +12,8 @@
  * `modeling_qwen2_vl.py` `Qwen2VisionTransformerPretrainedModel`, `vision_utils.py` `get_vision_window_index`.
  */
 import { cat, fastLinear, scaled_dot_product_attention, scope, type Tensor } from '../../tensor/index.ts';
+import type { VisionConfig } from '../config.ts';
+import { applyRotary, type Rotary, visionRotary } from '../decoder/rope.ts';
 import {
   indexTensor,
   layerNorm,
@@ -22,9 +24,7 @@ import {
   swiglu,
   weight,
 } from '../layers.ts';
-import type { VisionConfig } from './config.ts';
 import type { Grid } from './positions.ts';
-import { applyRotary, type Rotary, visionRotary } from './rope.ts';
 
 /** Norms of the tower use this epsilon whatever the config says. */
 const VISION_EPS = 1e-6;

@@ -7,7 +7,7 @@
  *
  * Shapes: G rows, H query heads, K key/value heads (H a multiple of K), S suffix tokens, P prefix tokens, E head size.
  */
-import { cat, ones, prefixAttention, scaled_dot_product_attention, type Tensor } from '../tensor/index.ts';
+import { cat, ones, prefixAttention, scaled_dot_product_attention, type Tensor } from '../../tensor/index.ts';
 
 export interface KeysValues {
   readonly k: Tensor;

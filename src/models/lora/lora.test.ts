@@ -11,12 +11,12 @@ import {
   promptInputs,
   readGolden,
   unpack,
-} from '../../tests/support/model-goldens.ts';
-import type { ConfigError } from '../base/index.ts';
-import { dispose, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
+} from '../../../tests/support/model-goldens.ts';
+import type { ConfigError } from '../../base/index.ts';
+import { dispose, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
+import type { VideoLanguageModel } from '../model.ts';
 import { createLora, LORA_DEFAULTS, type LoraAdapter, mergeLora } from './lora.ts';
 import { loadLora, saveLora } from './lora-files.ts';
-import type { VideoLanguageModel } from './model.ts';
 
 interface LoraGolden extends PromptGolden {
   readonly logits_last: Packed;

@@ -15,9 +15,10 @@ import {
   readJsonFile,
   writeFileAtomic,
   writeFolderAtomic,
-} from '../base/index.ts';
-import { listed, openSafetensors, saveSafetensors } from '../io/index.ts';
-import { type Device, type DType, keep, scope, type Tensor } from '../tensor/index.ts';
+} from '../../base/index.ts';
+import { listed, openSafetensors, saveSafetensors } from '../../io/index.ts';
+import { type Device, type DType, keep, scope, type Tensor } from '../../tensor/index.ts';
+import { publishedName } from '../qwen2_vl/weight-names.ts';
 import {
   adapterOf,
   type LoraAdapter,
@@ -26,7 +27,6 @@ import {
   transformersName,
   unsupportedTargets,
 } from './lora.ts';
-import { publishedName } from './qwen2-5-vl/weight-names.ts';
 
 const CONFIG_FILE = 'adapter_config.json';
 const WEIGHTS_FILE = 'adapter_model.safetensors';

@@ -10,8 +10,8 @@
  * Source: transformers 5.18 `modeling_qwen2_5_vl.py` `Qwen2_5_VLDecoderLayer`, `Qwen2_5_VLTextModel`.
  */
 import { scaled_dot_product_attention, scope, type Tensor } from '../../tensor/index.ts';
+import type { TextConfig } from '../config.ts';
 import { linear, type ModelParams, rmsNorm, swiglu } from '../layers.ts';
-import type { TextConfig } from './config.ts';
 import { applyRotary, narrowRotary, type Rotary } from './rope.ts';
 
 /** (M, H, E) queries of the last M tokens, (N, K, E) keys and values of all: (M, H, E). */

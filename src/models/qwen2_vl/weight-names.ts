@@ -3,7 +3,7 @@
  *
  * Source: transformers `models/qwen2_5_vl/modeling_qwen2_5_vl.py`, `models/qwen2_vl/modeling_qwen2_vl.py`.
  */
-import type { ModelConfig } from './config.ts';
+import type { ModelConfig } from '../config.ts';
 
 /** Published names and shapes, tower first. `lm_head.weight` is absent where the embeddings are tied. */
 export function weightShapes(config: ModelConfig): Map<string, readonly number[]> {

@@ -8,7 +8,7 @@
  * with a temporal step of 1). See `TextAfterVision` for where transformers 4 differs.
  */
 import { DataError } from '../../base/index.ts';
-import type { ModelConfig } from './config.ts';
+import type { ModelConfig } from '../config.ts';
 
 /** Patches of one image or video: temporal slices, rows, columns (before merging). */
 export type Grid = readonly [t: number, h: number, w: number];

@@ -11,7 +11,7 @@
  * Angles are float32 products of float32 positions and frequencies: the same rounding as there, far from the origin too.
  */
 import { arange, cat, type DType, fromTypedArray, full, scope, type Tensor } from '../../tensor/index.ts';
-import type { TextConfig, VisionConfig } from './config.ts';
+import type { TextConfig, VisionConfig } from '../config.ts';
 
 /** cos and signed sin, (N, 1, D), ready to meet (N, H, D). */
 export interface Rotary {

@@ -6,11 +6,11 @@
  */
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { CheckpointError, writeFileAtomic, writeFolderAtomic } from '../../base/index.ts';
-import { type CheckpointFiles, type LazyTensor, loadCheckpoint, saveCheckpoint } from '../../io/index.ts';
-import { type Device, noGrad, scope, type Tensor } from '../../tensor/index.ts';
+import { CheckpointError, writeFileAtomic, writeFolderAtomic } from '../base/index.ts';
+import { type CheckpointFiles, type LazyTensor, loadCheckpoint, saveCheckpoint } from '../io/index.ts';
+import { type Device, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import { configToJson, type ModelConfig, type StoredDType } from './config.ts';
-import { publishedName, weightShapes } from './weight-names.ts';
+import { publishedName, weightShapes } from './qwen2_vl/weight-names.ts';
 
 export interface LoadWeightsOptions {
   /** Cast to this dtype. Default: as stored, mapped from the disk. */

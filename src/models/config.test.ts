@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { CheckpointError } from '../../base/index.ts';
+import { CheckpointError } from '../base/index.ts';
 import { configToJson, parseModelConfig, readGenerationConfig, readModelConfig } from './config.ts';
 
 const CHECKPOINTS = fileURLToPath(new URL('../../../tests/goldens/checkpoints/', import.meta.url));

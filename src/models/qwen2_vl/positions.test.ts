@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CHECKPOINTS, checkpointDir, readPrompts } from '../../../tests/support/model-goldens.ts';
-import { readModelConfig } from './config.ts';
+import { readModelConfig } from '../config.ts';
 import { type Grid, mropePositions } from './positions.ts';
 
 const qwen25 = readModelConfig(checkpointDir('qwen2-5-vl'));

@@ -9,7 +9,7 @@
  */
 import { join } from 'node:path';
 import type { z } from 'zod';
-import { CheckpointError, checkJson, readJsonFile } from '../../base/index.ts';
+import { CheckpointError, checkJson, readJsonFile } from '../base/index.ts';
 import { generationSchema, rootSchema, textSchema, vision2Schema, vision25Schema } from './config-schema.ts';
 
 export type ModelType = 'qwen2_vl' | 'qwen2_5_vl';

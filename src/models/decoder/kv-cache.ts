@@ -6,15 +6,14 @@
  *
  * Shapes: R rows still running, K key/value heads, H query heads, S suffix tokens so far, E head size.
  */
-import {
-  type Attend,
-  type DecodeCaches,
-  indexTensor,
-  type Prefill,
-  type SuffixCache,
-  sharedPrefixDecode,
-} from '../models/index.ts';
-import { cat, dispose, empty, keep, scope, type Tensor } from '../tensor/index.ts';
+
+import { cat, dispose, empty, keep, scope, type Tensor } from '../../tensor/index.ts';
+import { indexTensor } from '../layers.ts';
+import type { DecodeCaches } from '../transformer.ts';
+import type { SuffixCache } from './packed-decoder.ts';
+import type { Prefill } from './prefill.ts';
+import { sharedPrefixDecode } from './shared-prefix-attention.ts';
+import type { Attend } from './text.ts';
 
 /** Tokens a suffix grows by. */
 const BLOCK = 128;

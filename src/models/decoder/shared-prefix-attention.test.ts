@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Generator, grad, randn, scope, type Tensor } from '../tensor/index.ts';
+import { Generator, grad, randn, scope, type Tensor } from '../../tensor/index.ts';
 import {
   joinedPrefixAttention,
   sharedPrefixAttention,

@@ -10,12 +10,12 @@ import {
   promptInputs,
   readGolden,
   unpack,
-} from '../../../tests/support/model-goldens.ts';
-import { fromTypedArray, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
-import { indexTensor } from '../layers.ts';
+} from '../../tests/support/model-goldens.ts';
+import { fromTypedArray, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import { type ModelConfig, parseModelConfig } from './config.ts';
-import { Qwen2_5VL } from './model.ts';
-import { weightShapes } from './weight-names.ts';
+import { indexTensor } from './layers.ts';
+import { weightShapes } from './qwen2_vl/weight-names.ts';
+import { Qwen2_5VL } from './transformer.ts';
 
 interface ShapeGolden extends PromptGolden {
   readonly title: string;

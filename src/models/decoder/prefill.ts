@@ -5,10 +5,10 @@
  * Shapes: P prompt tokens, K key/value heads, E head size, D hidden.
  */
 import { scope, type Tensor } from '../../tensor/index.ts';
+import type { ModelConfig } from '../config.ts';
 import type { ModelParams } from '../layers.ts';
 import type { EncodedPrompt } from '../model.ts';
-import { embedTokens, promptRotary } from './completion.ts';
-import type { ModelConfig } from './config.ts';
+import { embedTokens, promptRotary } from './forward.ts';
 import { causalAttention, decoderLayer, finalNorm, headsFirst } from './text.ts';
 
 export interface Prefill {

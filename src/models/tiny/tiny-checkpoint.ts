@@ -8,9 +8,9 @@
 import { join } from 'node:path';
 import { ConfigError, writeFileAtomic, writeFolderAtomic } from '../../base/index.ts';
 import { type TensorSource, writeWeightFiles } from '../../io/index.ts';
-import { configToJson, type ModelConfig, type ModelType, parseModelConfig } from './config.ts';
+import { configToJson, type ModelConfig, type ModelType, parseModelConfig } from '../config.ts';
+import { weightShapes } from '../qwen2_vl/weight-names.ts';
 import { CHAT_TEMPLATE, SHORT_CHAT_TEMPLATE, trainTinyTokenizer } from './tiny-tokenizer.ts';
-import { weightShapes } from './weight-names.ts';
 
 export interface TinyCheckpointOptions {
   readonly model_type?: ModelType;

@@ -7,7 +7,7 @@ import { loadGoldenModel, promptInputs, readPrompts } from '../../../tests/suppo
 import { backward, cat, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 import { indexTensor } from '../layers.ts';
 import type { EncodedPrompt, VideoLanguageModel } from '../model.ts';
-import { embedTokens, promptRotary } from './completion.ts';
+import { embedTokens, promptRotary } from './forward.ts';
 import { causalAttention, decoderLayers, finalNorm } from './text.ts';
 
 const GROUPS: readonly (readonly number[][])[] = [

@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CheckpointError, checkJson, readJsonFile } from '../../base/index.ts';
-import type { ModelConfig } from './config.ts';
+import type { ModelConfig } from '../config.ts';
 
 export interface PatchSettings {
   readonly patch_size: number;

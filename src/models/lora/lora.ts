@@ -6,7 +6,7 @@
  *
  * Source: arXiv 2106.09685; huggingface/peft `tuners/lora/layer.py`, `utils/save_and_load.py`.
  */
-import { ConfigError } from '../base/index.ts';
+import { ConfigError } from '../../base/index.ts';
 import {
   type Device,
   type DType,
@@ -17,8 +17,8 @@ import {
   scope,
   type Tensor,
   zeros,
-} from '../tensor/index.ts';
-import type { LowRankPair } from './layers.ts';
+} from '../../tensor/index.ts';
+import type { LowRankPair } from '../layers.ts';
 
 export interface LoraConfig {
   /** Rank. */

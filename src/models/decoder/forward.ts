@@ -16,12 +16,12 @@ import {
   scope,
   type Tensor,
 } from '../../tensor/index.ts';
+import type { ModelConfig } from '../config.ts';
 import { embed, indexTensor, type ModelParams } from '../layers.ts';
 import type { CompletionHidden, EncodedPrompt } from '../model.ts';
-import { sharedPrefixAttention } from '../shared-prefix-attention.ts';
-import type { ModelConfig } from './config.ts';
 import { GroupLayout } from './group-layout.ts';
 import { type Rotary, textRotary } from './rope.ts';
+import { sharedPrefixAttention } from './shared-prefix-attention.ts';
 import { type Attend, causalAttention, decoderLayer, finalNorm, headsFirst } from './text.ts';
 
 /** Token embeddings (N, D) of a prompt followed by more tokens, vision features in their places. */

@@ -8,6 +8,7 @@
 import { CheckpointError, DataError } from '../../base/index.ts';
 import { type ChatContent, type ChatMessage, ChatTemplate, Tokenizer } from '../../io/index.ts';
 import { cat, dispose, keep, scope, type Tensor } from '../../tensor/index.ts';
+import type { ModelConfig } from '../config.ts';
 import type {
   MediaLoader,
   PreparedPrompt,
@@ -16,7 +17,6 @@ import type {
   PromptRequest,
   VisionFrames,
 } from '../processor.ts';
-import type { ModelConfig } from './config.ts';
 import { toPatches } from './patches.ts';
 import { type ProcessorConfig, readProcessorConfig } from './processor-config.ts';
 

@@ -15,24 +15,24 @@ import {
   noGrad,
   scope,
   type Tensor,
-} from '../../tensor/index.ts';
-import { embed, indexTensor, type ModelParams, weight } from '../layers.ts';
-import type { LoraAdapter } from '../lora.ts';
+} from '../tensor/index.ts';
+import type { ModelConfig } from './config.ts';
+import { completionHidden } from './decoder/forward.ts';
+import { type PackedDecoder, packDecoder, packedDecode, type SuffixCache } from './decoder/packed-decoder.ts';
+import { type Prefill, prefill } from './decoder/prefill.ts';
+import { textRotary } from './decoder/rope.ts';
+import { type Attend, decoderLayers, finalNorm } from './decoder/text.ts';
+import { embed, indexTensor, type ModelParams, weight } from './layers.ts';
+import type { LoraAdapter } from './lora/lora.ts';
 import type {
   CompletionHidden,
   EncodedPrompt,
   FrozenParts,
   PromptInputs,
   VideoLanguageModel,
-} from '../model.ts';
-import { completionHidden } from './completion.ts';
-import type { ModelConfig } from './config.ts';
-import { type PackedDecoder, packDecoder, packedDecode, type SuffixCache } from './packed-decoder.ts';
-import { mropePositions, type TextAfterVision } from './positions.ts';
-import { type Prefill, prefill } from './prefill.ts';
-import { textRotary } from './rope.ts';
-import { type Attend, decoderLayers, finalNorm } from './text.ts';
-import { encodeVision } from './vision.ts';
+} from './model.ts';
+import { mropePositions, type TextAfterVision } from './qwen2_vl/positions.ts';
+import { encodeVision } from './qwen2_vl/vision.ts';
 import { type SaveModelOptions, saveModelFolder } from './weights.ts';
 
 export interface ModelOptions {

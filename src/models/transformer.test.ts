@@ -10,11 +10,11 @@ import {
   promptInputs,
   readPrompts,
   unpack,
-} from '../../../tests/support/model-goldens.ts';
-import { dispose, liveTensors, noGrad, scope } from '../../tensor/index.ts';
-import { indexTensor } from '../layers.ts';
-import type { EncodedPrompt, VideoLanguageModel } from '../model.ts';
-import { Qwen2_5VL } from './model.ts';
+} from '../../tests/support/model-goldens.ts';
+import { dispose, liveTensors, noGrad, scope } from '../tensor/index.ts';
+import { indexTensor } from './layers.ts';
+import type { EncodedPrompt, VideoLanguageModel } from './model.ts';
+import { Qwen2_5VL } from './transformer.ts';
 
 const ATOL = 3e-5;
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DataError } from '../../base/index.ts';
+import { readModelConfig } from '../config.ts';
 import { loadProcessor } from '../model-folder.ts';
-import { readModelConfig } from './config.ts';
 import { createTinyCheckpoint } from './tiny-checkpoint.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'twgrpo-tiny-'));
