@@ -1,0 +1,120 @@
+// A device for tests, `strict:0`: a GPU's rules on a machine that has none.
+//
+//   memory.cpp        memory that the host can't read
+//   device.cpp        device, stream, events
+//   operators.cpp     making tensors, views, item
+//   copies.cpp        copies to and from the host, blocking and not
+//   fallback.cpp      all other operators, by the CPU's kernels
+//   cuda_kernels.cpp  what CUDA has as one kernel
+//   counters.cpp      launches and waits
+//   graph.cpp         capture and replay
+//   dry.cpp           sizes without computing
+//
+// What it can't show: what CUDA's own kernels refuse or round, asynchronous errors, fragmentation, speed.
+//
+// To JavaScript: configure({ dryAbove, attention }), counts(), reset(), capture(body), replay(), readFromHost().
+#include <ATen/accelerator/Graph.h>
+
+#include "../../../native/napi.h"
+#include "counters.h"
+#include "cuda_kernels.h"
+#include "device.h"
+#include "dry.h"
+#include "memory.h"
+#include "tensors.h"
+
+namespace strict {
+
+namespace {
+
+using namespace twgrpo;
+
+void set(napi_env env, napi_value object, const char* name, napi_value value) {
+  NAPI_OK(napi_set_named_property(env, object, name, value));
+}
+
+/// configure(dryAbove: number, attention: string)
+napi_value configure(napi_env env, napi_callback_info info) {
+  return guarded(env, "configure", [&]() -> napi_value {
+    Arguments<2> args(env, info);
+    setDryAbove(toInt(env, args[0]));
+    setAttention(toString(env, args[1]));
+    return undefined(env);
+  });
+}
+
+/// counts() -> { launches, waits, live, peak, byName }
+napi_value getCounts(napi_env env, napi_callback_info) {
+  return guarded(env, "counts", [&]() -> napi_value {
+    const auto now = counts();
+    const auto memory = memoryUse();
+    napi_value result, byName;
+    NAPI_OK(napi_create_object(env, &result));
+    NAPI_OK(napi_create_object(env, &byName));
+    for (const auto& [name, count] : now.byName) set(env, byName, name.c_str(), integer(env, count));
+    set(env, result, "launches", integer(env, now.launches));
+    set(env, result, "waits", integer(env, now.waits));
+    set(env, result, "live", integer(env, memory.live));
+    set(env, result, "peak", integer(env, memory.peak));
+    set(env, result, "byName", byName);
+    return result;
+  });
+}
+
+napi_value reset(napi_env env, napi_callback_info) {
+  return guarded(env, "reset", [&]() -> napi_value {
+    resetCounts();
+    resetPeak();
+    return undefined(env);
+  });
+}
+
+std::unique_ptr<at::accelerator::Graph> graph;
+
+/// capture(body): records what `body` launches; a graph that was captured before is dropped.
+napi_value capture(napi_env env, napi_callback_info info) {
+  return guarded(env, "capture", [&]() -> napi_value {
+    Arguments<1> args(env, info);
+    graph = std::make_unique<at::accelerator::Graph>();
+    graph->capture_begin();
+    napi_value result;
+    const auto status = napi_call_function(env, undefined(env), args[0], 0, nullptr, &result);
+    graph->capture_end();
+    NAPI_OK(status);
+    return result;
+  });
+}
+
+napi_value replay(napi_env env, napi_callback_info) {
+  return guarded(env, "replay", [&]() -> napi_value {
+    TORCH_CHECK(graph != nullptr, "strict: nothing was captured");
+    graph->replay();
+    return undefined(env);
+  });
+}
+
+/// Does what no program may: ends the process by a segmentation fault.
+napi_value readFromHost(napi_env env, napi_callback_info) {
+  return guarded(env, "readFromHost", [&]() -> napi_value {
+    const auto tensor = emptyOnDevice({1}, at::kByte);
+    return integer(env, *static_cast<volatile uint8_t*>(tensor.data_ptr()));
+  });
+}
+
+}  // namespace
+
+}  // namespace strict
+
+NAPI_MODULE_INIT() {
+  using namespace strict;
+  return twgrpo::guarded(env, "strict device", [&] {
+    registerDevice();
+    twgrpo::exportFunction(env, exports, "configure", configure);
+    twgrpo::exportFunction(env, exports, "counts", getCounts);
+    twgrpo::exportFunction(env, exports, "reset", reset);
+    twgrpo::exportFunction(env, exports, "capture", capture);
+    twgrpo::exportFunction(env, exports, "replay", replay);
+    twgrpo::exportFunction(env, exports, "readFromHost", readFromHost);
+    return exports;
+  });
+}

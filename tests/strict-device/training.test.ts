@@ -1,0 +1,79 @@
+/** @file Training on a device that the host can't read gives the CPU's numbers, in float32. Nothing here has run on a GPU. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Compared, TrainingTask } from './runs/training-run.ts';
+import { BUILD_TIMEOUT_MS, runOnDevice, skipReason, titled } from './strict-device.ts';
+
+/** Every token weight, every preset, and each feature that takes its own way through the device, in few runs. */
+const TASK: TrainingTask = {
+  grpo: [
+    { name: 'tw_grpo, js, two iterations', keys: { loss_type: 'tw_grpo', num_iterations: 2 } },
+    {
+      name: 'grpo, weights of the authors with gradient, LoRA, KL',
+      keys: {
+        loss_type: 'grpo',
+        token_weight: 'authors',
+        token_weight_detach: false,
+        lora_r: 2,
+        beta: 0.1,
+      },
+    },
+    {
+      name: 'dapo, entropy weights with gradient, the tower trains',
+      keys: {
+        loss_type: 'dapo',
+        token_weight: 'entropy',
+        token_weight_detach: false,
+        mask_truncated_completions: false,
+        freeze_vision: false,
+        freeze_merger: false,
+      },
+      attention: 'flash',
+    },
+    {
+      name: 'dr_grpo, std weights, KL to a second model, temporal contrast',
+      keys: { loss_type: 'dr_grpo', token_weight: 'std', beta: 0.1, temporal_contrast: true },
+      attention: 'cudnn',
+    },
+    {
+      name: 'gspo, one iteration, no checkpointing',
+      keys: { loss_type: 'gspo', gradient_checkpointing: false },
+    },
+    { name: 'whole', keys: { loss_type: 'tw_grpo', max_steps: 3 } },
+    { name: 'resumed', keys: { loss_type: 'tw_grpo', max_steps: 3 }, stop_after: 1 },
+  ],
+  sft: ['adamw', 'muon'],
+};
+
+describe.skipIf(skipReason)(titled('training on the strict device'), () => {
+  let results: ReadonlyMap<string, Compared>;
+  beforeAll(async () => {
+    const compared = await runOnDevice<Compared[]>('training-run.ts', TASK);
+    results = new Map(compared.map((one) => [one.name, one]));
+  }, BUILD_TIMEOUT_MS);
+
+  it.each([...TASK.grpo.map(({ name }) => name), ...TASK.sft.map((name) => `sft ${name}`)])('%s', (name) => {
+    const { cpu, strict, distance } = results.get(name)!;
+    expect(strict.metrics.length).toBeGreaterThan(1);
+    expect(strict.metrics[0]!['grad_norm']).toBeGreaterThan(0);
+    expect(strict.ids).toEqual(cpu.ids);
+    for (const [i, row] of strict.metrics.entries()) {
+      // Adam divides small gradients by their own size, so rounding grows from step to step.
+      const rtol = i === 0 ? 1e-6 : 5e-6;
+      if (strict.logps.length > 0) expect(strict.logps[i]).toBeAllclose(cpu.logps[i], { rtol, atol: 0 });
+      const expected = cpu.metrics[i]!;
+      expect(Object.keys(row)).toEqual(Object.keys(expected));
+      if (expected['grad_norm'] !== undefined)
+        expect(row['grad_norm']).toBeAllclose(expected['grad_norm'], { rtol: 2e-6, atol: 0 });
+      // A loss is a mean of advantages that cancel.
+      expect(Object.values(row)).toBeAllclose(Object.values(expected), { rtol: 2e-6, atol: 2e-7 });
+    }
+    expect(distance).toBeLessThan(1e-3);
+  });
+
+  it('a run that was stopped and resumed goes on as if it had not been', () => {
+    const [whole, resumed] = [results.get('whole')!.strict, results.get('resumed')!.strict];
+    expect(resumed.metrics).toEqual(whole.metrics);
+    expect(resumed.ids).toEqual(whole.ids);
+    expect(resumed.logps).toEqual(whole.logps);
+  });
+});
