@@ -1,6 +1,6 @@
 /** @file Scoring, generation and evaluation on a device that the host can't read give the CPU's numbers, in float32. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { GenerationNumbers } from './runs/generation-run.ts';
+import type { GenerationNumbers } from './processes/generation-run.ts';
 import { BUILD_TIMEOUT_MS, runOnDevice, skipReason, titled } from './strict-device.ts';
 
 describe.skipIf(skipReason)(titled('generation on the strict device'), () => {

@@ -24,7 +24,12 @@ describe.skipIf(skipReason)(titled('strict device'), () => {
 
   it('ends a program that reads its memory from the host', async () => {
     const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-    const args = ['--import', file('../support/typescript-loader.mjs'), file('runs/host-read-run.ts'), '{}'];
+    const args = [
+      '--import',
+      file('../support/typescript-loader.mjs'),
+      file('processes/host-read-run.ts'),
+      '{}',
+    ];
     const env = { ...process.env, STRICT_DEVICE: await buildDevice() };
     const signal = await new Promise((resolve) =>
       execFile(process.execPath, args, { env }, (error) => resolve(error?.signal)),

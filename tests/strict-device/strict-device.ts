@@ -43,10 +43,10 @@ export function buildDevice(): Promise<string> {
   return library;
 }
 
-/** What a script in `runs/` prints as JSON. @param argument is its only argument, as JSON */
+/** What a script in `processes/` prints as JSON. @param argument is its only argument, as JSON */
 export async function runOnDevice<T>(script: string, argument: unknown = {}): Promise<T> {
   const loader = file('../support/typescript-loader.mjs');
-  const args = ['--import', loader, file(`runs/${script}`), JSON.stringify(argument)];
+  const args = ['--import', loader, file(`processes/${script}`), JSON.stringify(argument)];
   const { stdout } = await run(process.execPath, args, {
     env: { ...process.env, STRICT_DEVICE: await buildDevice() },
     maxBuffer: 1 << 26,

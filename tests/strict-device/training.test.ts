@@ -1,6 +1,6 @@
 /** @file Training on a device that the host can't read gives the CPU's numbers, in float32. Nothing here has run on a GPU. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Compared, TrainingTask } from './runs/training-run.ts';
+import type { Compared, TrainingTask } from './processes/training-run.ts';
 import { BUILD_TIMEOUT_MS, runOnDevice, skipReason, titled } from './strict-device.ts';
 
 /** Every token weight, every preset, and each feature that takes its own way through the device, in few runs. */
