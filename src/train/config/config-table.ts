@@ -1,11 +1,13 @@
-/** The keys of a configuration as Markdown tables, made from the schema; docs/training.md holds them between two marks. */
+/**
+ * The keys of a configuration as Markdown tables, made from the schema; docs/training.md and docs/sft.md hold them between two
+ * marks.
+ */
 import { z } from 'zod';
 import { LOSS_PRESETS, LOSS_TYPES } from '../../rl/index.ts';
-import { CONFIG_SECTIONS } from './config-schema.ts';
 
 /** What of JSON Schema the keys use. */
 interface Property {
-  readonly type?: 'string' | 'number' | 'integer' | 'boolean' | 'array';
+  readonly type?: 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
   readonly enum?: readonly string[];
   readonly items?: Property;
   readonly minimum?: number;
@@ -16,9 +18,12 @@ interface Property {
   readonly description?: string;
 }
 
-/** All sections, each a heading and a table; the keys that a loss preset sets show the value of every preset. */
-export function configTable(): string {
-  return Object.entries(CONFIG_SECTIONS)
+/**
+ * All sections, each a heading and a table; the keys that a loss preset sets show the value of every preset.
+ * @param sections `CONFIG_SECTIONS` or `SFT_CONFIG_SECTIONS`
+ */
+export function configTable(sections: Readonly<Record<string, z.core.$ZodLooseShape>>): string {
+  return Object.entries(sections)
     .map(([title, shape]) => {
       const schema = z.toJSONSchema(z.strictObject(shape), { io: 'input' });
       const properties = Object.entries(schema.properties as Record<string, Property>);
@@ -43,7 +48,7 @@ export function configTable(): string {
           property.description ?? '',
         ]),
       );
-      const parts = [plain];
+      const parts = others.length > 0 ? [plain] : [];
       if (ofPreset.length > 0) parts.push('Set by `loss_type`, each to be overridden on its own:', presets);
       return `### ${title}\n\n${parts.join('\n\n')}`;
     })
@@ -63,7 +68,7 @@ function valuesOf(property: Property): string {
     case 'boolean':
       return 'true, false';
     case 'array':
-      return `list of ${property.items?.enum === undefined ? `${property.items?.type === 'number' ? 'numbers' : 'texts'}` : valuesOf(property.items)}`;
+      return `list of ${listedOf(property.items)}`;
     case 'integer':
     case 'number': {
       const kind = property.type === 'integer' ? 'whole number' : 'number';
@@ -73,6 +78,12 @@ function valuesOf(property: Property): string {
     default:
       return 'text';
   }
+}
+
+/** What a list holds, in the plural. */
+function listedOf(items: Property | undefined): string {
+  if (items?.enum !== undefined) return valuesOf(items);
+  return items?.type === 'object' ? 'maps' : items?.type === 'number' ? 'numbers' : 'texts';
 }
 
 function boundsOf({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Property): string {
