@@ -25,12 +25,15 @@ import { openModelFolder, type VideoLanguageModel } from '../models/index.ts';
 import { promptCounter, promptLoader } from '../prompt/index.ts';
 import { evaluationReport, type ReportContent, writeReport } from '../report/index.ts';
 import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
+import { checkDevice } from '../tensor/index.ts';
 import { videoSettings } from '../video/index.ts';
 import { printAccuracy, printComparison } from './accuracy-lines.ts';
 import type { CommandDefinition } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
 import { withModel } from './model-options.ts';
 import { stopSignals } from './stop-signals.ts';
+
+const NOTHING_ANSWERED = 'no question could be answered: check --video-root and --video-prefix';
 
 /** The ids asked for. @throws ConfigError naming ids that no question has */
 function chosenIds(file: string, known: ReadonlySet<string>): ReadonlySet<string> {
@@ -134,8 +137,12 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
   const output_dir = given.outputDir ?? defaultOutput(given, name);
   const others = given.compare === undefined ? [] : [readOther(given.compare)];
   if (given.dryRun === true) {
-    dryRun({ settings, facts, output_dir, questions, counter: promptCounter(processor, loaderOptions) }, out);
-    return EXIT_CODES.done;
+    checkDevice(given.device, '--device');
+    folder.checkWeights();
+    return dryRun(
+      { settings, facts, output_dir, questions, counter: promptCounter(processor, loaderOptions) },
+      out,
+    );
   }
 
   let code: number = EXIT_CODES.done;
@@ -160,7 +167,7 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
         out.status('stopped; the same command continues with the questions that are left');
         code = stop.exitCode();
       } else if (evaluation.rows.length === 0) {
-        out.warn('no question could be answered: check --video-root and --video-prefix');
+        out.warn(NOTHING_ANSWERED);
         code = EXIT_CODES.data;
       }
     } finally {
@@ -275,7 +282,7 @@ interface Plan {
   readonly counter: ReturnType<typeof promptCounter>;
 }
 
-function dryRun({ settings, facts, output_dir, questions, counter }: Plan, out: Output): void {
+function dryRun({ settings, facts, output_dir, questions, counter }: Plan, out: Output): number {
   const videos = [...new Set(questions.map(({ video }) => video))];
   const missing = videos.filter((video) => !existsSync(video));
   const first = questions[0]!;
@@ -295,6 +302,9 @@ function dryRun({ settings, facts, output_dir, questions, counter }: Plan, out: 
     missing_videos: missing,
     first_prompt_tokens: tokens,
   });
+  if (missing.length < videos.length) return EXIT_CODES.done;
+  out.warn(NOTHING_ANSWERED);
+  return EXIT_CODES.data;
 }
 
 export const evaluateCommand: CommandDefinition = {

@@ -14,7 +14,7 @@ import {
   type VideoLanguageModel,
 } from '../models/index.ts';
 import { IMAGE_PIXELS, loadImage, loadVideo, type ResizeKernel } from '../prompt/index.ts';
-import { engineInfo, setNumThreads } from '../tensor/index.ts';
+import { checkDevice, setNumThreads } from '../tensor/index.ts';
 import { VIDEO_PRESETS, type VideoPreset, type VideoSettings, videoSettings } from '../video/index.ts';
 import { finiteNumber, positiveNumber, wholeNumber } from './numbers.ts';
 
@@ -121,7 +121,7 @@ export async function withModel(
   body: (model: VideoLanguageModel) => Promise<void>,
 ): Promise<void> {
   const { dtype, device } = choice;
-  checkDevice(device);
+  checkDevice(device, '--device');
   if (choice.numThreads !== undefined) setNumThreads(choice.numThreads);
   const begin = performance.now();
   out.status(`loading ${folder.path}`);
@@ -218,18 +218,6 @@ function settingsOf(choice: VideoChoice): VideoSettings {
     );
   }
   return { ...settings, min_frames, nframes };
-}
-
-function checkDevice(device: string): void {
-  if (device === 'cpu') return;
-  const index = /^cuda(?::(\d+))?$/.exec(device);
-  if (index === null) throw new ConfigError(`--device ${device}: expected cpu, cuda or cuda:N`);
-  const { cuda_available, cuda_device_count } = engineInfo();
-  if (!cuda_available || Number(index[1] ?? 0) >= cuda_device_count) {
-    throw new ConfigError(`--device ${device}: this machine offers ${cuda_device_count} CUDA devices`, {
-      hint: 'twgrpo doctor says what the engine can use',
-    });
-  }
 }
 
 /** `1.2 s` since `begin`, a `performance.now()`. */

@@ -87,5 +87,4 @@ export function printResolved(
     out.print(
       `${key.padEnd(width)}  ${JSON.stringify(value)}  ${out.dim(resolved.sources[key] ?? 'default')}`,
     );
-  out.json(resolved);
 }

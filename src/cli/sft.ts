@@ -1,6 +1,12 @@
 /** `twgrpo sft`: supervised training from a configuration. */
 import { type Output, percent } from '../base/index.ts';
-import { type HeldOutResult, resolveSftConfig, runSft, type SftStepReport } from '../train/index.ts';
+import {
+  checkSft,
+  type HeldOutResult,
+  resolveSftConfig,
+  runSft,
+  type SftStepReport,
+} from '../train/index.ts';
 import { sftFacts } from './train-progress.ts';
 import { type RunCallbacks, trainingCommand } from './training-command.ts';
 
@@ -22,6 +28,7 @@ export const sft = trainingCommand({
   ],
   label: 'sft',
   resolve: resolveSftConfig,
+  check: checkSft,
   run: async (
     callbacks: RunCallbacks<Parameters<typeof runSft>[0]['resolved'], SftStepReport>,
     out: Output,

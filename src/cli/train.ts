@@ -1,5 +1,5 @@
 /** `twgrpo train`: a GRPO or TW-GRPO run from a configuration. */
-import { resolveGrpoConfig, runGrpo } from '../train/index.ts';
+import { checkGrpo, resolveGrpoConfig, runGrpo } from '../train/index.ts';
 import { grpoFacts } from './train-progress.ts';
 import { trainingCommand } from './training-command.ts';
 
@@ -12,6 +12,7 @@ export const train = trainingCommand({
   ],
   label: 'train',
   resolve: resolveGrpoConfig,
+  check: checkGrpo,
   run: runGrpo,
   facts: grpoFacts,
 });

@@ -8,7 +8,7 @@ import {
   type Output,
   type Progress,
 } from '../base/index.ts';
-import type { RunProgress, RunResult, RunStart } from '../train/index.ts';
+import { type RunCheck, type RunProgress, type RunResult, type RunStart, readable } from '../train/index.ts';
 import type { CommandDefinition } from './command.ts';
 import { printResolved, type RunOptions, readRunOptions, runOptions } from './run-options.ts';
 import { stopSignals } from './stop-signals.ts';
@@ -33,6 +33,10 @@ export interface TrainingCommand<Resolved, Report, Result> {
   /** Before the bar. */
   readonly label: string;
   readonly resolve: (layers: ReturnType<typeof readRunOptions>['layers']) => Resolved;
+  /** Everything that the run does before it loads weights. */
+  readonly check: (
+    options: Pick<RunCallbacks<Resolved, Report>, 'resolved' | 'logger' | 'resume'>,
+  ) => Promise<RunCheck>;
   readonly run: (callbacks: RunCallbacks<Resolved, Report>, out: Output) => Promise<Result>;
   readonly facts: (report: Report) => Facts;
   /** Further lines at the end. */
@@ -59,7 +63,12 @@ export function trainingCommand<
       const resolved = command.resolve(layers);
       for (const notice of resolved.notices) out.warn(notice);
       if (given.dryRun) {
+        const logger = createLogger({ quiet: out.isQuiet, fd: 2, color: out.hasColor });
+        const check = await command.check({ resolved, logger, resume });
         printResolved(out, resolved);
+        out.print();
+        out.print(checkText(check, resolved.config.output_dir));
+        out.json({ ...resolved, check });
         return EXIT_CODES.done;
       }
       const { output_dir } = resolved.config;
@@ -111,6 +120,19 @@ export function trainingCommand<
       }
     },
   };
+}
+
+/** `checked: 24 questions, 300 steps, a model of 3 M weights; ...` */
+function checkText(check: RunCheck, output_dir: string): string {
+  const { num_items, num_packs, max_steps, num_weights, checkpoint_bytes, free_bytes, checkpoint } = check;
+  return [
+    `checked: ${num_items} questions${num_packs === undefined ? '' : ` in ${num_packs} packs`}`,
+    ...(max_steps === undefined ? [] : [`${max_steps} steps`]),
+    `a model of ${num_weights} weights that fit its config.json`,
+    ...(checkpoint_bytes === 0 ? [] : [`a checkpoint takes at least ${readable(checkpoint_bytes)}`]),
+    `${readable(free_bytes)} free for ${output_dir}`,
+    ...(checkpoint === undefined ? [] : [`goes on from ${checkpoint}`]),
+  ].join(', ');
 }
 
 /** `24 questions in 12 packs, 300 steps or 8 minutes, resuming after step 7` */

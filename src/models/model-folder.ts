@@ -8,9 +8,10 @@ import { type GenerationConfig, type ModelConfig, readGenerationConfig, readMode
 import type { VideoLanguageModel } from './model.ts';
 import type { Processor } from './processor.ts';
 import { readProcessor } from './qwen2_vl/processor.ts';
+import { isHidden } from './qwen2_vl/weight-names.ts';
 import { bannedTokenIds, stopTokenIds } from './token-ids.ts';
 import { type ModelOptions, Qwen2_5VL } from './transformer.ts';
-import { type LoadWeightsOptions, loadWeights } from './weights.ts';
+import { checkWeights, type LoadWeightsOptions, loadWeights, type Stored } from './weights.ts';
 
 export type LoadModelOptions = LoadWeightsOptions & Omit<ModelOptions, 'from'>;
 
@@ -48,6 +49,16 @@ export class ModelFolder {
   /** See `bannedTokenIds`. */
   get banned_token_ids(): readonly number[] {
     return bannedTokenIds(this.processor, this.generation);
+  }
+
+  /** The stored weights by name, from the headers of their files alone. See `checkWeights`. */
+  checkWeights(): ReadonlyMap<string, Stored> {
+    return checkWeights(this.path, this.config);
+  }
+
+  /** See `VideoLanguageModel.isHidden`. */
+  isHidden(name: string): boolean {
+    return isHidden(name);
   }
 
   /**

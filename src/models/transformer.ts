@@ -33,6 +33,7 @@ import type {
 } from './model.ts';
 import { mropePositions, type TextAfterVision } from './qwen2_vl/positions.ts';
 import { encodeVision } from './qwen2_vl/vision.ts';
+import { isHidden } from './qwen2_vl/weight-names.ts';
 import { type SaveModelOptions, saveModelFolder } from './weights.ts';
 
 export interface ModelOptions {
@@ -132,7 +133,7 @@ export class Qwen2_5VL implements VideoLanguageModel {
   }
 
   isHidden(name: string): boolean {
-    return !/embed_tokens|lm_head|patch_embed/.test(name);
+    return isHidden(name);
   }
 
   excludedModules({ vision, merger }: FrozenParts): string | undefined {

@@ -44,14 +44,9 @@ function readWeights(
   config: ModelConfig,
   { dtype, device }: { readonly dtype: StoredDType | undefined; readonly device: Device },
 ): Map<string, Tensor> {
-  const stored = byPublishedName(files, dir);
+  const { stored, tiedHead } = fittingWeights(files, dir, config);
   const shapes = weightShapes(config);
-  const tiedHead = config.tie_word_embeddings ? stored.get('lm_head.weight') : undefined;
-  if (tiedHead !== undefined) {
-    checkTiedHead(tiedHead, stored.get('model.embed_tokens.weight'));
-    stored.delete('lm_head.weight');
-  }
-  checkFit(stored, shapes, dir);
+  if (tiedHead !== undefined) checkTiedHead(tiedHead, stored.get('model.embed_tokens.weight'));
 
   // Shard by shard, so that a cast never holds more than one shard besides its result.
   const loaded = new Map<string, Tensor>();
@@ -65,6 +60,33 @@ function readWeights(
     if (lazy.file !== fileOf(stored, names[index + 1])) files.close();
   }
   return new Map([...shapes.keys()].map((name) => [name, loaded.get(name) as Tensor]));
+}
+
+/** The stored weights without a tied head, which are all there and of the right shapes. */
+function fittingWeights(
+  files: CheckpointFiles,
+  dir: string,
+  config: ModelConfig,
+): { readonly stored: Map<string, LazyTensor>; readonly tiedHead: LazyTensor | undefined } {
+  const stored = byPublishedName(files, dir);
+  const tiedHead = config.tie_word_embeddings ? stored.get('lm_head.weight') : undefined;
+  if (tiedHead !== undefined) stored.delete('lm_head.weight');
+  checkFit(stored, weightShapes(config), dir);
+  return { stored, tiedHead };
+}
+
+/**
+ * The weights of a folder by the headers of its files alone: whether they are there, and of the shapes that the
+ * configuration asks for. Nothing else is read.
+ * @throws CheckpointError as `loadWeights`
+ */
+export function checkWeights(dir: string, config: ModelConfig): ReadonlyMap<string, Stored> {
+  const files = loadCheckpoint(dir);
+  try {
+    return fittingWeights(files, dir, config).stored;
+  } finally {
+    files.close();
+  }
 }
 
 export interface SaveModelOptions {
@@ -151,7 +173,7 @@ function checkTiedHead(head: LazyTensor, embedding: LazyTensor | undefined): voi
 }
 
 /** What is known of a weight before it is read, or of a tensor. */
-interface Stored {
+export interface Stored {
   readonly dtype: string;
   readonly shape: readonly number[];
 }

@@ -95,19 +95,23 @@ export class RunDirectory {
     this.#info = info;
   }
 
+  /** @throws ConfigError when the folder holds a run already */
+  static checkFree(path: string): void {
+    const folder = resolve(path);
+    for (const name of ['run.json', 'metrics.jsonl'])
+      if (existsSync(join(folder, name)))
+        throw new ConfigError(`output_dir ${folder} already holds a run (${name} is there)`, {
+          hint: 'continue it with --resume, or choose another output_dir',
+        });
+  }
+
   /**
    * Starts a run in `path`, which may exist but must not hold a run yet.
    * @throws ConfigError when the folder already holds a run or cannot be made.
    */
   static create(path: string, options: CreateRunOptions): RunDirectory {
     const folder = resolve(path);
-    for (const name of ['run.json', 'metrics.jsonl']) {
-      if (existsSync(join(folder, name))) {
-        throw new ConfigError(`output_dir ${folder} already holds a run (${name} is there)`, {
-          hint: 'continue it with --resume, or choose another output_dir',
-        });
-      }
-    }
+    RunDirectory.checkFree(folder);
     const info: RunInfo = {
       id: randomUUID(),
       version: packageVersion(),

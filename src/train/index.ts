@@ -2,10 +2,11 @@
 export { type ConfigLayer, type ResolvedConfig, resolveGrpoConfig } from './config/config.ts';
 export { runConfigLayer, runFolderOf } from './config/run-config.ts';
 export { resolveSftConfig } from './config/sft-config.ts';
-export { type GrpoRunResult, type GrpoStepReport, runGrpo } from './grpo/grpo-run.ts';
+export { checkGrpo, type GrpoRunResult, type GrpoStepReport, runGrpo } from './grpo/grpo-run.ts';
 export { textEnds } from './grpo/run-records.ts';
-export type { RunProgress, RunResult, RunStart } from './loop/run-loop.ts';
+export { readable } from './loop/preflight.ts';
+export type { RunCheck, RunProgress, RunResult, RunStart } from './loop/run-loop.ts';
 export { AdamW } from './optim/adamw.ts';
 export { clipGradNorm } from './optim/grad-norm.ts';
 export type { HeldOutResult } from './sft/held-out.ts';
-export { runSft, type SftStepReport } from './sft/sft-run.ts';
+export { checkSft, runSft, type SftStepReport } from './sft/sft-run.ts';

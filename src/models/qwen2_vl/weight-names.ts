@@ -73,3 +73,8 @@ export function publishedName(key: string): string {
   if (key.startsWith('model.language_model.')) return `model.${key.slice('model.language_model.'.length)}`;
   return key;
 }
+
+/** See `VideoLanguageModel.isHidden`. */
+export function isHidden(name: string): boolean {
+  return !/embed_tokens|lm_head|patch_embed/.test(name);
+}

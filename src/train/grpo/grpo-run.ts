@@ -8,7 +8,9 @@ import type { GrpoConfig } from '../config/config.ts';
 import { loadQuestions } from '../loop/load-questions.ts';
 import { loadReference } from '../loop/policy-model.ts';
 import {
+  checkTraining,
   type Method,
+  type RunCheck,
   type RunOptions,
   type RunResult,
   runTraining,
@@ -33,6 +35,11 @@ export type GrpoRunResult = RunResult;
  */
 export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
   return await runTraining(grpoMethod(options), options);
+}
+
+/** What a run would begin with, found out as the run does. @throws what `runGrpo` throws before it loads weights */
+export async function checkGrpo(options: GrpoRunOptions): Promise<RunCheck> {
+  return await checkTraining(grpoMethod(options), options);
 }
 
 function grpoMethod({ resolved, logger, readVideo }: GrpoRunOptions): Method<'grpo', GrpoDetails> {

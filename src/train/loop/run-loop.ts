@@ -6,14 +6,7 @@
 import { type Logger, TwgrpoError } from '../../base/index.ts';
 import type { Question } from '../../data/index.ts';
 import { type ModelFolder, openModelFolder, type VideoLanguageModel } from '../../models/index.ts';
-import {
-  last,
-  MetricAccumulator,
-  type MetricsRow,
-  PhaseClock,
-  type RunDirectory,
-  sum,
-} from '../../run/index.ts';
+import { last, MetricAccumulator, type MetricsRow, PhaseClock, RunDirectory, sum } from '../../run/index.ts';
 import { getNumThreads, setNumThreads } from '../../tensor/index.ts';
 import type { Resolved } from '../config/config-layers.ts';
 import type { GrpoConfig } from '../config/config-schema.ts';
@@ -23,6 +16,7 @@ import { Updater } from '../optim/update.ts';
 import { checkPrompts } from './check-prompts.ts';
 import { loadOptimizer, saveTrainingCheckpoint } from './checkpoint.ts';
 import { loadPolicy } from './policy-model.ts';
+import { type Preflight, preflight } from './preflight.ts';
 import { type ProcessState, SINGLE_PROCESS } from './process-state.ts';
 import { findResumed, openRun, type Resumed } from './resume.ts';
 import { RunLength } from './run-length.ts';
@@ -164,6 +158,7 @@ export interface Method<Kind extends TrainingKind, Details> {
 /** All that a run knows before it loads weights. */
 interface PreparedRun<Kind extends TrainingKind, Details> {
   readonly resumed: Resumed<Kind>;
+  readonly checked: Preflight;
   readonly prepared: PreparedMethod<Kind, Details>;
   readonly newLength: () => RunLength;
 }
@@ -179,6 +174,7 @@ async function prepareRun<Kind extends TrainingKind, Details>(
     logger.warn('save_only_model: checkpoints hold no optimizer, so nobody can resume this run from them');
   const resumed = findResumed(config, resume, method.kind, logger);
   const { saved } = resumed;
+  if (!resumed.isOldRun) RunDirectory.checkFree(config.output_dir);
   const folder = openModelFolder(config.model_name_or_path);
   const { processor } = folder;
   const prepared = await method.prepare({ folder, saved });
@@ -201,7 +197,36 @@ async function prepareRun<Kind extends TrainingKind, Details>(
       steps_of_data: Math.ceil((prepared.epochLength * config.num_train_epochs) / perStep),
       used_ms: saved?.used_ms ?? 0,
     });
-  return { resumed, prepared, newLength };
+  const checked = preflight(config, resumed.checkpointDir, newLength().maxSteps, logger);
+  return { resumed, checked, prepared, newLength };
+}
+
+/** What a run would begin with. */
+export interface RunCheck extends Preflight {
+  readonly num_items: number;
+  readonly num_packs?: number | undefined;
+  /** Undefined where `max_minutes` alone ends the run. */
+  readonly max_steps: number | undefined;
+  /** What it would go on from. */
+  readonly checkpoint: string | undefined;
+}
+
+/**
+ * Everything a run does before it loads weights, and nothing after: no file is written.
+ * @throws what `runTraining` throws there
+ */
+export async function checkTraining<Kind extends TrainingKind, Details>(
+  method: Method<Kind, Details>,
+  options: RunOptions<RunConfig, never>,
+): Promise<RunCheck> {
+  const { resumed, checked, prepared, newLength } = await prepareRun(method, options);
+  return {
+    ...checked,
+    num_items: prepared.numItems,
+    num_packs: prepared.numPacks,
+    max_steps: newLength().maxSteps,
+    checkpoint: resumed.checkpointDir,
+  };
 }
 
 /**

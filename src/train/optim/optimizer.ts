@@ -66,6 +66,14 @@ export class Optimizer {
   }
 }
 
+/** @throws ConfigError for weights stored in less than float32 */
+export function checkMuon(name: string, dtype: string): void {
+  if (dtype === 'bfloat16' || dtype === 'float16')
+    throw new ConfigError(`optimizer muon needs float32 weights, ${name} is ${dtype}`, {
+      hint: 'set dtype: float32, or optimizer: adamw, which keeps a float32 copy',
+    });
+}
+
 /**
  * The groups of a run.
  * @param params the parameters to train, by name; leaves that require grad
@@ -82,11 +90,7 @@ export function createOptimizer(
     config.optimizer === 'muon' && param.ndim === 2 && isHidden(name);
   const [inside, rest]: [Map<string, Tensor>, Map<string, Tensor>] = [new Map(), new Map()];
   for (const [name, param] of params) (isMuon(name, param) ? inside : rest).set(name, param);
-  for (const [name, { dtype }] of inside)
-    if (dtype === 'bfloat16' || dtype === 'float16')
-      throw new ConfigError(`optimizer muon needs float32 weights, ${name} is ${dtype}`, {
-        hint: 'set dtype: float32, or optimizer: adamw, which keeps a float32 copy',
-      });
+  for (const [name, { dtype }] of inside) checkMuon(name, dtype);
   const groups: OptimizerGroup[] = [['learning_rate', new AdamW(rest, config)]];
   if (inside.size > 0) groups.push(['muon_learning_rate', new Muon(inside, config)]);
   return new Optimizer(params.values(), groups);

@@ -10,7 +10,9 @@ import { FrameCache, frameDecoder, ItemFeed } from '../../prompt/index.ts';
 import { stepName } from '../../run/index.ts';
 import type { SftConfig } from '../config/sft-config.ts';
 import {
+  checkTraining,
   type Method,
+  type RunCheck,
   type RunOptions,
   type RunResult,
   runTraining,
@@ -54,6 +56,14 @@ export async function runSft(options: SftRunOptions): Promise<SftRunResult> {
     stages_done: config.curriculum === undefined ? 0 : curriculum.state().stage,
     ...(heldOut.strict === undefined ? {} : { eval_strict: heldOut.strict }),
   };
+}
+
+/** What a run would begin with, found out as the run does. @throws what `runSft` throws before it loads weights */
+export async function checkSft(options: SftRunOptions): Promise<RunCheck> {
+  return await checkTraining(
+    sftMethod(options, new Curriculum(options.resolved.config.curriculum), {}),
+    options,
+  );
 }
 
 function sftMethod(

@@ -1,0 +1,85 @@
+/** What is checked before a run loads weights: the device, the model folder by its headers, room for checkpoints. */
+import { existsSync, statfsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { ConfigError, type Logger } from '../../base/index.ts';
+import { openModelFolder } from '../../models/index.ts';
+import { checkDevice } from '../../tensor/index.ts';
+import { checkMuon } from '../optim/optimizer.ts';
+import type { ModelKeys } from './policy-model.ts';
+
+export interface PreflightConfig extends ModelKeys {
+  readonly output_dir: string;
+  readonly save_steps: number;
+  readonly save_total_limit?: number | undefined;
+  readonly save_only_model: boolean;
+  readonly optimizer?: 'adamw' | 'muon' | undefined;
+}
+
+export interface Preflight {
+  readonly num_weights: number;
+  /** A lower bound: optimizer states of what trains are counted for whole models only. */
+  readonly checkpoint_bytes: number;
+  readonly free_bytes: number;
+}
+
+const BYTES: Readonly<Record<string, number>> = { float32: 4, bfloat16: 2, float16: 2 };
+
+/**
+ * @param checkpointDir what the run goes on from
+ * @param maxSteps undefined where time alone ends the run
+ * @throws ConfigError for a device the machine has not, for weights the optimizer can not train, or a disk without room for one checkpoint
+ * @throws CheckpointError for a model folder that is incomplete or whose weights do not fit its configuration
+ */
+export function preflight(
+  config: PreflightConfig,
+  checkpointDir: string | undefined,
+  maxSteps: number | undefined,
+  logger: Logger,
+): Preflight {
+  checkDevice(config.device, 'device');
+  const isLora = config.lora_r !== undefined;
+  const folder = openModelFolder(config.model_name_or_path);
+  const stored = folder.checkWeights();
+  if (checkpointDir !== undefined && !isLora) openModelFolder(checkpointDir).checkWeights();
+  const sizes = [...stored].map(([name, { dtype: saved, shape }]) => {
+    const count = shape.reduce((product, size) => product * size, 1);
+    const dtype = config.dtype === 'auto' ? saved : config.dtype;
+    const width = BYTES[dtype]!;
+    // Two moments, and a float32 copy of narrow weights. Muon keeps one moment; the smaller number is the bound.
+    const isFrozen = config.freeze_vision && name.startsWith('visual.');
+    const isMuon = config.optimizer === 'muon' && shape.length === 2 && folder.isHidden(name);
+    if (isMuon && !isLora && !isFrozen) checkMuon(name, dtype);
+    const state = config.save_only_model || isFrozen ? 0 : 4 + (width < 4 ? 4 : 0);
+    return { count, bytes: count * (width + state) };
+  });
+  const sum = (of: 'count' | 'bytes') => sizes.reduce((total, one) => total + one[of], 0);
+  const checkpoint_bytes = isLora ? 0 : sum('bytes');
+  const free_bytes = freeBytes(config.output_dir);
+  const where = `output_dir ${config.output_dir}: ${readable(free_bytes)} free`;
+  if (checkpoint_bytes > free_bytes)
+    throw new ConfigError(`${where}, a checkpoint needs at least ${readable(checkpoint_bytes)}`, {
+      hint: 'choose another output_dir, or set save_only_model or lora_r',
+    });
+  const numSaves = maxSteps === undefined ? 1 : Math.ceil(maxSteps / config.save_steps);
+  const numKept = Math.min(numSaves, (config.save_total_limit ?? Number.POSITIVE_INFINITY) + 1);
+  if (numKept * checkpoint_bytes > free_bytes)
+    logger.warn(
+      `${where}, ${numKept} checkpoints need at least ${readable(numKept * checkpoint_bytes)}; set save_total_limit or save_steps`,
+    );
+  return { num_weights: sum('count'), checkpoint_bytes, free_bytes };
+}
+
+/** Of the disk that a folder will lie on. */
+function freeBytes(folder: string): number {
+  let path = resolve(folder);
+  while (!existsSync(path) && path !== dirname(path)) path = dirname(path);
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
+
+/** `3.4 GB` */
+export function readable(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
+  return `${(bytes / 1000 ** power).toPrecision(3)} ${units[power]}`;
+}
