@@ -13,6 +13,19 @@ describe('media paths', () => {
     );
   });
 
+  it('may be file addresses, or come from Windows', () => {
+    const root = { video_root: '/data' };
+    expect(mediaPath(item('file:///abs/a%20b.mp4'), root)).toBe('/abs/a b.mp4');
+    expect(mediaPath(item('file://localhost/abs/a.mp4'), root)).toBe('/abs/a.mp4');
+    expect(mediaPath(item('FILE:///MMVU/a.mp4'), { ...root, video_prefix: '/MMVU' })).toBe('/data/a.mp4');
+    expect(mediaPath(item('videos\\a.mp4'), root)).toBe('/data/videos/a.mp4');
+    expect(mediaPath(item('D:\\mmvu\\a.mp4'), { ...root, video_prefix: 'D:\\mmvu' })).toBe('/data/a.mp4');
+    expect(() => mediaPath(item('D:\\mmvu\\a.mp4'), root)).toThrow(/drive of Windows/);
+    expect(() => mediaPath(item('..\\secret.mp4'), root)).toThrow(/leads out of video_root/);
+    expect(() => mediaPath(item('file://host/a.mp4'), root)).toThrow(/no address of a file on this machine/);
+    expect(() => mediaPath(item('https://host/a.mp4'), root)).toThrow(/expected a file, got the address/);
+  });
+
   it('neither guess nor leave the root', () => {
     expect(() => mediaPath(item('/MMVU2/a.mp4'), { video_root: '/data', video_prefix: '/MMVU' })).toThrow(
       'item 7: expected a path that begins with video_prefix /MMVU, got /MMVU2/a.mp4',

@@ -3,6 +3,7 @@
  * given by the user and never guessed.
  */
 import { isAbsolute, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { DataError } from '../base/index.ts';
 import type { DataItem } from './item.ts';
 
@@ -13,16 +14,37 @@ export interface MediaRoot {
   readonly video_prefix?: string | undefined;
 }
 
+/** The path with slashes, out of a `file://` address or a path of a Windows machine. */
+function localPath({ id, path }: Pick<DataItem, 'id' | 'path'>): string {
+  if (/^file:\/\//i.test(path)) {
+    try {
+      return fileURLToPath(path);
+    } catch (cause) {
+      throw new DataError(`item ${id}: ${path} is no address of a file on this machine`, {
+        hint: 'write file:/// with three slashes before an absolute path, or the path alone',
+        cause,
+      });
+    }
+  }
+  if (/^https?:\/\//i.test(path)) {
+    throw new DataError(`item ${id}: expected a file, got the address ${path}`, {
+      hint: 'download the file and give its path',
+    });
+  }
+  return path.replaceAll('\\', '/');
+}
+
 /**
  * Path of the item's file on this machine: below `video_root` for a relative path and for one that begins with `video_prefix`; an
- * absolute path is taken as it is when no prefix is set.
- * @throws DataError when a prefix is set and the path does not begin with it, or the path leads out of the root
+ * absolute path is taken as it is when no prefix is set. `file://` addresses and backslashes are understood.
+ * @throws DataError for an address that is no local file, when a prefix is set and the path does not begin with it, or the path leads out of the root
  */
 export function mediaPath(item: Pick<DataItem, 'id' | 'path'>, root: MediaRoot): string {
   const { video_root, video_prefix } = root;
-  let path = item.path;
+  let path = localPath(item);
   if (video_prefix !== undefined && video_prefix !== '') {
-    const prefix = video_prefix.endsWith('/') ? video_prefix : `${video_prefix}/`;
+    const start = localPath({ id: item.id, path: video_prefix });
+    const prefix = start.endsWith('/') ? start : `${start}/`;
     if (!path.startsWith(prefix)) {
       throw new DataError(
         `item ${item.id}: expected a path that begins with video_prefix ${video_prefix}, got ${path}`,
@@ -34,6 +56,10 @@ export function mediaPath(item: Pick<DataItem, 'id' | 'path'>, root: MediaRoot):
     path = path.slice(prefix.length);
   } else if (isAbsolute(path)) {
     return path;
+  } else if (/^[A-Za-z]:\//.test(path)) {
+    throw new DataError(`item ${item.id}: ${item.path} is a path on a drive of Windows`, {
+      hint: 'set video_prefix to the beginning of such paths that video_root stands for',
+    });
   }
   const full = join(video_root, path);
   const inside = relative(video_root, full);
