@@ -22,7 +22,8 @@ export const VIDEO_CHECKS = ['exists', 'probe', 'decode'] as const;
 export type VideoCheck = (typeof VIDEO_CHECKS)[number];
 
 /** What a prompt's length depends on. */
-export type VideoFacts = Pick<VideoInfo, 'width' | 'height' | 'fps' | 'numFrames' | 'durationS'>;
+export type VideoFacts = Pick<VideoInfo, 'width' | 'height' | 'fps' | 'numFrames' | 'durationS'> &
+  Partial<Pick<VideoInfo, 'timesS'>>;
 
 export interface CheckOptions extends ReadOptions {
   /** Where the videos are; without it only the data file is checked. */
@@ -248,6 +249,7 @@ async function checkOne(
     if (item.media === 'image') await readImage(path, { signal: options.signal });
     else {
       const facts = await probeVideo(path, { signal: options.signal });
+      for (const note of facts.notes) warn('unusual_video', `${path}: ${note}`);
       // One frame is asked for; every frame is decoded on the way and counted.
       if (options.videos === 'decode') {
         const { warnings } = await decodeFrames(path, [0], { signal: options.signal });

@@ -7,6 +7,7 @@ import type { Tensor } from '../tensor/index.ts';
 import {
   type DecodeOptions,
   decodeFrames,
+  type FrameChooser,
   type FrameSample,
   IMAGE_FACTOR,
   type PixelSettings,
@@ -49,6 +50,9 @@ export interface LoadedVideo {
   readonly warnings: readonly string[];
 }
 
+/** Frames a second of a folder that nothing is said about: TVQA's. */
+const FOLDER_FPS = 3;
+
 /**
  * Loads a video file, or a folder of frames.
  * @throws VideoError as `decodeFrames`; also when the clip is too short to sample
@@ -59,13 +63,13 @@ export async function loadVideo(
   options: LoadVideoOptions = {},
 ): Promise<LoadedVideo> {
   let sample: FrameSample | undefined;
-  const choose = (video: { readonly totalFrames: number; readonly fps: number }): readonly number[] => {
+  const choose: FrameChooser = (video) => {
     sample = sampleFrames(settings, { ...video, startS: options.startS, endS: options.endS, path });
     return sample.indices;
   };
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   const decoded = isFolder
-    ? await readFrameFolder(path, options.folderFps ?? 3, choose, options)
+    ? await readFrameFolder(path, options.folderFps ?? FOLDER_FPS, choose, options)
     : await decodeFrames(path, choose, options);
   const { indices, numSampled, sampleFps, secondPerGridS } = sample!;
   const size = videoFrameSize(settings, decoded, numSampled);
@@ -81,7 +85,13 @@ export async function loadVideo(
     totalFrames: decoded.totalFrames,
     sampleFps,
     secondPerGridS,
-    warnings: decoded.warnings,
+    warnings: [
+      ...decoded.warnings,
+      ...decoded.notes,
+      ...(isFolder && options.folderFps === undefined
+        ? [`its images are taken to be ${FOLDER_FPS} a second, for nothing says otherwise`]
+        : []),
+    ],
   };
 }
 

@@ -54,8 +54,15 @@ function videoPixels(
   video: VideoFacts,
 ): number | undefined {
   try {
-    const { fps, numFrames: totalFrames } = video;
-    const { indices, numSampled } = sampleFrames(settings, { totalFrames, fps, startS, endS });
+    const { fps, numFrames: totalFrames, timesS, durationS } = video;
+    const { indices, numSampled } = sampleFrames(settings, {
+      totalFrames,
+      fps,
+      timesS,
+      durationS,
+      startS,
+      endS,
+    });
     const { height, width } = videoFrameSize(settings, video, numSampled);
     return Math.ceil(indices.length / FRAME_FACTOR) * height * width;
   } catch (error) {

@@ -233,7 +233,14 @@ describe('headers', () => {
       header(
         '  Stream #0:0(eng): Video: hevc (Main 10), yuv420p10le(tv, bt709, progressive), 1920x1080 [SAR 1:1 DAR 16:9], 23.98 fps, 23.98 tbr, 1k tbn (default)',
       )?.video,
-    ).toEqual({ width: 1920, height: 1080, fps: 23.98, codec: 'hevc', pixelFormat: 'yuv420p10le' });
+    ).toEqual({
+      width: 1920,
+      height: 1080,
+      fps: 23.98,
+      codec: 'hevc',
+      pixelFormat: 'yuv420p10le',
+      sampleAspect: '1:1',
+    });
     expect(
       header(
         '  Stream #0:1[0x2](und): Video: h264 (avc1 / 0x31637661), yuvj420p(pc), 720x576, 90k fps, 90k tbr',

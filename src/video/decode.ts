@@ -9,7 +9,7 @@
 import { VideoError } from '../base/index.ts';
 import { findFfmpeg, passthroughArguments, runFfmpeg } from './ffmpeg.ts';
 import { inputArguments } from './media-file.ts';
-import { checkTruncation, type ProbeOptions, probeVideo, type VideoInfo } from './probe.ts';
+import { checkTruncation, type ProbeOptions, probeDecoded, probeVideo, type VideoInfo } from './probe.ts';
 
 export interface DecodedFrames {
   /** RGB bytes, N x height x width x 3, in the order of `indices`. */
@@ -28,6 +28,8 @@ export interface DecodedFrames {
   readonly durationS: number;
   /** What the decoder complained about while it still produced every frame (concealed errors). */
   readonly warnings: readonly string[];
+  /** What was decided about a file out of the ordinary. */
+  readonly notes: readonly string[];
 }
 
 export interface DecodeOptions extends ProbeOptions {
@@ -48,6 +50,9 @@ const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
 export type FrameChooser = (video: {
   readonly totalFrames: number;
   readonly fps: number;
+  /** Presentation times in seconds from the first frame; absent where the rate says all. */
+  readonly timesS?: readonly number[];
+  readonly durationS?: number;
 }) => readonly number[];
 
 /**
@@ -62,31 +67,28 @@ export async function decodeFrames(
 ): Promise<DecodedFrames> {
   const info = await probeVideo(path, options);
   const select = typeof choose === 'function' ? choose : (): readonly number[] => choose;
-  const first = await decodePass(
-    info,
-    select({ totalFrames: info.numFrames, fps: info.fps }),
-    info.numFrames,
-    options,
-  );
+  const indicesOf = ({ numFrames: totalFrames, fps, timesS, durationS }: VideoInfo): readonly number[] =>
+    select({ totalFrames, fps, timesS, durationS });
+  const first = await decodePass(info, indicesOf(info), options);
   if (first.totalFrames === info.numFrames) return first;
-  // Fewer or more frames than packets: damage, or frames the container hides. Only the decoder's count is the truth.
-  if (options.damaged !== 'allow' && first.totalFrames < info.numFrames) {
+  if (options.damaged !== 'allow' && first.totalFrames < info.numFrames && first.warnings.length > 0) {
     throw new VideoError(
-      `${path}: expected ${info.numFrames} frames, but only ${first.totalFrames} can be decoded${first.warnings[0] === undefined ? '' : ` (${first.warnings[0]})`}`,
+      `${path}: expected ${info.numFrames} frames, but only ${first.totalFrames} can be decoded (${first.warnings[0]})`,
       { hint: 'copy or download the file again, or allow damaged files' },
     );
   }
-  const { totalFrames } = first;
-  return await decodePass(info, select({ totalFrames, fps: info.fps }), totalFrames, options);
+  // Packets that hold no frame to show (VP8's hidden references), or damage that is allowed: the decoder's count and its
+  // times are the truth.
+  const decoded = await probeDecoded(info, options);
+  return await decodePass(decoded, indicesOf(decoded), options);
 }
 
 async function decodePass(
   info: VideoInfo,
   indices: readonly number[],
-  totalFrames: number,
   options: DecodeOptions,
 ): Promise<DecodedFrames> {
-  const { path, width, height } = info;
+  const { path, width, height, numFrames: totalFrames } = info;
   checkIndices(path, indices, totalFrames);
   const unique = [...new Set(indices)];
   const frameBytes = width * height * 3;
@@ -102,6 +104,8 @@ async function decodePass(
   const { exitCode, messages } = await runFfmpeg(
     [
       ...['-loglevel', 'level+verbose', '-threads', String(options.threads ?? 1)],
+      // Where the picture size changes inside the file, a new filter graph would count frames from 0 again.
+      ...['-reinit_filter', '0'],
       ...inputArguments(path),
       ...[
         '-map',
@@ -148,11 +152,12 @@ async function decodePass(
     height,
     width,
     indices,
-    timesS: indices.map((index) => info.timesS[index] ?? index / info.fps),
+    timesS: indices.map((index) => info.timesS[index]!),
     fps: info.fps,
     totalFrames: numDecoded,
     durationS: info.durationS,
     warnings,
+    notes: info.notes,
   };
 }
 

@@ -150,6 +150,8 @@ export async function runFfmpeg(args: readonly string[], options: RunFfmpegOptio
   options.signal?.throwIfAborted();
   const child = spawn(program.path, ['-hide_banner', '-nostdin', ...args], {
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    // Static builds crash when they convert the service name in an MPEG-TS file with the converters of another glibc.
+    env: { ...process.env, GCONV_PATH: '/nonexistent' },
   });
   track(child);
 
@@ -209,7 +211,14 @@ export async function runFfmpeg(args: readonly string[], options: RunFfmpegOptio
       child.on('error', (cause) => {
         reject(new VideoError(`cannot start FFmpeg (${program.path})`, { cause }));
       });
-      child.on('close', (code) => resolve(code ?? -1));
+      child.on('close', (code, signal) => {
+        if (signal !== null && signal !== 'SIGKILL') {
+          failure ??= new VideoError(`${options.subject}: FFmpeg crashed on it (${signal})`, {
+            hint: 'convert the file to another format, or use another FFmpeg (FFMPEG_PATH)',
+          });
+        }
+        resolve(code ?? -1);
+      });
     });
     // Waiting for both at once: FFmpeg may end before it has read all its input, which is no error in itself.
     const [exitCode] = await Promise.all([

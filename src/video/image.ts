@@ -9,6 +9,7 @@ import { VideoError } from '../base/index.ts';
 import type { DecodedFrames, DecodeOptions, FrameChooser } from './decode.ts';
 import { runFfmpeg } from './ffmpeg.ts';
 import { checkMediaFile, imageInputArguments } from './media-file.ts';
+import { exifOrientation, upright, webpChunks } from './orientation.ts';
 import { parseHeader } from './probe.ts';
 
 export interface RgbImage {
@@ -36,17 +37,20 @@ export function isImagePath(path: string): boolean {
 }
 
 /**
- * Reads one PNG, JPEG, WebP, BMP, TIFF or the first frame of a GIF.
+ * Reads one PNG, JPEG, WebP, BMP or TIFF, upright by its EXIF data; of an animated GIF, PNG or WebP the first frame.
  * @throws VideoError when the file is missing, empty, damaged or not an image
  */
 export async function readImage(path: string, options: DecodeOptions = {}): Promise<RgbImage> {
   checkMediaFile(path);
-  const bytes = readFileSync(path);
+  const file = readFileSync(path);
+  const bytes = stillOf(file);
   const chunks: Buffer[] = [];
   const maxSide = options.maxSide ?? DEFAULT_MAX_SIDE;
   const { exitCode, messages } = await runFfmpeg(
     [
-      ...imageInputArguments(),
+      // FFmpeg versions differ in whether they turn pictures by their EXIF data; `upright` does it for all of them.
+      '-noautorotate',
+      ...imageInputArguments(bytes),
       '-frames:v',
       '1',
       '-sws_flags',
@@ -81,8 +85,27 @@ export async function readImage(path: string, options: DecodeOptions = {}): Prom
       `${path}: expected ${width}x${height} pixels (${width * height * 4} bytes), got ${rgba.length}`,
     );
   }
-  return { pixels: onWhite(rgba), height, width };
+  return upright({ pixels: onWhite(rgba), height, width }, exifOrientation(file));
 }
+
+/** The first picture of an animated WebP as a WebP of its own, for FFmpeg reads no animated ones; other files as they are. */
+function stillOf(file: Buffer): Buffer {
+  if (file.toString('latin1', 8, 16) !== 'WEBPVP8X' || file.length < 30 || (file[20]! & ANIMATION) === 0)
+    return file;
+  const frame = [...webpChunks(file, 12)].find(({ name }) => name === 'ANMF');
+  // 3 bytes each of x, y, width - 1 and height - 1; a first frame that leaves a part of the canvas bare is not taken.
+  const isWhole =
+    frame !== undefined && file.subarray(24, 30).equals(file.subarray(frame.begin + 6, frame.begin + 12));
+  if (!isWhole) return file;
+  const extended = Buffer.from(file.subarray(12, 30));
+  extended[8] = extended[8]! & ~ANIMATION;
+  const body = Buffer.concat([Buffer.from('WEBP'), extended, file.subarray(frame.begin + 16, frame.end)]);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(body.length);
+  return Buffer.concat([Buffer.from('RIFF'), length, body]);
+}
+
+const ANIMATION = 2;
 
 /** Alpha blending on white with PIL's rounding. */
 function onWhite(rgba: Uint8Array): Uint8Array {
@@ -153,5 +176,6 @@ export async function readFrameFolder(
     totalFrames: names.length,
     durationS: names.length / fps,
     warnings: [],
+    notes: names.length === 1 ? ['it has a single frame, which is shown twice'] : [],
   };
 }

@@ -27,7 +27,7 @@ const CONTAINERS = [
 ];
 
 /** Demuxers for one image on standard input. */
-const IMAGES = ['png_pipe', 'jpeg_pipe', 'webp_pipe', 'bmp_pipe', 'tiff_pipe', 'ppm_pipe', 'pgm_pipe', 'gif'];
+const IMAGES = 'png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe,ppm_pipe,pgm_pipe,gif';
 
 /** Input arguments that keep FFmpeg to this one local file. */
 export function inputArguments(path: string): string[] {
@@ -42,8 +42,15 @@ export function inputArguments(path: string): string[] {
 }
 
 /** Input arguments for an image's bytes on standard input: no name, so no pattern such as `%d` is read into it. */
-export function imageInputArguments(): string[] {
-  return ['-protocol_whitelist', 'pipe', '-format_whitelist', IMAGES.join(','), '-i', 'pipe:0'];
+export function imageInputArguments(bytes: Uint8Array): string[] {
+  const magic = String.fromCharCode(...bytes.subarray(0, 4));
+  // A TIFF has no end mark, so the demuxer must be told that all bytes are one picture. Of an animated PNG the still part is read.
+  const demuxer = /^(?:II\*\0|MM\0\*)/.test(magic)
+    ? ['-f', 'tiff_pipe', '-frame_size', String(bytes.length)]
+    : magic === '\x89PNG'
+      ? ['-f', 'png_pipe']
+      : [];
+  return ['-protocol_whitelist', 'pipe', '-format_whitelist', IMAGES, ...demuxer, '-i', 'pipe:0'];
 }
 
 /** @throws VideoError when the file is missing, is not a file, or is empty. */

@@ -1,11 +1,13 @@
 /**
  * Facts about a video without decoding it. Static FFmpeg builds come without ffprobe, so the header that `ffmpeg -i`
- * prints is parsed, and `-f framecrc` lists every packet with its exact time. The number of packets is the number of frames
- * in an undamaged file; decoding checks it.
+ * prints is parsed, and `-f framecrc` lists every packet with its exact time. The number of packets that are shown (an edit list
+ * may hide some, which are decoded only for the sake of later ones) is the number of frames in an undamaged file; decoding
+ * checks it.
  */
 import { VideoError } from '../base/index.ts';
-import { runFfmpeg } from './ffmpeg.ts';
+import { findFfmpeg, passthroughArguments, runFfmpeg } from './ffmpeg.ts';
 import { checkMediaFile, inputArguments } from './media-file.ts';
+import { isConstantRate } from './sample.ts';
 
 export interface VideoInfo {
   readonly path: string;
@@ -14,11 +16,11 @@ export interface VideoInfo {
   readonly height: number;
   /** Clockwise quarter turns FFmpeg applies before showing, in degrees: 0, 90, 180 or 270. */
   readonly rotation: number;
-  /** Mean frame rate as the container states it, frames a second. */
+  /** Frame rate as the container states it; with a variable rate the mean over `durationS`. Frames a second. */
   readonly fps: number;
-  /** Number of packets of the video stream; equals the number of decoded frames of an undamaged file. */
+  /** Number of shown packets of the video stream; equals the number of decoded frames of an undamaged file. */
   readonly numFrames: number;
-  /** Presentation times of the frames in seconds, ascending, starting at 0. */
+  /** Presentation times of the frames in seconds, ascending, starting at 0 with the first one shown. */
   readonly timesS: readonly number[];
   /** Length of the video stream in seconds: end of its last frame. */
   readonly durationS: number;
@@ -27,6 +29,8 @@ export interface VideoInfo {
   readonly pixelFormat: string;
   /** Container formats by FFmpeg's name, for example `mov,mp4,m4a,3gp,3g2,mj2`. */
   readonly container: string;
+  /** What was decided about a file out of the ordinary, one sentence each. */
+  readonly notes: readonly string[];
 }
 
 export interface ProbeOptions {
@@ -77,20 +81,82 @@ export async function probeVideo(path: string, options: ProbeOptions = {}): Prom
     });
   }
   const isTurned = header.rotation % 180 !== 0;
-  const times = packets.timesS();
-  return {
+  const { sampleAspect } = header.video;
+  const clock = clockOf(header.container, printedFps, packets);
+  const notes = [
+    ...(packets.count === 1 ? ['it has a single frame, which is shown twice'] : []),
+    ...(clock.note === undefined ? [] : [clock.note]),
+    ...(sampleAspect === '1:1'
+      ? []
+      : [`its pixels are not square (${sampleAspect}); the picture is used as it is stored, not stretched`]),
+  ];
+  const info: VideoInfo = {
     path,
     width: isTurned ? height : width,
     height: isTurned ? width : height,
     rotation: header.rotation,
-    fps: exactFps(printedFps, packets.count, packets.spanS()),
+    fps: clock.fps,
     numFrames: packets.count,
-    timesS: times,
-    durationS: packets.spanS(),
+    timesS: clock.timesS,
+    durationS: clock.durationS,
     codec,
     pixelFormat,
     container: header.container,
+    notes,
   };
+  return packets.areTimed ? info : await probeDecoded({ ...info, fps: printedFps }, options);
+}
+
+/** Bare streams without times of their own: what FFmpeg makes up for them differs between its versions. */
+const TIMELESS = new Set(['h264', 'hevc']);
+
+interface Clock {
+  readonly fps: number;
+  readonly timesS: readonly number[];
+  readonly durationS: number;
+  readonly note?: string;
+}
+
+function clockOf(container: string, printedFps: number, packets: PacketList): Clock {
+  const { count } = packets;
+  const timesS = packets.timesS();
+  const durationS = packets.spanS();
+  if (TIMELESS.has(container) || (count > 1 && timesS.at(-1) === 0)) {
+    return {
+      fps: printedFps,
+      timesS: timesS.map((_, index) => index / printedFps),
+      durationS: count / printedFps,
+      note: `it holds no times; they are counted at ${printedFps} frames a second`,
+    };
+  }
+  const fps = isConstantRate(timesS) ? exactFps(printedFps, count, durationS) : count / durationS;
+  return { fps, timesS, durationS };
+}
+
+/**
+ * The facts of a file whose decoder gives other frames than its packets promise, taken from the decoder: every frame is decoded once
+ * for its time.
+ */
+export async function probeDecoded(info: VideoInfo, options: ProbeOptions = {}): Promise<VideoInfo> {
+  const { path } = info;
+  const frames = new PacketList(path, options.maxFrames ?? DEFAULT_MAX_FRAMES);
+  const program = findFfmpeg();
+  await runFfmpeg(
+    [
+      ...[...inputArguments(path), '-map', '0:V:0', '-vf', 'scale=16:16', ...passthroughArguments(program)],
+      ...['-enc_time_base', '-1', '-c:v', 'rawvideo', '-f', 'framecrc', '-'],
+    ],
+    {
+      subject: path,
+      timeoutS: options.timeoutS ?? 300,
+      onOutput: (chunk) => frames.add(chunk),
+      signal: options.signal,
+      program,
+    },
+  );
+  if (frames.count === 0) throw new VideoError(`${path}: no frame of it can be decoded`);
+  const { fps, timesS, durationS } = clockOf(info.container, info.fps, frames);
+  return { ...info, numFrames: frames.count, fps, timesS, durationS };
 }
 
 /** @throws VideoError when FFmpeg said that the file ends too early. */
@@ -141,6 +207,8 @@ interface Header {
         readonly fps: number;
         readonly codec: string;
         readonly pixelFormat: string;
+        /** Width to height of a pixel, `1:1` where nothing is said. */
+        readonly sampleAspect: string;
       }
     | undefined;
 }
@@ -178,6 +246,7 @@ export function parseHeader(messages: string): Header | undefined {
       fps: rate === null ? Number.NaN : Number(rate[1]) * (rate[2] === 'k' ? 1000 : 1),
       codec,
       pixelFormat,
+      sampleAspect: /[ [,]SAR (\d+:\d+)/.exec(line)?.[1]?.replace(/^(?:0:.*|(\d+):\1)$/, '1:1') ?? '1:1',
     },
   };
 }
@@ -197,7 +266,10 @@ export function exactFps(printed: number, numFrames: number, spanS: number): num
   return printed;
 }
 
-/** Packets of `-f framecrc`: a `#tb` line, then `stream, dts, pts, duration, size, checksum`. */
+/** Flag of a packet that is decoded and not shown (AV_PKT_FLAG_DISCARD). */
+const DISCARD = 4;
+
+/** Packets of `-f framecrc`: a `#tb` line, then `stream, dts, pts, duration, size, checksum`, and flags other than "key frame". */
 class PacketList {
   readonly #path: string;
   readonly #maxFrames: number;
@@ -205,6 +277,7 @@ class PacketList {
   #rest = '';
   #tick = 0;
   #end = Number.NEGATIVE_INFINITY;
+  #numUntimed = 0;
 
   constructor(path: string, maxFrames: number) {
     this.#path = path;
@@ -213,6 +286,11 @@ class PacketList {
 
   get count(): number {
     return this.#starts.length;
+  }
+
+  /** Whether every packet has a time; AVI and MPEG program streams give one to some only, and the decoder finds the others. */
+  get areTimed(): boolean {
+    return this.#numUntimed === 0;
   }
 
   add(chunk: Buffer): void {
@@ -229,7 +307,10 @@ class PacketList {
     }
     const fields = line.split(',');
     if (fields.length < 6) return;
+    const flags = Number(/F=(0x[0-9a-f]+)/i.exec(line)?.[1] ?? 0);
+    if ((flags & DISCARD) !== 0) return;
     const pts = Number(fields[2]);
+    if (pts < -Number.MAX_SAFE_INTEGER) this.#numUntimed += 1;
     this.#starts.push(pts);
     this.#end = Math.max(this.#end, pts + Number(fields[3]));
     if (this.#starts.length > this.#maxFrames) {

@@ -40,7 +40,9 @@ describe('frame sampling', () => {
       const settings: SamplingSettings = { ...given, second_per_grid: 'true_time' };
       const video = { fps, totalFrames };
       if (nframes === null) {
-        expect(() => sampleFrames(settings, video)).toThrow(VideoError);
+        expect(() => smartNframes(settings, totalFrames, fps)).toThrow(VideoError);
+        if (totalFrames > 1) expect(() => sampleFrames(settings, video)).toThrow(VideoError);
+        else expect(sampleFrames(settings, video).indices).toEqual([0, 0]);
         continue;
       }
       expect(smartNframes(settings, totalFrames, fps)).toBe(nframes);
@@ -105,8 +107,6 @@ describe('frame sampling', () => {
     );
     expect(() => sampleFrames(settings, { ...video, startS: 5, endS: 2 })).toThrow(VideoError);
     expect(() => sampleFrames(settings, { ...video, fps: Number.NaN })).toThrow(/positive frame rate/);
-    expect(() => sampleFrames(settings, { ...video, totalFrames: 1 })).toThrow(
-      /between 2 and 1 sampled frames, got 0/,
-    );
+    expect(() => smartNframes(settings, 1, 10)).toThrow(/between 2 and 1 sampled frames, got 0/);
   });
 });

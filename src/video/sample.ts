@@ -1,5 +1,6 @@
 /**
- * Which frames a model sees, and what time they stand for. The counting is that of `qwen_vl_utils` (`smart_nframes`, FRAME_FACTOR 2,
+ * Which frames a model sees, and what time they stand for. Frames of a variable rate are chosen by their time, all others by
+ * number. The counting is that of `qwen_vl_utils` (`smart_nframes`, FRAME_FACTOR 2,
  * evenly spaced indices over *decoded* frames rounded half to even), so that the same clip gives the same frames as in the
  * authors' and Qwen's Python code.
  * Source: qwen-vl-utils vision_process.py (smart_nframes, calculate_video_frame_range, fetch_video), as vendored by
@@ -117,12 +118,22 @@ export function frameRange(
   const last =
     endS === undefined ? totalFrames - 1 : Math.min(Math.floor(clamp(endS) * videoFps), totalFrames - 1);
   if (first >= last && (startS !== undefined || endS !== undefined)) {
-    throw new VideoError(
-      `expected a clip inside the ${lengthS.toFixed(2)} s of the video, got ${startS ?? 0} s to ${endS ?? lengthS} s`,
-      { hint: 'check start and end of the item' },
-    );
+    throw outside(lengthS, startS, endS);
   }
   return { first, last };
+}
+
+function outside(lengthS: number, startS: number | undefined, endS: number | undefined): VideoError {
+  return new VideoError(
+    `expected a clip inside the ${lengthS.toFixed(2)} s of the video, got ${startS ?? 0} s to ${endS ?? lengthS} s`,
+    { hint: 'check start and end of the item' },
+  );
+}
+
+/** Whether frame i lies nearer to i mean frame lengths behind the first one than to its neighbours' places. */
+export function isConstantRate(timesS: readonly number[]): boolean {
+  const step = (timesS.at(-1) ?? 0) / (timesS.length - 1);
+  return timesS.length < 3 || timesS.every((timeS, index) => Math.abs(timeS - index * step) <= 0.5 * step);
 }
 
 /** Chooses the frames of a video with `totalFrames` decoded frames at `videoFps`, from `startS` to `endS`. */
@@ -141,6 +152,10 @@ export interface SampledVideo {
   /** Decoded frames of the whole video. */
   readonly totalFrames: number;
   readonly fps: number;
+  /** Presentation times in seconds from the first frame, ascending; absent where frames come at a constant rate. */
+  readonly timesS?: readonly number[] | undefined;
+  /** Seconds to the end of the last frame; goes with `timesS`. */
+  readonly durationS?: number | undefined;
   readonly startS?: number | undefined;
   readonly endS?: number | undefined;
 }
@@ -151,20 +166,78 @@ function sampleChecked(settings: SamplingSettings, video: SampledVideo): FrameSa
       hint: 'the container states no usable rate',
     });
   }
+  if (video.totalFrames === 1) return onlyFrame(settings, video.fps);
+  const { timesS } = video;
+  if (timesS !== undefined && !isConstantRate(timesS)) return sampleByTime(settings, { ...video, timesS });
   const { first, last } = frameRange(video.totalFrames, video.fps, video.startS, video.endS);
   const totalFrames = last - first + 1;
   const nframes = smartNframes(settings, totalFrames, video.fps);
-  let indices = linspace(first, last, nframes).map(roundHalfEven);
-  if (settings.exact_frames !== undefined) {
-    // `.long()` cuts the fraction off here, where the first spread rounds.
-    indices = linspace(0, nframes - 1, settings.exact_frames).map((at) => indices[Math.trunc(at)]!);
+  return frameSample(settings, linspace(first, last, nframes).map(roundHalfEven), totalFrames, video.fps);
+}
+
+/** A temporal patch takes two frames: a single one is shown twice, as transformers repeats the last of an odd number. */
+function onlyFrame(settings: SamplingSettings, fps: number): FrameSample {
+  const indices = Array.from({ length: settings.exact_frames ?? FRAME_FACTOR }, () => 0);
+  const secondPerGridS = FRAME_FACTOR / (settings.second_per_grid === 'constant' ? settings.fps : fps);
+  return { indices, sampleFps: fps, numSampled: FRAME_FACTOR, secondPerGridS };
+}
+
+/**
+ * Frames of a variable rate: moments evenly spread over the clip, and for each the frame that is on the screen
+ * (torchcodec's `get_frames_played_at`).
+ */
+function sampleByTime(
+  settings: SamplingSettings,
+  video: SampledVideo & { readonly timesS: readonly number[] },
+): FrameSample {
+  const { timesS, startS = 0 } = video;
+  const durationS = video.durationS ?? timesS.at(-1)!;
+  const endS = Math.min(video.endS ?? durationS, durationS);
+  if (!(startS < endS)) throw outside(durationS, video.startS, video.endS);
+  const begin = Math.max(0, startS);
+  const first = shownAt(timesS, begin);
+  const last = shownAt(timesS, endS);
+  // One frame that stays on the screen can be looked at twice.
+  const numFrames = Math.max(FRAME_FACTOR, last - first + 1);
+  const fps = numFrames / (endS - begin);
+  const nframes = smartNframes(settings, numFrames, fps);
+  const until = Math.min(endS, timesS[last]!);
+  const step = (Math.max(until, begin) - begin) / (nframes - 1);
+  const indices = Array.from({ length: nframes }, (_, i) => shownAt(timesS, begin + i * step));
+  return frameSample(settings, indices, numFrames, fps);
+}
+
+/** Index of the last frame that begins at `timeS` or before; times are rounded in some containers, to 1 ms. */
+function shownAt(timesS: readonly number[], timeS: number): number {
+  let low = 0;
+  for (let high = timesS.length; high - low > 1; ) {
+    const middle = (low + high) >> 1;
+    if (timesS[middle]! <= timeS + 1e-6) low = middle;
+    else high = middle;
   }
-  const sampleFps = (nframes / totalFrames) * video.fps;
+  return low;
+}
+
+/** @param sampled indices out of `totalFrames` frames at `videoFps` a second */
+function frameSample(
+  settings: SamplingSettings,
+  sampled: readonly number[],
+  totalFrames: number,
+  videoFps: number,
+): FrameSample {
+  const numSampled = sampled.length;
+  const { exact_frames } = settings;
+  // `.long()` cuts the fraction off here, where the first spread rounds.
+  const indices =
+    exact_frames === undefined
+      ? sampled
+      : linspace(0, numSampled - 1, exact_frames).map((at) => sampled[Math.trunc(at)]!);
+  const sampleFps = (numSampled / totalFrames) * videoFps;
   return {
     indices,
     sampleFps,
-    numSampled: nframes,
-    secondPerGridS: secondPerGrid(settings, indices, totalFrames, video.fps, sampleFps),
+    numSampled,
+    secondPerGridS: secondPerGrid(settings, indices, totalFrames, videoFps, sampleFps),
   };
 }
 
