@@ -12,6 +12,7 @@ import { runCommand } from './support/run-command.ts';
 import { realClips } from './support/shared-data.ts';
 
 interface Result {
+  readonly frame_times: readonly number[];
   readonly completion_logprobs: readonly number[];
   readonly greedy_ids?: readonly number[];
 }
@@ -53,9 +54,10 @@ describe('logprobs prints what transformers computes', () => {
         ...['--prompt', golden.prompt, '--completion', golden.completion, '--greedy', String(golden.greedy)],
         ...(second_per_grid === null ? [] : ['--second-per-grid', String(second_per_grid)]),
       );
-      const { completion_logprobs, ...exact } = golden.result;
+      const { completion_logprobs, frame_times, ...exact } = golden.result;
       expect(Object.keys(printed)).toEqual(Object.keys(golden.result));
       expect(printed).toMatchObject(exact);
+      expect(printed.frame_times).toBeAllclose(frame_times, { rtol: 0, atol: 1e-9 });
       expect(printed.completion_logprobs).toBeAllclose(completion_logprobs, { rtol: 0, atol: ATOL });
       expect(liveTensors()).toBe(before);
     });

@@ -38,7 +38,7 @@ generate(do_sample=False, max_new_tokens=N) adds: the repetition penalty and the
 hold, an end token is kept and ends it, nothing is banned.
 
 With --json: {"prompt_tokens": 983, "grid_thw": [[t, h, w]], "resized": [height, width], "frame_indices": [...],
-"completion_ids": [...], "completion_logprobs": [...], "greedy_ids": [...]}; greedy_ids only with --greedy.`;
+"frame_times": [seconds, ...], "completion_ids": [...], "completion_logprobs": [...], "greedy_ids": [...]}; greedy_ids only with --greedy.`;
 
 export const logprobs: CommandDefinition = {
   examples: [
@@ -83,6 +83,7 @@ export const logprobs: CommandDefinition = {
           grid_thw: inputs.video_grid_thw,
           resized: inputs.resized[0],
           frame_indices: inputs.frame_indices[0],
+          frame_times: inputs.frame_times[0],
           completion_ids: ids,
           completion_logprobs: logps,
           ...(greedy_ids ? { greedy_ids } : {}),

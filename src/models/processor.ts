@@ -18,6 +18,8 @@ export interface VisionFrames {
   readonly secondPerGridS?: number | undefined;
   /** Which decoded frames these are; only passed on. */
   readonly indices?: readonly number[] | undefined;
+  /** Seconds from the first frame at which these are shown; only passed on. */
+  readonly timesS?: readonly number[] | undefined;
 }
 
 /** A whole conversation, or one user turn: its videos, then its images, then its text. */
@@ -53,6 +55,8 @@ export interface PreparedPrompt extends PromptInputs {
   readonly resized: readonly (readonly [height: number, width: number])[];
   /** Decoded frames of each video, where the caller said them. */
   readonly frame_indices: readonly (readonly number[])[];
+  /** Presentation times of these frames in seconds, where the caller said them. */
+  readonly frame_times: readonly (readonly number[])[];
 }
 
 /** How files become frames: `loadVideo` and `loadImage` of the video room, with the run's settings filled in. */

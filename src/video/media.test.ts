@@ -161,6 +161,14 @@ describe('a variable frame rate', () => {
     expect(sampleFps).toBeCloseTo(16 / (8 + 1 / 30), 9);
   });
 
+  it('goes by number under the presets that repeat the authors', async () => {
+    const { numFrames: totalFrames, fps, timesS, durationS } = await probeVideo(file('vfr.mp4'));
+    const authors = { ...settings, second_per_grid: 'constant' as const };
+    expect(sampleFrames(authors, { totalFrames, fps, timesS, durationS }).indices).toEqual(
+      sampleFrames(authors, { totalFrames, fps }).indices,
+    );
+  });
+
   it('keeps to the clip', async () => {
     const part = await sampled({ startS: 2, endS: 6 });
     expect(part.timesS).toEqual([2, 3, 4, 6].map((timeS) => expect.closeTo(timeS, 6)));

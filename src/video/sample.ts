@@ -168,7 +168,9 @@ function sampleChecked(settings: SamplingSettings, video: SampledVideo): FrameSa
   }
   if (video.totalFrames === 1) return onlyFrame(settings, video.fps);
   const { timesS } = video;
-  if (timesS !== undefined && !isConstantRate(timesS)) return sampleByTime(settings, { ...video, timesS });
+  // The authors' code, which the constant time repeats, goes by number whatever the rate.
+  if (settings.second_per_grid === 'true_time' && timesS !== undefined && !isConstantRate(timesS))
+    return sampleByTime(settings, { ...video, timesS });
   const { first, last } = frameRange(video.totalFrames, video.fps, video.startS, video.endS);
   const totalFrames = last - first + 1;
   const nframes = smartNframes(settings, totalFrames, video.fps);

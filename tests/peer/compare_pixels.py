@@ -50,7 +50,7 @@ def main() -> None:
     stored = {}
     with tempfile.TemporaryDirectory() as scratch:
         for path in paths:
-            video, indices, _ = sample_video(path)
+            video, indices, _, _ = sample_video(path)
             size = list(frame_size(*video.shape[2:], len(video)))
             for kernel, resize in (("float32", functional.resize), ("uint8", v2.resize)):
                 expected = resize(video, size, interpolation=InterpolationMode.BICUBIC, antialias=True)

@@ -127,6 +127,7 @@ class QwenProcessor implements Processor {
       second_per_grid_ts,
       resized: videos.map(({ frames }) => [frames.size(2), frames.size(3)] as const),
       frame_indices: videos.map(({ indices }) => indices ?? []),
+      frame_times: videos.map(({ timesS }) => timesS ?? []),
     };
   }
 

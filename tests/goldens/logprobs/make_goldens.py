@@ -31,19 +31,28 @@ FACTOR = 28
 
 
 def sample_video(path, fps=2.0, min_frames=4, max_frames=16):
-    """Decoded frames (N, 3, h, w) uint8 by qwen_vl_utils' rule, their indices, and seconds of a slice of two frames."""
+    """Decoded frames (N, 3, h, w) uint8 by qwen_vl_utils' rule (by time where the rate varies), their indices and times, and seconds of a slice of two frames."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         rate = float(stream.average_rate)
-        frames = [torch.from_numpy(f.to_ndarray(format="rgb24")) for f in container.decode(stream)]
+        decoded = list(container.decode(stream))
+    frames = [torch.from_numpy(f.to_ndarray(format="rgb24")) for f in decoded]
+    times = [f.time - decoded[0].time for f in decoded]
     total = len(frames)
+    mean = times[-1] / (total - 1)
+    is_constant = all(abs(t - i * mean) <= mean / 2 for i, t in enumerate(times))
+    if not is_constant:  # the mean rate up to the end of the last frame, which stays as long as the shortest one
+        rate = total / (times[-1] + min(b - a for a, b in zip(times, times[1:])))
     least = math.ceil(min_frames / 2) * 2
     most = math.floor(min(max_frames, total) / 2) * 2
     count = min(min(max(total / rate * fps, least), most), total)
     count = math.floor(count / 2) * 2
     indices = torch.linspace(0, total - 1, count).round().long().tolist()
+    if not is_constant:  # the frame on the screen at evenly spread moments
+        moments = [i * times[-1] / (count - 1) for i in range(count)]
+        indices = [max(j for j, t in enumerate(times) if t <= moment + 1e-6) for moment in moments]
     video = torch.stack([frames[i] for i in indices]).permute(0, 3, 1, 2)
-    return video, indices, 2 / (count / total * rate)
+    return video, indices, [times[i] for i in indices], 2 / (count / total * rate)
 
 
 def frame_size(height, width, count, min_pixels=128 * 784, max_pixels=196 * 784, total_pixels=int(128000 * 784 * 0.9)):
@@ -67,7 +76,7 @@ def load(folder):
 
 
 def reference(model, processor, path, prompt, completion, second_per_grid=None, greedy=0, **sampling):
-    video, indices, seconds = sample_video(path, **sampling)
+    video, indices, times, seconds = sample_video(path, **sampling)
     size = frame_size(*video.shape[2:], len(video))
     video = functional.resize(video, list(size), interpolation=InterpolationMode.BICUBIC, antialias=True)
     messages = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": prompt}]}]
@@ -92,6 +101,7 @@ def reference(model, processor, path, prompt, completion, second_per_grid=None, 
             "grid_thw": inputs["video_grid_thw"].tolist(),
             "resized": list(size),
             "frame_indices": indices,
+            "frame_times": times,
             "completion_ids": ids,
             "completion_logprobs": logps.tolist(),
         }
