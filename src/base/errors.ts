@@ -56,6 +56,11 @@ export class CheckpointError extends TwgrpoError {
   override readonly exitCode: number = EXIT_CODES.data;
 }
 
+/** A name on the Hugging Face Hub that cannot be had: unknown, closed, out of reach, or damaged on its way. */
+export class HubError extends TwgrpoError {
+  override readonly exitCode: number = EXIT_CODES.data;
+}
+
 /** A distributed peer was lost, or the launcher's environment is incomplete. */
 export class DistError extends TwgrpoError {
   override readonly exitCode: number = EXIT_CODES.dist;

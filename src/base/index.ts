@@ -9,6 +9,7 @@ export {
   EXIT_CODES,
   exitCodeOf,
   formatError,
+  HubError,
   TwgrpoError,
   VideoError,
 } from './errors.ts';
@@ -21,5 +22,6 @@ export { gitCommit, packageRoot, packageVersion } from './package-root.ts';
 export { createProgress, formatSeconds, type Progress, type ProgressOptions } from './progress.ts';
 export { Random, type RandomState } from './random.ts';
 export { deriveSeed } from './seeds.ts';
+export { closest } from './spelling.ts';
 export { tableLines } from './table.ts';
 export { recordOf, tally } from './tally.ts';
