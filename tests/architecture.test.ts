@@ -13,6 +13,7 @@ const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 /** Room -> rooms it may import; `types:room` allows `import type` only. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   base: [],
+  hub: ['base'],
   tensor: ['base'],
   run: ['base'],
   answers: ['base'],
@@ -45,6 +46,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   demo: ['base', 'run', 'io', 'video', 'data', 'world', 'stats', 'prompt', 'train', 'eval', 'report'],
   cli: [
     'base',
+    'hub',
     'tensor',
     'run',
     'io',
@@ -69,11 +71,14 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const ADDON_ROOMS = ['tensor'];
 /** Who may start other programs: `video` runs FFmpeg; one file asks git which commit a run was made from. */
 const SPAWNERS = ['video/', 'base/package-root.ts'];
+/** Rooms that may open connections, and the ways to do so. */
+const NETWORK_ROOMS = ['hub'];
+const NETWORK_MODULES = ['http', 'https', 'http2', 'net', 'tls', 'dgram', 'undici', '@huggingface/hub'];
 /** Rooms of pure functions: no disk, no network, no clock. */
 const PURE_ROOMS = ['rl'];
 
 interface Finding {
-  readonly kind: 'import' | 'default-export' | 'exit' | 'clock' | 'addon';
+  readonly kind: 'import' | 'default-export' | 'exit' | 'clock' | 'addon' | 'network';
   /** The imported module, for an import. */
   readonly target: string;
   readonly isTypeOnly: boolean;
@@ -111,6 +116,7 @@ function inspect(file: string, text: string): Finding[] {
         add(node, 'import', argument.text);
       if (callee === 'process.exit') add(node, 'exit');
       if (callee === 'process.dlopen') add(node, 'addon');
+      if (callee === 'fetch' || callee === 'globalThis.fetch') add(node, 'network');
       if (callee === 'Date.now' || callee === 'performance.now') add(node, 'clock');
     } else if (
       ts.isNewExpression(node) &&
@@ -171,6 +177,8 @@ function brokenRules(files: ReadonlyMap<string, string>): string[] {
         broken.push(`${at}: process.exit in '${room}' (only 'cli' ends the process)`);
       if (finding.kind === 'addon' && !ADDON_ROOMS.includes(room))
         broken.push(`${at}: process.dlopen in '${room}' (only ${ADDON_ROOMS.join(' and ')} load the addon)`);
+      if (finding.kind === 'network' && !NETWORK_ROOMS.includes(room))
+        broken.push(`${at}: fetch in '${room}' (only ${NETWORK_ROOMS.join(' and ')} opens connections)`);
       if (finding.kind === 'clock' && PURE_ROOMS.includes(room))
         broken.push(`${at}: a clock in '${room}', a room of pure functions`);
       if (finding.kind === 'import')
@@ -193,6 +201,8 @@ function brokenImport(
       return [`imports ${target} (only 'video' starts other programs)`];
     if (name === 'module' && !ADDON_ROOMS.includes(room))
       return [`imports ${target} (only ${ADDON_ROOMS.join(' and ')} load the addon)`];
+    if (NETWORK_MODULES.includes(name) && !NETWORK_ROOMS.includes(room))
+      return [`imports ${target} (only ${NETWORK_ROOMS.join(' and ')} opens connections)`];
     if (PURE_ROOMS.includes(room) && target.startsWith('node:') && !isTypeOnly)
       return [`imports ${target}, but '${room}' is a room of pure functions`];
     return [];
@@ -288,6 +298,8 @@ describe('the architecture check itself', () => {
       `import { spawn } from 'node:child_process';`,
       'imports node:child_process',
     ],
+    ['a connection', 'cli/a.ts', `const r = await fetch('http://x');`, `fetch in 'cli'`],
+    ['a socket', 'data/a.ts', `import { connect } from 'node:net';`, 'imports node:net'],
     ['a way to the addon', 'models/a.ts', `import { createRequire } from 'node:module';`, 'load the addon'],
     [
       'a disk in a pure room',
@@ -313,6 +325,7 @@ describe('the architecture check itself', () => {
     ['cli/a.ts', `import { x } from '../train/index.ts'; process.exit(2);`],
     ['report/a.ts', `import type { X } from '../eval/index.ts'; import { type Y } from '../eval/index.ts';`],
     ['video/a.ts', `import { spawn } from 'node:child_process';`],
+    ['hub/a.ts', `import { listFiles } from '@huggingface/hub'; await fetch('http://x');`],
     [
       'models/qwen2-5-vl/a.ts',
       `import { x } from '../layers.ts'; import { y } from '../../tensor/index.ts';`,

@@ -71,6 +71,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./world.ts')).world,
   },
   {
+    name: 'pull',
+    summary: 'download a model or a data file from the Hugging Face Hub',
+    load: async () => (await import('./pull.ts')).pull,
+  },
+  {
     name: 'doctor',
     summary: 'show engine, versions, threads, CUDA and FFmpeg, and what is missing',
     load: async () => (await import('./doctor.ts')).doctor,
