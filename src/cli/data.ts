@@ -30,6 +30,7 @@ import { BENCHMARK_NAMES, type BenchmarkName, benchmarkOf } from '../eval/index.
 import { loadProcessor } from '../models/index.ts';
 import { promptCounter } from '../prompt/index.ts';
 import type { CommandDefinition } from './command.ts';
+import { locateDataFile, locateModel } from './locate.ts';
 import { collect, wholeNumber } from './numbers.ts';
 import { stopSignals } from './stop-signals.ts';
 import { type FrameChoice, frameOptions, type RootChoice, rootOptions, videoKeys } from './video-options.ts';
@@ -180,7 +181,10 @@ const check: CommandDefinition = {
   configure: (command) => {
     const count = wholeNumber(1);
     command
-      .argument('<files...>', 'question files: JSON, JSON Lines or CSV of any form in docs/data.md')
+      .argument(
+        '<files...>',
+        'question files: JSON, JSON Lines or CSV of any form in docs/data.md, or hf://datasets/owner/name/path',
+      )
       .addOption(
         new Option('--format <name>', 'form of the files; auto: told by the first record')
           .choices(['auto', ...DATA_FORMATS])
@@ -207,7 +211,10 @@ const check: CommandDefinition = {
           .default('probe'),
       )
       .option('--jobs <n>', 'videos looked at together (default: the number of processors, at most 8)', count)
-      .option('--model <folder>', 'count prompt tokens with this model’s tokenizer and chat template')
+      .option(
+        '--model <name>',
+        'count prompt tokens with the tokenizer and chat template of this folder or hub model',
+      )
       .option(
         '--max-prompt-length <n>',
         'a longer prompt is an error (default: what the model allows)',
@@ -226,14 +233,19 @@ const check: CommandDefinition = {
     if (given.videoPrefix !== undefined && given.videoRoot === undefined)
       throw new ConfigError('--video-prefix needs --video-root: it says what the root stands for');
     const question_types = given.questionType ?? benchmark?.question_types;
-    const count = counting(given, benchmark?.answers === 'single' ? 'single' : 'mixed');
+    const model = given.model === undefined ? undefined : (await locateModel(given.model, out)).path;
+    const count = counting(
+      { ...given, ...(model === undefined ? {} : { model }) },
+      benchmark?.answers === 'single' ? 'single' : 'mixed',
+    );
     const stop = stopSignals(out, 'file');
     const reports: (DataReport | RefusedFile)[] = [];
     try {
       for (const file of args) {
         const progress = lateProgress(`videos of ${file}`, out);
         try {
-          const report = await checkData(file, {
+          const { path } = await locateDataFile(file, out);
+          const report = await checkData(path, {
             format: given.format,
             ...(question_types === undefined ? {} : { question_types }),
             ...(given.videoRoot === undefined ? {} : { root: rootOf(given, file, question_types) }),

@@ -30,6 +30,7 @@ import { videoSettings } from '../video/index.ts';
 import { printAccuracy, printComparison } from './accuracy-lines.ts';
 import type { CommandDefinition } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
+import { locateChoice, planChoice, printPlans } from './locate.ts';
 import { withModel } from './model-options.ts';
 import { stopSignals } from './stop-signals.ts';
 
@@ -79,7 +80,14 @@ function readOther(path: string): NamedRows {
 async function run(given: EvalChoice, out: Output): Promise<number> {
   const resolved = resolveSettings(given);
   const { benchmark, name } = resolved;
-  const set = readQuestionSet(given.data, {
+  const downloads = given.dryRun === true ? await planChoice(given, out) : [];
+  if (downloads.length > 0) {
+    printPlans(downloads, out);
+    out.json({ downloads });
+    return EXIT_CODES.done;
+  }
+  const { at, commits } = await locateChoice(given, out);
+  const set = readQuestionSet(at.data, {
     format: given.format,
     ...(benchmark === undefined ? {} : { benchmark }),
     ...(given.drop === undefined ? {} : { drop: given.drop }),
@@ -96,7 +104,7 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
       `${numParts} questions name a part of their video: ${resolved.clip ? 'only it is shown' : 'ignored, the whole video is shown'} (clip: ${resolved.clip})`,
     );
 
-  const folder = openModelFolder(given.model);
+  const folder = openModelFolder(at.model);
   const { processor, generation } = folder;
   const sampling = samplingWith(given, samplingOf(resolved.protocol, generation));
   const videoPreset = resolved.video.video;
@@ -105,8 +113,8 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
     protocol: label,
     benchmark: given.benchmark ?? null,
     data_fingerprint: set.fingerprint,
-    model_fingerprint: modelFingerprint(given.model),
-    adapter_fingerprint: given.adapter === undefined ? null : modelFingerprint(given.adapter),
+    model_fingerprint: modelFingerprint(at.model),
+    adapter_fingerprint: at.adapter === undefined ? null : modelFingerprint(at.adapter),
     dtype: given.dtype,
     compute_dtype: given.computeDtype ?? 'default',
     prompt_template: resolved.prompt_template,
@@ -123,6 +131,7 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
     model: given.model,
     adapter: given.adapter ?? null,
     data: given.data,
+    ...commits,
     part: set.part ?? null,
     formats: set.formats,
     ...root,
@@ -146,7 +155,7 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
   }
 
   let code: number = EXIT_CODES.done;
-  await withModel(folder, { ...given, videoPreset }, out, async (model) => {
+  await withModel(folder, { ...at, videoPreset }, out, async (model) => {
     const stop = stopSignals(out, 'batch');
     // What "default" means depends on the device, and may change a score.
     const made = { ...settings, compute_dtype: model.compute_dtype };

@@ -11,6 +11,7 @@ import {
 import { type Completion, checkSampling, generateGroup, type SamplingOptions } from '../rollout/index.ts';
 import { dispose, Generator } from '../tensor/index.ts';
 import type { CommandDefinition } from './command.ts';
+import { locateChoice } from './locate.ts';
 import {
   type ModelChoice,
   modelOptions,
@@ -78,11 +79,12 @@ export const generate: CommandDefinition = {
   },
   run: async ({ options, out }) => {
     const given = options<Options>();
-    const folder = openModelFolder(given.model);
+    const { at } = await locateChoice(given, out);
+    const folder = openModelFolder(at.model);
     const { processor, generation } = folder;
     const sampling = samplingOf(given, generation);
     checkSampling(sampling);
-    await withModel(folder, given, out, async (model) => {
+    await withModel(folder, at, out, async (model) => {
       const request = { text: given.prompt, system: given.system, videos: given.video, images: given.image };
       const inputs = await preparePrompt(processor, request, given, out);
       out.status(

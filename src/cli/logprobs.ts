@@ -13,6 +13,7 @@ import {
 import { generateGroup } from '../rollout/index.ts';
 import { dispose, Generator } from '../tensor/index.ts';
 import type { CommandDefinition } from './command.ts';
+import { locateChoice } from './locate.ts';
 import {
   type ModelChoice,
   modelOptions,
@@ -55,10 +56,11 @@ export const logprobs: CommandDefinition = {
   },
   run: async ({ options, out }) => {
     const given = options<Options>();
-    const folder = openModelFolder(given.model);
+    const { at } = await locateChoice(given, out);
+    const folder = openModelFolder(at.model);
     const { processor, generation } = folder;
     const { tokenizer } = processor;
-    await withModel(folder, given, out, async (model) => {
+    await withModel(folder, at, out, async (model) => {
       const ids = [...tokenizer.encode(given.completion), processor.endOfTurn.id];
       const inputs = await preparePrompt(
         processor,

@@ -48,8 +48,14 @@ export interface VideoChoice {
 export function loadingOptions(command: Command): Command {
   const dtypes = ['float32', 'bfloat16', 'float16'];
   return command
-    .requiredOption('--model <folder>', 'folder of a Qwen2-VL or Qwen2.5-VL model, as Hugging Face has it')
-    .option('--adapter <folder>', 'LoRA adapter in PEFT format to put on the model')
+    .requiredOption(
+      '--model <name>',
+      'folder of a Qwen2-VL or Qwen2.5-VL model, or its name on the hub: owner/name, owner/name@revision',
+    )
+    .option(
+      '--adapter <name>',
+      'LoRA adapter in PEFT format to put on the model: a folder, or a name on the hub',
+    )
     .addOption(
       new Option('--dtype <dtype>', 'how weights are held; auto: as in the files')
         .choices(['auto', ...dtypes])

@@ -16,6 +16,7 @@ import {
   readItems,
 } from '../data/index.ts';
 import type { CommandDefinition } from './command.ts';
+import { locateDataFile } from './locate.ts';
 
 interface Options {
   readonly output?: string;
@@ -136,9 +137,9 @@ export const qai: CommandDefinition = {
           .default('natural'),
       )
       .option('--sample <count>', 'print so many inverted items to read'),
-  run: ({ args, options, out }) => {
+  run: async ({ args, options, out }) => {
     const given = options<Options>();
-    const [file] = args as [string];
+    const { path: file } = await locateDataFile(String(args[0]), out);
     const seed = numberOf('seed', given.seed, Number.isSafeInteger, 'a whole number');
     const share = numberOf('share', given.share, (value) => value >= 0 && value <= 1, 'a number from 0 to 1');
     const numSample = numberOf(

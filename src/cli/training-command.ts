@@ -10,6 +10,7 @@ import {
 } from '../base/index.ts';
 import { type RunCheck, type RunProgress, type RunResult, type RunStart, readable } from '../train/index.ts';
 import type { CommandDefinition } from './command.ts';
+import { locateRun, planRun, printPlans } from './locate.ts';
 import { printResolved, type RunOptions, readRunOptions, runOptions } from './run-options.ts';
 import { stopSignals } from './stop-signals.ts';
 import { createTrainProgress, type Facts, type TrainProgress } from './train-progress.ts';
@@ -20,6 +21,8 @@ const SHOW_AFTER_MS = 2000;
 /** What a run is given by the command. */
 export interface RunCallbacks<Resolved, Report> {
   readonly resolved: Resolved;
+  /** What the run's folder records in place of `resolved`. */
+  readonly recorded: Resolved;
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly resume: string | undefined;
@@ -63,14 +66,23 @@ export function trainingCommand<
       const resolved = command.resolve(layers);
       for (const notice of resolved.notices) out.warn(notice);
       if (given.dryRun) {
+        const downloads = await planRun(resolved, resume, out);
+        if (downloads.length > 0) {
+          printResolved(out, resolved);
+          printPlans(downloads, out);
+          out.json({ ...resolved, downloads });
+          return EXIT_CODES.done;
+        }
+        const found = (await locateRun(resolved, resume, out)).resolved;
         const logger = createLogger({ quiet: out.isQuiet, fd: 2, color: out.hasColor });
-        const check = await command.check({ resolved, logger, resume });
+        const check = await command.check({ resolved: found, logger, resume });
         printResolved(out, resolved);
         out.print();
         out.print(checkText(check, resolved.config.output_dir));
         out.json({ ...resolved, check });
         return EXIT_CODES.done;
       }
+      const located = await locateRun(resolved, resume, out);
       const { output_dir } = resolved.config;
       const logger = createLogger({
         quiet: out.isQuiet,
@@ -85,7 +97,7 @@ export function trainingCommand<
       try {
         const result = await command.run(
           {
-            resolved,
+            ...located,
             logger,
             signal: stop.signal,
             resume,

@@ -1,6 +1,6 @@
 export type { HubTimes } from './client.ts';
 export { type HubEnvironment, hubEnvironment } from './environment.ts';
-export { fullName, isHubAddress, parseModelName, type RepoName } from './names.ts';
+export { fullName, isHubAddress, parseModelName, pinnedLike, type RepoName } from './names.ts';
 export {
   type HubSource,
   planDataFile,

@@ -77,3 +77,21 @@ const isName = (name: string): boolean =>
 
 const isRevision = (revision: string): boolean =>
   revision.length <= 250 && isPlainPath(revision) && new RegExp(`^${REVISION}$`).test(revision);
+
+/**
+ * The name to take where a run began with `before`: that one, if it is the name given at a fixed commit.
+ * A name that asks for another revision by itself stays what it is.
+ */
+export function pinnedLike(given: string, before: unknown): string {
+  if (typeof before !== 'string') return given;
+  const parse = (text: string) => (isHubAddress(text) ? parseDatasetFile(text) : parseModelName(text));
+  const [now, then] = [parse(given), parse(before)];
+  const isPinned = then?.revision !== undefined && isCommit(then.revision);
+  if (!isPinned || now === undefined || now.revision !== undefined) return given;
+  return withoutRevision(now) === withoutRevision(then) ? before : given;
+}
+
+/** What two names share that differ in their revision alone. */
+function withoutRevision(name: RepoName | DatasetFileName): string {
+  return 'path' in name ? `${name.type} ${name.name} ${name.path}` : `${name.type} ${name.name}`;
+}

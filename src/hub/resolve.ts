@@ -71,6 +71,8 @@ export interface ResolvePlan extends Resolved {
 const PARALLEL = 4;
 const MAX_LISTED = 100_000;
 const MIB = 2 ** 20;
+/** Smaller downloads are over before a bar is read. */
+const SHOWN_BYTES = 8 * MIB;
 
 /** What is to be downloaded, and from where. */
 interface Download {
@@ -272,7 +274,7 @@ async function carryOut({ plan, download }: Found, options: ResolveOptions): Pro
   const progress = createProgress({
     total: Math.ceil(wholes / MIB),
     label: `${name.name} (MiB)`,
-    quiet: options.quiet === true || bytes === 0,
+    quiet: options.quiet === true || bytes < SHOWN_BYTES,
   });
   const counts = new Map<string, number>();
   const count = (path: string, length: number): void => {

@@ -22,7 +22,11 @@ const share = z.number().min(0).max(1);
 const nonNegative = z.number().min(0);
 
 const modelShape = {
-  model_name_or_path: z.string().describe('folder of a Qwen2-VL or Qwen2.5-VL checkpoint'),
+  model_name_or_path: z
+    .string()
+    .describe(
+      'folder of a Qwen2-VL or Qwen2.5-VL checkpoint, or its name on the hub: owner/name, owner/name@revision',
+    ),
   dtype: z
     .enum(['auto', 'float32', 'bfloat16'])
     .default('auto')

@@ -23,6 +23,8 @@ export interface SaveOptions {
   readonly model: VideoLanguageModel;
   /** Folder the run started from: its tokenizer and templates are copied. */
   readonly from: string;
+  /** What an adapter says it belongs to. @default `from` */
+  readonly base_model?: string | undefined;
   /** Absent with `save_only_model`: then nobody can resume from it. */
   readonly training?: { readonly optimizer: Optimizer; readonly state: TrainingState } | undefined;
   /** Keep only so many newest checkpoints. */
@@ -50,7 +52,7 @@ export function saveTrainingCheckpoint(outputDir: string, step: number, options:
     (folder) => {
       const { model, from, training } = options;
       if (model.adapter === undefined) writeModelFiles(folder, model.config, model.weights, { from });
-      else writeLoraFiles(folder, model.adapter, from);
+      else writeLoraFiles(folder, model.adapter, options.base_model ?? from);
       if (training === undefined) return;
       const stateDir = join(folder, 'training_state');
       mkdirSync(stateDir);

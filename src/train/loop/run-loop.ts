@@ -50,6 +50,8 @@ export interface StepReport extends RunProgress {
 
 export interface RunOptions<Config, Report> {
   readonly resolved: Resolved<Config>;
+  /** What `config.yaml` says in place of `resolved`: names where `resolved` has the paths they were found at. */
+  readonly recorded?: Resolved<Config> | undefined;
   readonly logger: Logger;
   /** `auto`, or the path of a checkpoint or run folder. */
   readonly resume?: string | undefined;
@@ -262,7 +264,7 @@ export async function runTraining<Kind extends TrainingKind, Details extends obj
   updater.badStepsInARow = saved?.badStepsInARow ?? 0;
   if (checkpointDir !== undefined) loadOptimizer(checkpointDir, optimizer);
 
-  const run = openRun(resolved, resumed, logger);
+  const run = openRun(options.recorded ?? resolved, resumed, logger);
   const output = new RunOutput({ ...config, run, process, saved, logger });
   let step = saved?.step ?? 0;
   let numTokens = saved?.numTokens ?? 0;
@@ -295,6 +297,8 @@ export async function runTraining<Kind extends TrainingKind, Details extends obj
     checkpoint = saveTrainingCheckpoint(config.output_dir, step, {
       model,
       from: config.model_name_or_path,
+      // PEFT knows a model on the hub by its name, without a commit.
+      base_model: options.recorded?.config.model_name_or_path.replace(/@[0-9a-f]{40}$/, ''),
       training: config.save_only_model ? undefined : { optimizer, state },
       save_total_limit: config.save_total_limit,
     });
