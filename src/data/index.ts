@@ -1,3 +1,4 @@
+export { drawLikeAuthors } from './authors-order.ts';
 export {
   type CheckOptions,
   checkData,
@@ -46,4 +47,4 @@ export {
 } from './read-items.ts';
 export { CLEVRER_QUESTION_TYPES, clevrerPath } from './readers/clevrer.ts';
 export type { ReadResult } from './readers/reader.ts';
-export { drawSubset, EpochSampler, type SamplerOptions } from './sampler.ts';
+export { DATA_ORDERS, type DataOrder, drawSubset, EpochSampler, type SamplerOptions } from './sampler.ts';

@@ -37,7 +37,13 @@ describe('sampler', () => {
 
   it('refuses a position of other data, and no data', () => {
     const state = new EpochSampler({ length: 5, seed: 1, fingerprint: 'a' }).state();
-    for (const change of [{ length: 6 }, { seed: 2 }, { fingerprint: 'b' }, { shuffle: false }]) {
+    for (const change of [
+      { length: 6 },
+      { seed: 2 },
+      { fingerprint: 'b' },
+      { shuffle: false },
+      { order: 'authors' as const },
+    ]) {
       const other = new EpochSampler({ length: 5, seed: 1, fingerprint: 'a', ...change });
       expect(() => other.loadState(state)).toThrow(/position is of other data/);
     }

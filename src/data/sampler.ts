@@ -3,6 +3,11 @@
  * saved and restored, and is refused for another data set.
  */
 import { DataError, Random } from '../base/index.ts';
+import { torchPermutation } from './authors-order.ts';
+
+export const DATA_ORDERS = ['own', 'authors'] as const;
+/** Whose permutation: ours, or the one that the authors' libraries make of the same seed. */
+export type DataOrder = (typeof DATA_ORDERS)[number];
 
 export interface SamplerOptions {
   /** Number of items. */
@@ -11,11 +16,13 @@ export interface SamplerOptions {
   readonly seed: number;
   /** @default true */
   readonly shuffle?: boolean;
+  /** @default 'own' */
+  readonly order?: DataOrder;
   /** Names the data; a saved position in other data is refused. @default '' */
   readonly fingerprint?: string;
 }
 
-const IDENTITY = ['seed', 'length', 'shuffle', 'fingerprint'] as const;
+const IDENTITY = ['seed', 'length', 'shuffle', 'order', 'fingerprint'] as const;
 
 /** An endless order of item indices. */
 export class EpochSampler {
@@ -31,7 +38,7 @@ export class EpochSampler {
         hint: 'check the data file and the filters on it',
       });
     }
-    this.#options = { shuffle: true, fingerprint: '', ...options };
+    this.#options = { shuffle: true, order: 'own', fingerprint: '', ...options };
     this.#order = this.#orderOf(0);
   }
 
@@ -61,7 +68,8 @@ export class EpochSampler {
    */
   loadState(state: Readonly<Record<string, unknown>>): void {
     for (const key of IDENTITY) {
-      if (state[key] !== this.#options[key]) {
+      // Positions saved before there was a choice know no order.
+      if ((key === 'order' ? (state[key] ?? 'own') : state[key]) !== this.#options[key]) {
         throw new DataError(
           `the saved sampler position is of other data: ${key} was ${JSON.stringify(state[key])}, now ${JSON.stringify(this.#options[key])}`,
           { hint: 'resume with the data and seed of the saved run, or start a new run' },
@@ -78,10 +86,12 @@ export class EpochSampler {
   }
 
   #orderOf(epoch: number): readonly number[] {
-    const inOrder = Array.from({ length: this.#options.length }, (_, index) => index);
-    return this.#options.shuffle
-      ? Random.stream(this.#options.seed, `order/epoch-${epoch}`).shuffled(inOrder)
-      : inOrder;
+    const { length, seed, shuffle, order } = this.#options;
+    const inOrder = Array.from({ length }, (_, index) => index);
+    if (!shuffle) return inOrder;
+    return order === 'authors'
+      ? torchPermutation(length, seed + epoch)
+      : Random.stream(seed, `order/epoch-${epoch}`).shuffled(inOrder);
   }
 }
 

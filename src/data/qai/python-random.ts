@@ -1,18 +1,16 @@
 /**
  * Python's `random` module, number for number, for a whole-number seed: the authors' scripts draw from it, so their data
- * can only be made again with the same stream. The Mersenne Twister comes from the library pure-rand; here stand CPython's
- * seeding (`init_by_array` over the seed's 32-bit digits) and the methods it derives from the raw 32-bit numbers.
+ * can only be made again with the same stream. The numbers are the Mersenne Twister's, keyed with the seed's 32-bit digits;
+ * here stand the methods that CPython derives from them.
  *
  * Source: CPython 3.11 `Modules/_randommodule.c` (seeding, random, getrandbits) and `Lib/random.py` (the rest).
  * Differs in one place: a seed must be a whole number; Python also accepts texts, bytes and floats.
  */
-import { mersenneFromState } from 'pure-rand/generator/mersenne';
 import { DataError } from '../../base/index.ts';
-
-const STATE_LENGTH = 624;
+import { mersenneStream, stateOfKey } from '../mersenne.ts';
 
 export class PythonRandom {
-  readonly #generator: ReturnType<typeof mersenneFromState>;
+  readonly #uint32: () => number;
 
   /**
    * Same stream as `random.seed(seed)`.
@@ -25,9 +23,7 @@ export class PythonRandom {
         hint: 'write numbers above 2^53 as bigint',
       });
     }
-    this.#generator = mersenneFromState([0, ...initByArray(digitsOf(BigInt(seed)))]);
-    // The library advances each word as it hands it out; one round brings the seeded state to where CPython begins.
-    for (let word = 0; word < STATE_LENGTH; word++) this.#generator.next();
+    this.#uint32 = mersenneStream(stateOfKey(digitsOf(BigInt(seed))));
   }
 
   /** `random.random()`: uniform in [0, 1) with 53 random bits. */
@@ -103,10 +99,6 @@ export class PythonRandom {
       return items[place]!;
     });
   }
-
-  #uint32(): number {
-    return this.#generator.next() >>> 0;
-  }
 }
 
 /** The seed's size in digits of 32 bits, lowest first; at least one digit. */
@@ -118,36 +110,4 @@ function digitsOf(seed: bigint): number[] {
     rest >>= 32n;
   } while (rest > 0n);
   return digits;
-}
-
-/** Matsumoto and Nishimura's `init_by_array` (mt19937ar.c, 2002). */
-function initByArray(key: readonly number[]): number[] {
-  const state = [19_650_218];
-  for (let word = 1; word < STATE_LENGTH; word++) {
-    const previous = state[word - 1]!;
-    state.push((Math.imul(1_812_433_253, previous ^ (previous >>> 30)) + word) | 0);
-  }
-  let word = 1;
-  let digit = 0;
-  const advance = (): void => {
-    word++;
-    if (word < STATE_LENGTH) return;
-    state[0] = state[STATE_LENGTH - 1]!;
-    word = 1;
-  };
-  const mixed = (factor: number): number => {
-    const previous = state[word - 1]!;
-    return state[word]! ^ Math.imul(previous ^ (previous >>> 30), factor);
-  };
-  for (let round = Math.max(STATE_LENGTH, key.length); round > 0; round--) {
-    state[word] = (mixed(1_664_525) + key[digit]! + digit) | 0;
-    digit = (digit + 1) % key.length;
-    advance();
-  }
-  for (let round = STATE_LENGTH - 1; round > 0; round--) {
-    state[word] = (mixed(1_566_083_941) - word) | 0;
-    advance();
-  }
-  state[0] = 0x8000_0000 | 0;
-  return state;
 }

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { ACCURACY_KINDS, ANSWER_PARSERS } from '../../answers/index.ts';
-import { PROMPT_TEMPLATES } from '../../data/index.ts';
+import { DATA_ORDERS, PROMPT_TEMPLATES } from '../../data/index.ts';
 import {
   IMPORTANCE_SAMPLING_LEVELS,
   KL_ESTIMATORS,
@@ -230,6 +230,12 @@ const runShape = {
   run_name: z.string().optional().describe('a name for people; stands in config.yaml'),
   seed: z.int().min(0).default(42).describe('sampling of completions, shuffling of frames, new adapters'),
   data_seed: z.int().min(0).optional().describe('order of the items; absent: seed'),
+  data_order: z
+    .enum(DATA_ORDERS)
+    .default('own')
+    .describe(
+      'own: drawn and shuffled by data_seed; authors: the items and order that their libraries make of it',
+    ),
   logging_steps: count.default(1).describe('steps between two rows of metrics.jsonl'),
   save_steps: count.default(100).describe('steps between two checkpoints; the last step is always saved'),
   save_total_limit: count.optional().describe('keep only so many newest checkpoints; absent: all'),

@@ -54,6 +54,7 @@ function grpoMethod({ resolved, logger, readVideo }: GrpoRunOptions): Method<'gr
       const sampler = new EpochSampler({
         length: questions.length,
         seed: config.data_seed ?? config.seed,
+        order: config.data_order,
         fingerprint,
       });
       if (saved !== undefined) sampler.loadState(saved.sampler);

@@ -1,7 +1,14 @@
 /** The questions of a run: read, filtered by type, drawn. */
 
 import { DataError } from '../../base/index.ts';
-import { drawSubset, isOfType, type Question, readItems, toQuestion } from '../../data/index.ts';
+import {
+  drawLikeAuthors,
+  drawSubset,
+  isOfType,
+  type Question,
+  readItems,
+  toQuestion,
+} from '../../data/index.ts';
 import type { GrpoConfig } from '../config/config-schema.ts';
 
 type QuestionKeys = Pick<
@@ -14,7 +21,8 @@ type QuestionKeys = Pick<
   | 'max_samples'
   | 'data_seed'
   | 'seed'
->;
+> &
+  Partial<Pick<GrpoConfig, 'data_order'>>;
 
 export interface LoadedQuestions {
   readonly questions: readonly Question[];
@@ -40,7 +48,11 @@ export function loadQuestions(config: QuestionKeys, drop: readonly string[] = []
     );
   const seed = config.data_seed ?? config.seed;
   const { max_samples = wanted.length } = config;
-  const drawn = drawSubset(wanted.length, max_samples, seed).map((index) => wanted[index]!);
+  const indices =
+    config.data_order === 'authors'
+      ? drawLikeAuthors(wanted.length, max_samples)
+      : drawSubset(wanted.length, max_samples, seed);
+  const drawn = indices.map((index) => wanted[index]!);
   const questions = drawn.map((item) => toQuestion(item, config));
   return { questions, fingerprint: file.fingerprint, dropped: file.dropped };
 }

@@ -1,0 +1,86 @@
+/**
+ * @file docs/reproduce.md says for every flag of the authors' scripts which key of ours it is, with the values of both: held
+ * against their scripts (golden), against the recipes, and the recipes against each other.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import type { JsonObject } from '../src/base/index.ts';
+import { grpoConfigSchema, resolveGrpoConfig } from '../src/train/index.ts';
+
+const text = (path: string): string =>
+  readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8');
+const valuesOf = (recipe: string): JsonObject => parse(text(recipe)) as JsonObject;
+const resolved = (recipe: string): JsonObject =>
+  resolveGrpoConfig([{ source: recipe, values: valuesOf(recipe) }]).config as unknown as JsonObject;
+
+const RECIPES = ['recipes/tw-grpo-paper.yaml', 'recipes/grpo-paper.yaml'] as const;
+const CHAIN = [
+  'recipes/grpo-paper.yaml',
+  'recipes/ablation/1-soft-reward.yaml',
+  'recipes/ablation/2-frozen-vision.yaml',
+  'recipes/ablation/3-token-mean.yaml',
+  'recipes/tw-grpo-paper.yaml',
+] as const;
+
+const page = text('docs/reproduce.md');
+const names = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+const rows = page
+  .split('<!-- flags: begin -->\n')[1]!
+  .split('\n<!-- flags: end -->')[0]!
+  .split('\n')
+  .slice(2)
+  .map((line) => line.slice(1, -1).split('|'))
+  .map((cells) => cells.map((cell) => cell.trim()));
+
+describe('the table of flags', () => {
+  it("names every flag of the authors' two scripts with its value", () => {
+    const flags = JSON.parse(text('tests/goldens/recipes/flags.json')) as Record<
+      string,
+      Record<string, string>
+    >;
+    const told = (column: number) =>
+      Object.fromEntries(rows.filter(([flag]) => flag !== '').map((row) => [names(row[0]!)[0], row[column]]));
+    expect(told(1)).toEqual(flags['tw-grpo.sh']);
+    expect(told(2)).toEqual(flags['grpo.sh']);
+  });
+
+  it('has the values that the recipes have, and says of every key of theirs what it stands for', () => {
+    const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+    for (const [index, recipe] of RECIPES.entries()) {
+      const config = resolved(recipe);
+      for (const row of rows)
+        for (const key of names(row[3]!))
+          expect(`${key}: ${row[4 + index]}`).toBe(`${key}: ${shown(config[key])}`);
+      const keys = new Set(rows.flatMap((row) => names(row[3]!)));
+      for (const key of keys) expect(Object.keys(grpoConfigSchema.shape)).toContain(key);
+      for (const key of Object.keys(valuesOf(recipe))) expect([...keys], recipe).toContain(key);
+    }
+  });
+});
+
+describe("from the authors' GRPO to their TW-GRPO", () => {
+  /** A preset is only the values of its keys, and these are compared one by one. */
+  const IGNORED = ['loss_type', 'output_dir'];
+  const BUNDLES: Readonly<Record<string, readonly string[]>> = {
+    freeze_vision_modules: ['freeze_vision', 'freeze_merger'],
+  };
+
+  it('neighbouring recipes differ in one key, or in one bundle of the authors', () => {
+    const changes = CHAIN.slice(1).map((recipe, index) => {
+      const [before, after] = [resolved(CHAIN[index]!), resolved(recipe)];
+      const keys = Object.keys({ ...before, ...after }).filter(
+        (key) => !IGNORED.includes(key) && JSON.stringify(before[key]) !== JSON.stringify(after[key]),
+      );
+      const bundle = Object.entries(BUNDLES).find(([, of]) => of.join() === [...keys].join());
+      return bundle?.[0] ?? keys.join();
+    });
+    expect(changes).toEqual(['accuracy', 'freeze_vision_modules', 'loss_norm', 'token_weight']);
+  });
+
+  it('the page lists the same recipes in the same order', () => {
+    const listed = [...page.matchAll(/^\| `(recipes\/[^`]+)` \|/gm)].map(([, recipe]) => recipe);
+    expect(listed).toEqual(CHAIN);
+  });
+});
