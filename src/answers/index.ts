@@ -10,6 +10,7 @@ export {
   parseAnswer,
   parseSolution,
   pythonStrip,
+  withoutPrompt,
 } from './answers.ts';
 export {
   ACCURACY_KINDS,

@@ -10,6 +10,9 @@ export const KEY_ALIASES: Readonly<Record<string, readonly string[]>> = {
   // The authors' names.
   alpha: ['token_weight_max'],
   freeze_vision_modules: ['freeze_vision', 'freeze_merger'],
+  generate_temperature: ['temperature'],
+  train_samples: ['max_samples'],
+  torch_dtype: ['dtype'],
 };
 
 const AUTHORS_PARSERS = {

@@ -39,6 +39,7 @@ export interface EvalChoice extends ModelChoice, FrameChoice, RootChoice {
   readonly batchSize: number;
   readonly outputDir?: string;
   readonly compare?: string;
+  readonly authorsLog?: string;
   readonly dryRun?: boolean;
 }
 
@@ -108,6 +109,10 @@ export function evalOptions(command: Command): void {
     .option(
       '--compare <run>',
       'output folder of another evaluation, or a log of the authors, on the same questions',
+    )
+    .option(
+      '--authors-log <file>',
+      "write the answers also in the form of the authors' logs, to compare row by row",
     )
     .option('--dry-run', 'check files and settings, show the first prompt, and stop');
   frameOptions(loadingOptions(command)).addHelpText('after', HELP);

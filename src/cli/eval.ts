@@ -10,6 +10,7 @@ import {
   type JsonObject,
   type Output,
   percent,
+  writeFileAtomic,
 } from '../base/index.ts';
 import { isOfType, type Question, type QuestionType, toQuestion } from '../data/index.ts';
 import {
@@ -20,7 +21,7 @@ import {
   readQuestionSet,
   samplingOf,
 } from '../eval/index.ts';
-import { scoreLog } from '../logs/index.ts';
+import { authorsLogLine, scoreLog } from '../logs/index.ts';
 import { openModelFolder, type VideoLanguageModel } from '../models/index.ts';
 import { promptCounter, promptLoader } from '../prompt/index.ts';
 import { evaluationReport, type ReportContent, writeReport } from '../report/index.ts';
@@ -169,6 +170,13 @@ async function run(given: EvalChoice, out: Output): Promise<number> {
         others,
       });
       writeReport(output_dir, report, others);
+      if (given.authorsLog !== undefined) {
+        const itemOf = new Map(questions.map(({ id, item }) => [id, item]));
+        const lines = evaluation.rows.map((row) =>
+          authorsLogLine(row, itemOf.get(row.id)!, resolved.answer_parser),
+        );
+        writeFileAtomic(given.authorsLog, lines.map((line) => `${line}\n`).join(''));
+      }
       printReport(report, out);
       out.print(`results  ${output_dir}`);
       out.json({ output_dir, ...figuresOf(evaluation), ...report });

@@ -23,7 +23,8 @@ function printLog(score: LogScore, out: Output): void {
   const { rule } = score;
   out.print(out.bold(score.file));
   out.print(`  ${score.rows} rows, ${score.unique_items} items, layout ${score.layout}`);
-  const agreement = rule.accuracy[rule.rule];
+  const agreement = rule.accuracy[rule.rule] ?? { agree: 0, of: 0 };
+  const ruleName = rule.rule === 'tolerant' ? 'our tolerant rule' : `the authors' rule ${rule.rule}`;
   const extracted = Object.entries(rule.extracted).map(([name, { agree, of }]) => `${name} ${agree}/${of}`);
   const scores = Object.entries(rule.accuracy).map(([name, { agree, of }]) => `${name} ${agree}/${of}`);
   if (rule.found_by === 'default') {
@@ -33,7 +34,7 @@ function printLog(score: LogScore, out: Output): void {
       agreement.agree === agreement.of
         ? out.green(`repeats every score (${agreement.agree} of ${agreement.of})`)
         : out.red(`repeats ${agreement.agree} of ${agreement.of} scores`);
-    out.print(`  the authors' rule ${rule.rule} ${verdict}`);
+    out.print(`  ${ruleName} ${verdict}`);
     out.print(out.dim(`    scores repeated: ${scores.join(', ')}`));
     out.print(out.dim(`    extracted_answer repeated: ${extracted.join(', ')}`));
     out.print(out.dim(`    format_score repeated: ${rule.format.agree}/${rule.format.of}`));
@@ -102,7 +103,10 @@ export const score: CommandDefinition = {
   ],
   configure: (command) =>
     void command
-      .argument('<files...>', 'logs: JSON Lines, a JSON list, or JSON objects one after another')
+      .argument(
+        '<files...>',
+        "logs of the authors' form (JSON Lines, a JSON list, or JSON objects one after another), or rows.jsonl of twgrpo eval",
+      )
       .addOption(
         new Option(
           '--mode <mode>',
@@ -142,7 +146,7 @@ export const score: CommandDefinition = {
     if (report !== undefined && content !== undefined) out.print(`report  ${report}`);
     for (const { file } of refused) {
       const error = new DataError(`${file}: holds no row of a results log`, {
-        hint: 'rows need model_output, and ground_truth or question.solution',
+        hint: 'rows need model_output, and ground_truth or question.solution; or are those of twgrpo eval (rows.jsonl)',
       });
       if (out.isJson) out.warn(error.message);
       else throw error;

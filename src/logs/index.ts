@@ -1,3 +1,4 @@
+export { authorsLogLine } from './authors-log.ts';
 export {
   type Agreement,
   type Duplicate,

@@ -22,6 +22,18 @@ const FIELDS = {
 };
 const rowSchema = z.looseObject(FIELDS);
 
+/** A row that `twgrpo eval` writes to rows.jsonl. */
+const ownRowSchema = z.looseObject({
+  id: z.string(),
+  problem: z.string(),
+  video: z.string(),
+  truth: z.array(z.string()).min(1),
+  chosen: z.array(z.string()),
+  score: z.number().min(0).max(1),
+  completion: z.string(),
+  dims: z.record(z.string(), z.string()),
+});
+
 /** Fields of the item that tell kinds of items apart; `source` is the folder the video lies in. */
 const DIMENSIONS = [
   'type',
@@ -40,6 +52,8 @@ const DIMENSIONS = [
 
 export interface LogRow {
   readonly line: number;
+  /** Written by `twgrpo eval`, whose rules are one more than the authors'. */
+  readonly is_own: boolean;
   /** The item's own id, or a hash of its content where it has none. */
   readonly id: string;
   /** Hash of video, question and answer: rows of equal id must agree in it. */
@@ -71,6 +85,8 @@ export function readLogRow(
   line: number,
   extraDimensions: readonly string[] = [],
 ): LogRow | RowProblem {
+  const own = ownRowSchema.safeParse(value);
+  if (own.success) return fromOwnRow(own.data, line);
   const parsed = rowSchema.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
@@ -90,19 +106,15 @@ export function readLogRow(
   } catch (error) {
     return { line, field, message: (error as Error).message };
   }
-  const content = createHash('sha256')
-    .update(
-      JSON.stringify([
-        item['video'] ?? item['path'] ?? null,
-        problem ?? null,
-        item['start'] ?? null,
-        solution,
-      ]),
-    )
-    .digest('hex')
-    .slice(0, 16);
+  const content = contentOf([
+    item['video'] ?? item['path'] ?? null,
+    problem ?? null,
+    item['start'] ?? null,
+    solution,
+  ]);
   return {
     line,
+    is_own: false,
     id: idOf(item) ?? content,
     content,
     truth,
@@ -114,6 +126,28 @@ export function readLogRow(
     dims: dimensionsOf(item, extraDimensions),
     unknown_fields: Object.keys(row).filter((name) => !Object.hasOwn(FIELDS, name)),
   };
+}
+
+function fromOwnRow(row: z.output<typeof ownRowSchema>, line: number): LogRow {
+  return {
+    line,
+    is_own: true,
+    id: row.id,
+    content: contentOf([row.video, row.problem, null, row.truth]),
+    truth: row.truth,
+    options: splitProblem(row.problem)?.options,
+    model_output: row.completion,
+    extracted_answer: undefined,
+    accuracy_score: row.score,
+    // Its `format` is the training rule, not that of an evaluator.
+    format_score: undefined,
+    dims: row.dims,
+    unknown_fields: [],
+  };
+}
+
+function contentOf(parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }
 
 function textOf(value: unknown): string | undefined {

@@ -5,7 +5,7 @@
  * stands in the answer tag (`authors_eval`), `eval_general_zeroshot.py` compares the whole text (`authors_raw`); their
  * training reward is a third rule (`authors`). A log does not name its rule, so all three are tried against the scores
  * and against `extracted_answer`, which holds what the evaluator compared; the one that repeats the most rows is used, and
- * the counts of all are reported.
+ * the counts of all are reported. Rows that `twgrpo eval` wrote may have been read by our own rule too (`tolerant`).
  */
 
 import { type AnswerParser, accuracyScore, formatAuthorsEval, parseAnswer } from '../answers/index.ts';
@@ -20,6 +20,7 @@ export type ScoreMode = (typeof SCORE_MODES)[number];
 /** The authors' rules, in the order in which a tie is decided. */
 const RULES = ['authors_eval', 'authors_raw', 'authors'] as const satisfies readonly AnswerParser[];
 export type AuthorsRule = (typeof RULES)[number];
+export type LogRule = AuthorsRule | 'tolerant';
 
 export interface Agreement {
   readonly agree: number;
@@ -29,11 +30,11 @@ export interface Agreement {
 
 export interface RuleFinding {
   /** The rule taken as the log's own. */
-  readonly rule: AuthorsRule;
+  readonly rule: LogRule;
   /** `scores`: it repeats at least one score; `default`: the log holds no scores. */
   readonly found_by: 'scores' | 'default';
   /** Rule -> rows whose `accuracy_score` it repeats. */
-  readonly accuracy: Readonly<Record<AuthorsRule, Agreement>>;
+  readonly accuracy: Readonly<Record<AuthorsRule, Agreement> & { tolerant?: Agreement }>;
   /** Rule -> rows whose `extracted_answer` it repeats; the training rule writes none. */
   readonly extracted: Readonly<Record<'authors_eval' | 'authors_raw', Agreement>>;
   /** Rows whose `format_score` is that of the evaluators' format check. */
@@ -99,7 +100,7 @@ const SHOWN_OUTPUT = 120;
 
 interface Reading {
   readonly row: LogRow;
-  readonly byRule: Readonly<Record<AuthorsRule, number>>;
+  readonly byRule: Readonly<Record<LogRule, number>>;
   readonly tolerant: ReturnType<typeof parseAnswer>;
 }
 
@@ -126,13 +127,12 @@ export function scoreLog(file: string, options: ScoreLogOptions = {}): LogScore 
 
   const rule = findRule(readings);
   const { items, duplicates, clashes } = byItem(readings);
-  const scoreOf = (reading: Reading): number =>
-    mode === 'tolerant'
-      ? accuracyScore(reading.tolerant.letters, reading.row.truth, 'soft')
-      : reading.byRule[rule.rule];
+  const scoreOf = (reading: Reading): number => reading.byRule[mode === 'tolerant' ? 'tolerant' : rule.rule];
   const scored = items.map(({ id, reading }): ScoredRow => {
     const answer =
-      mode === 'tolerant' ? reading.tolerant : parseAnswer(reading.row.model_output, { parser: rule.rule });
+      mode === 'tolerant' || rule.rule === 'tolerant'
+        ? reading.tolerant
+        : parseAnswer(reading.row.model_output, { parser: rule.rule });
     return {
       id,
       truth: reading.row.truth,
@@ -194,7 +194,11 @@ function read(row: LogRow): Reading {
     row.model_output,
     row.options === undefined ? { parser: 'tolerant' } : { parser: 'tolerant', options: row.options },
   );
-  return { row, byRule: Object.fromEntries(scores) as Record<AuthorsRule, number>, tolerant };
+  const byRule = Object.fromEntries([
+    ...scores,
+    ['tolerant', accuracyScore(tolerant.letters, row.truth, 'soft')],
+  ]) as Record<LogRule, number>;
+  return { row, byRule, tolerant };
 }
 
 function findRule(readings: readonly Reading[]): RuleFinding {
@@ -202,7 +206,8 @@ function findRule(readings: readonly Reading[]): RuleFinding {
     const answers = readings.map(agrees).filter((answer) => answer !== undefined);
     return { agree: answers.filter(Boolean).length, of: answers.length };
   };
-  const byScore = (rule: AuthorsRule): Agreement =>
+  const rules: readonly LogRule[] = readings.some(({ row }) => row.is_own) ? [...RULES, 'tolerant'] : RULES;
+  const byScore = (rule: LogRule): Agreement =>
     count(({ row, byRule }) =>
       row.accuracy_score === undefined ? undefined : isEqual(row.accuracy_score, byRule[rule]),
     );
@@ -212,21 +217,21 @@ function findRule(readings: readonly Reading[]): RuleFinding {
         ? undefined
         : parseAnswer(row.model_output, { parser: rule }).text.trim() === row.extracted_answer.trim(),
     );
-  const accuracy = Object.fromEntries(RULES.map((rule) => [rule, byScore(rule)])) as RuleFinding['accuracy'];
+  const accuracy = Object.fromEntries(rules.map((rule) => [rule, byScore(rule)])) as RuleFinding['accuracy'];
   const extracted = { authors_eval: byText('authors_eval'), authors_raw: byText('authors_raw') };
-  const weight = (rule: AuthorsRule): readonly [number, number] => [
-    accuracy[rule].agree,
-    rule === 'authors' ? 0 : extracted[rule].agree,
+  const weight = (rule: LogRule): readonly [number, number] => [
+    accuracy[rule]?.agree ?? 0,
+    rule === 'authors' || rule === 'tolerant' ? 0 : extracted[rule].agree,
   ];
-  let best: AuthorsRule = RULES[0];
-  for (const rule of RULES) {
+  let best: LogRule = RULES[0];
+  for (const rule of rules) {
     const [score, text] = weight(rule);
     const [bestScore, bestText] = weight(best);
     if (score > bestScore || (score === bestScore && text > bestText)) best = rule;
   }
   return {
     rule: best,
-    found_by: accuracy[best].of > 0 ? 'scores' : 'default',
+    found_by: (accuracy[best]?.of ?? 0) > 0 ? 'scores' : 'default',
     accuracy,
     extracted,
     format: count(({ row }) =>
@@ -284,7 +289,7 @@ const SOURCE_TEXT = {
   nowhere: 'nowhere',
 } as const;
 
-function explain(reading: Reading, rule: AuthorsRule, mode: ScoreMode): string {
+function explain(reading: Reading, rule: LogRule, mode: ScoreMode): string {
   const own = parseAnswer(reading.row.model_output, { parser: rule });
   const ownText = `${rule} compares ${JSON.stringify(own.letters.join(',').slice(0, 60))}`;
   if (mode === 'authors') return `${ownText}, which does not give the score in the log`;

@@ -47,7 +47,10 @@ export function mergeLayers(
   for (const layer of layers) {
     const spelling = new Map<string, string>();
     for (const [key, value] of Object.entries(layer.values)) {
-      for (const name of aliases[key] ?? [key]) {
+      const names = aliases[key] ?? [key];
+      if (aliases[key] !== undefined)
+        notices.push(`${layer.source}: ${key} is read as ${names.join(' and ')}`);
+      for (const name of names) {
         const other = spelling.get(name);
         if (other !== undefined && JSON.stringify(layer.values[other]) !== JSON.stringify(value))
           throw new ConfigError(

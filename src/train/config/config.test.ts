@@ -19,3 +19,40 @@ it('values under a former name are read, and a notice names the layer', () => {
   expect(sft.config.video).toBe('authors_eval');
   expect(sft.notices).toHaveLength(1);
 });
+
+it("the authors' names are read, each with a notice", () => {
+  const { config, notices } = resolveGrpoConfig([
+    {
+      source: 'a.yaml',
+      values: {
+        ...PATHS,
+        loss_type: 'grpo',
+        torch_dtype: 'bfloat16',
+        generate_temperature: 0.9,
+        alpha: 1.4,
+        freeze_vision_modules: false,
+        reward_funcs: ['origin_accuracy', 'format'],
+      },
+    },
+  ]);
+  expect(config).toMatchObject({
+    dtype: 'bfloat16',
+    temperature: 0.9,
+    token_weight_max: 1.4,
+    freeze_vision: false,
+    freeze_merger: false,
+    reward_funcs: ['accuracy', 'format'],
+    accuracy: 'exact',
+  });
+  expect(notices).toEqual([
+    'a.yaml: reward origin_accuracy is read as accuracy with accuracy: exact',
+    'a.yaml: torch_dtype is read as dtype',
+    'a.yaml: generate_temperature is read as temperature',
+    'a.yaml: alpha is read as token_weight_max',
+    'a.yaml: freeze_vision_modules is read as freeze_vision and freeze_merger',
+  ]);
+  const both = { ...PATHS, loss_type: 'grpo', reward_funcs: ['origin_accuracy'], accuracy: 'soft' };
+  expect(() => resolveGrpoConfig([{ source: 'a', values: both }])).toThrow(
+    'a: reward_funcs names origin_accuracy, which is accuracy: exact, but accuracy is "soft"',
+  );
+});

@@ -19,7 +19,13 @@ export type ResolvedConfig = Resolved<GrpoConfig>;
  * @throws ConfigError that lists every misspelt, missing or impossible key with where it was set
  */
 export function resolveGrpoConfig(layers: readonly ConfigLayer[]): ResolvedConfig {
-  const merged = mergeLayers(layers, grpoConfigSchema, KEY_ALIASES);
+  const known = layers.map(withAuthorsRewards);
+  const told = known.flatMap(({ notice }) => notice ?? []);
+  const merged = mergeLayers(
+    known.map(({ layer }) => layer),
+    grpoConfigSchema,
+    KEY_ALIASES,
+  );
   const { values, sources, origins } = merged;
   const lossType = values['loss_type'];
   if (typeof lossType === 'string' && lossType in LOSS_PRESETS) {
@@ -35,7 +41,31 @@ export function resolveGrpoConfig(layers: readonly ConfigLayer[]): ResolvedConfi
     isImplied: (key) => key !== 'loss_type' && key in LOSS_PRESETS.grpo,
   });
   checkAcross(resolved.config);
-  return resolved;
+  return { ...resolved, notices: [...told, ...resolved.notices] };
+}
+
+/** `origin_accuracy` among the rewards is the authors' name of exact accuracy (their README has `ori_accuracy`). */
+function withAuthorsRewards(layer: ConfigLayer): { readonly layer: ConfigLayer; readonly notice?: string } {
+  const { reward_funcs, accuracy } = layer.values;
+  if (!Array.isArray(reward_funcs)) return { layer };
+  const theirs = reward_funcs.find((name) => name === 'origin_accuracy' || name === 'ori_accuracy');
+  if (theirs === undefined) return { layer };
+  if (accuracy !== undefined && accuracy !== 'exact')
+    throw new ConfigError(
+      `${layer.source}: reward_funcs names ${theirs}, which is accuracy: exact, but accuracy is ${JSON.stringify(accuracy)}`,
+      { hint: 'write reward_funcs: [accuracy, ...] and the accuracy you mean' },
+    );
+  return {
+    layer: {
+      ...layer,
+      values: {
+        ...layer.values,
+        reward_funcs: reward_funcs.map((name) => (name === theirs ? 'accuracy' : name)),
+        accuracy: 'exact',
+      },
+    },
+    notice: `${layer.source}: reward ${theirs} is read as accuracy with accuracy: exact`,
+  };
 }
 
 /** What one key alone can't show. */

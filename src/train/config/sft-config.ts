@@ -2,7 +2,7 @@
  * Every key of a supervised run with its range, default and meaning; keys that a GRPO run has too are the same ones.
  */
 import { z } from 'zod';
-import { ConfigError } from '../../base/index.ts';
+import { ConfigError, KEY_ALIASES } from '../../base/index.ts';
 import { type ConfigLayer, checkConfig, mergeLayers, type Resolved } from './config-layers.ts';
 import { CONFIG_SECTIONS } from './config-schema.ts';
 
@@ -169,12 +169,16 @@ export const sftConfigSchema = z.strictObject({
 export type SftConfig = z.infer<typeof sftConfigSchema>;
 export type CurriculumStage = z.infer<typeof stageSchema>;
 
+const ALIASES = Object.fromEntries(
+  Object.entries(KEY_ALIASES).filter(([, names]) => names.every((name) => name in sftConfigSchema.shape)),
+);
+
 /**
  * Merges the layers, fills in the defaults and checks everything at once.
  * @throws ConfigError that lists every misspelt, missing or impossible key with where it was set
  */
 export function resolveSftConfig(layers: readonly ConfigLayer[]): Resolved<SftConfig> {
-  const resolved = checkConfig(sftConfigSchema, mergeLayers(layers, sftConfigSchema));
+  const resolved = checkConfig(sftConfigSchema, mergeLayers(layers, sftConfigSchema, ALIASES));
   checkAcross(resolved.config);
   return resolved;
 }

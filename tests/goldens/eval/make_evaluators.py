@@ -27,7 +27,7 @@ BENCHMARKS = {
 }
 # The published log of the zero-shot row holds no thinking (avg_think_confidence 0.0), so it is not eval_clevrer.py's.
 ZERO_SHOT_CLEVRER = "eval_clevrer_zeroshot"
-METHODS = ("extract_answer", "calculate_accuracy_score", "check_format", "process_batch_results")
+METHODS = ("extract_answer", "extract_think_content", "calculate_accuracy_score", "check_format")
 
 
 def evaluator(name):
@@ -36,7 +36,7 @@ def evaluator(name):
     cls = next(node for node in tree.body if isinstance(node, ast.ClassDef))
     methods = {node.name: node for node in cls.body if isinstance(node, ast.FunctionDef)}
     space = {"re": re, "logging": SimpleNamespace(debug=lambda *_: None)}
-    for method in METHODS[:3]:
+    for method in METHODS:
         exec(compile(ast.Module([methods[method]], []), name, "exec"), space)
     this = SimpleNamespace()
     # The two statements that clean the text and choose what is scored stand in the middle of a long method.
@@ -49,7 +49,8 @@ def evaluator(name):
         for node in sorted(cleaning, key=lambda node: node.lineno):
             exec(compile(ast.Module([node], []), name, "exec"), local)
         score = space["calculate_accuracy_score"](this, local["model_answer"], solution)
-        return local["model_answer"], score, space["check_format"](this, local["output_text"])
+        thinking = space["extract_think_content"](this, local["output_text"])
+        return local["model_answer"], score, space["check_format"](this, local["output_text"]), thinking
 
     values = {}
     for node in ast.walk(cls):
@@ -130,5 +131,7 @@ for name, (read, ask) in EVALUATORS.items():
     ]
     rows = [[round(read(text, solution)[1], 12) for solution in solutions] + [read(text, solutions[0])[2]] for text in texts]
     golden["evaluators"][name] = {"prompts": prompts, "scores": rows}
+    # What the log keeps of each text: the answer, the thinking.
+    golden["evaluators"][name]["kept"] = [[read(text, solutions[0])[0], read(text, solutions[0])[3]] for text in texts]
 Path(__file__).with_name("evaluators.json").write_text(json.dumps(golden, ensure_ascii=False, separators=(",", ":")) + "\n")
 print(len(texts), "texts", golden["evaluator_of"])
