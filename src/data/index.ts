@@ -9,6 +9,7 @@ export {
   type VideoFacts,
 } from './check-data.ts';
 export { type ConvertClevrerOptions, type ConvertClevrerResult, convertClevrer } from './convert-clevrer.ts';
+export { type FieldValue, filterRows } from './filter-rows.ts';
 export { countIssues, type DataIssue, formatIssue, throwOnErrors } from './issues.ts';
 export {
   type DataItem,

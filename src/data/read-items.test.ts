@@ -23,6 +23,18 @@ const good = {
 };
 
 describe('the authors’ records', () => {
+  it('keep the reasoning of another model where its answer is right, and are refused by name where it is not', () => {
+    const rows = [
+      { ...good, thinking: 'Both do.', model_answer: 'A, C' },
+      { ...good, thinking: '<think>Both do.</think>', process: '' },
+      { ...good, thinking: 'Only one.', model_answer: 'A' },
+    ];
+    const { items, issues } = readItemsWithIssues(json(rows));
+    expect(items.map((item) => item.process)).toEqual(['<think>Both do.</think>', '<think>Both do.</think>']);
+    expect(issues.map(({ code, field }) => [code, field])).toEqual([['model_answer', 'model_answer']]);
+    expect(issues[0]!.message).toMatch(/the model_answer "A" is not the solution A,C/);
+  });
+
   it('are read from a list, from pretty-printed JSON and from lines alike', () => {
     const rows = [good, { ...good, video: 'b.mp4' }];
     const texts = [

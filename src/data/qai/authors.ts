@@ -106,7 +106,8 @@ export function invertLikeAuthors(
   const rules: Record<string, number> = {};
   const answers: Record<string, number> = {};
   let negatedWhy = 0;
-  const records = rows.map(({ value, line }): AuthorsRecord => {
+  const records = rows.map(({ value: given, line }): AuthorsRecord => {
+    const value = set === 'star' ? starForm(given, `${file}:${line}`) : given;
     const parsed = (set === 'nextgqa' ? nextGqaSchema : starSchema).safeParse(value);
     if (!parsed.success) {
       const problem = parsed.error.issues[0]!;
@@ -147,6 +148,36 @@ export function invertLikeAuthors(
       negated_why: negatedWhy,
       answers,
     },
+  };
+}
+
+const videoR1Schema = z.looseObject({
+  problem_id: z.union([z.string(), z.number()]),
+  problem: z.string(),
+  options: z.array(z.string()),
+  solution: z.string(),
+  path: z.string(),
+  data_source: z.string(),
+});
+
+/** A STAR record of Video-R1-260k in the form the script reads (their `convert_star_format`); any other as it is. */
+function starForm(value: unknown, place: string): unknown {
+  const parsed = videoR1Schema.safeParse(value);
+  if (!parsed.success || Object.hasOwn(parsed.data, 'question')) return value;
+  const { problem_id, problem, options, solution, path, data_source } = parsed.data;
+  if (data_source !== 'STAR')
+    throw new DataError(`${place}: data_source is ${JSON.stringify(data_source)}, expected STAR`, {
+      hint: 'twgrpo data filter FILE --where data_source=STAR --output star.jsonl takes them out',
+    });
+  return {
+    id: String(problem_id),
+    video: `/STAR/${path.split('/').at(-1)}`,
+    question: problem,
+    // Theirs keeps what stands between the first and the second ". ".
+    options: options.map((option) => option.split('. ')[1] ?? option),
+    problem: [problem, ...options].join('\n'),
+    solution,
+    type: 'MC',
   };
 }
 

@@ -4,7 +4,7 @@
  * Source: longmalongma/TW-GRPO (data/evaluation, src/open_r1/grpo.py), tulerfeng/Video-R1.
  */
 import { z } from 'zod';
-import { parseSolution } from '../../answers/index.ts';
+import { parseAnswer, parseSolution } from '../../answers/index.ts';
 import { type DataItemInput, text } from '../item.ts';
 import { splitProblem, unlabel } from '../options.ts';
 import type { ReadSink, RowReader } from './reader.ts';
@@ -21,6 +21,9 @@ const rowSchema = z.looseObject({
   answer: z.unknown().optional(),
   // Files for evaluation carry the field empty.
   process: z.union([z.literal(''), text()]).nullish(),
+  // The authors' records for supervised training: reasoning and answer of another model.
+  thinking: z.union([z.literal(''), text()]).nullish(),
+  model_answer: z.union([z.literal(''), text(10_000)]).nullish(),
   video: text(4096).optional(),
   path: text(4096).optional(),
   image: text(4096).optional(),
@@ -66,6 +69,8 @@ export function authorsReader(variant: AuthorsVariant = {}): RowReader {
     const choices = media && choicesOf(record, line, sink, id);
     const answer = choices && answerOf(record, line, sink, id);
     if (media === undefined || choices === undefined || answer === undefined) return undefined;
+    const process = processOf(record, answer, line, sink, id);
+    if (process === undefined) return undefined;
     sink.add(line, {
       id,
       ...media,
@@ -74,7 +79,7 @@ export function authorsReader(variant: AuthorsVariant = {}): RowReader {
       ...(record.fps === undefined || media.media !== 'frames' ? {} : { fps: record.fps }),
       ...choices,
       answer,
-      ...(record.process ? { process: record.process } : {}),
+      ...(process === '' ? {} : { process }),
       type: type === '' ? 'multiple choice' : type,
       dims: { ...record.dims, ...variant.dims?.(record, media.path) },
       provenance: { ...record.provenance, ...textFields(record, ['data_source']) },
@@ -157,6 +162,32 @@ function answerOf(record: AuthorsRow, line: number, sink: ReadSink, item: string
     });
     return undefined;
   }
+}
+
+/** The written-out reasoning, from `process` or `thinking`; '' for none, undefined when the record is refused. */
+function processOf(
+  record: AuthorsRow,
+  letters: readonly string[],
+  line: number,
+  sink: ReadSink,
+  item: string,
+): string | undefined {
+  const { process, thinking, model_answer } = record;
+  if (model_answer) {
+    const given = parseAnswer(`<answer>${model_answer}</answer>`, { parser: 'tolerant' }).letters;
+    if (given.join() !== letters.join()) {
+      sink.reject(
+        line,
+        'model_answer',
+        `the model_answer ${JSON.stringify(model_answer.slice(0, 60))} is not the solution ${letters.join(',')}, so its thinking leads elsewhere`,
+        { item, field: 'model_answer' },
+      );
+      return undefined;
+    }
+  }
+  if (process) return process;
+  if (!thinking) return '';
+  return thinking.includes('<think>') ? thinking : `<think>${thinking}</think>`;
 }
 
 function compareAnswer(

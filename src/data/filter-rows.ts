@@ -1,0 +1,64 @@
+/**
+ * Records of a question file picked by the values of their fields, each as it stands: the STAR questions of Video-R1-260k by
+ * `data_source=STAR`, the questions of one `type`.
+ */
+import { DataError, tally } from '../base/index.ts';
+import { readRows } from './rows.ts';
+
+/** A field and the value it must have, as text. */
+export interface FieldValue {
+  readonly field: string;
+  readonly value: string;
+}
+
+/** How many values of a field an error text names. */
+const NUM_SHOWN = 8;
+
+/**
+ * @param where all of them must hold; numbers and booleans are compared by their text
+ * @throws DataError for a damaged file, a field that no record has, or a value that none has there
+ */
+export function filterRows(
+  path: string,
+  where: readonly FieldValue[],
+): { readonly records: readonly object[]; readonly num_records: number } {
+  const { rows, issues } = readRows(path);
+  const [issue] = issues;
+  if (issue !== undefined) throw new DataError(`${path}:${issue.line ?? 1}: ${issue.message}`);
+  const all = rows.map(({ value, line }) => {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>;
+    throw new DataError(
+      `${path}:${line}: expected a record with fields, got ${JSON.stringify(value)?.slice(0, 60)}`,
+    );
+  });
+  let records = all;
+  for (const { field, value } of where) {
+    const kept = records.filter((record) => Object.hasOwn(record, field) && String(record[field]) === value);
+    if (kept.length === 0) throw nothingLeft(path, records, field, value);
+    records = kept;
+  }
+  return { records, num_records: all.length };
+}
+
+function nothingLeft(
+  path: string,
+  records: readonly Record<string, unknown>[],
+  field: string,
+  value: string,
+): DataError {
+  const values = records
+    .filter((record) => Object.hasOwn(record, field))
+    .map((record) => String(record[field]));
+  if (values.length === 0)
+    return new DataError(`${path}: no record has a field ${JSON.stringify(field)}`, {
+      hint: `the first record has ${Object.keys(records[0] ?? {}).join(', ')}`,
+    });
+  const common = Object.entries(tally(values))
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, NUM_SHOWN)
+    .map(([name, count]) => `${name.slice(0, 40)} (${count})`);
+  return new DataError(`${path}: no record has ${field}=${value} among ${records.length}`, {
+    hint: `it is ${common.join(', ')}`,
+  });
+}
