@@ -2,12 +2,15 @@
  * @file docs/reproduce.md says for every flag of the authors' scripts which key of ours it is, with the values of both: held
  * against their scripts (golden), against the recipes, and the recipes against each other.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { JsonObject } from '../src/base/index.ts';
 import { grpoConfigSchema, resolveGrpoConfig } from '../src/train/index.ts';
+import { runCommand } from './support/run-command.ts';
 
 const text = (path: string): string =>
   readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8');
@@ -82,5 +85,31 @@ describe("from the authors' GRPO to their TW-GRPO", () => {
   it('the page lists the same recipes in the same order', () => {
     const listed = [...page.matchAll(/^\| `(recipes\/[^`]+)` \|/gm)].map(([, recipe]) => recipe);
     expect(listed).toEqual(CHAIN);
+  });
+});
+
+describe('the smoke line of the page', () => {
+  const [, line = ''] = /<!-- smoke: begin -->\n```sh\n([\s\S]*?)```/.exec(page) ?? [];
+  const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-smoke-'));
+  const before = process.cwd();
+  afterAll(() => {
+    process.chdir(before);
+    rmSync(scratch, { recursive: true });
+  });
+
+  it("runs the paper's recipe on the small model, with a reward and a gradient above 0", async () => {
+    const root = fileURLToPath(new URL('..', import.meta.url));
+    for (const name of ['recipes', 'assets']) symlinkSync(join(root, name), join(scratch, name));
+    process.chdir(scratch);
+    const commands = line.replaceAll('\\\n', ' ').trim().split('\n');
+    expect(commands).toHaveLength(2);
+    for (const command of commands) {
+      const { code, stderr } = await runCommand(...command.trim().split(/\s+/).slice(1), '--quiet');
+      expect([code, code === 0 ? '' : stderr]).toEqual([0, '']);
+    }
+    const [step] = readFileSync(join(scratch, 'runs/smoke/metrics.jsonl'), 'utf8').split('\n');
+    const { reward, grad_norm } = JSON.parse(step!) as { reward: number; grad_norm: number };
+    expect(reward).toBeGreaterThan(0);
+    expect(grad_norm).toBeGreaterThan(0);
   });
 });

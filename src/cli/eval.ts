@@ -12,7 +12,7 @@ import {
   percent,
   writeFileAtomic,
 } from '../base/index.ts';
-import { isOfType, type Question, type QuestionType, toQuestion } from '../data/index.ts';
+import { isMultiple, isOfType, type Question, type QuestionType, toQuestion } from '../data/index.ts';
 import {
   benchmarkOf,
   type Evaluation,
@@ -27,6 +27,7 @@ import { promptCounter, promptLoader } from '../prompt/index.ts';
 import { evaluationReport, type ReportContent, writeReport } from '../report/index.ts';
 import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
 import { checkDevice } from '../tensor/index.ts';
+import { checkpointSteps } from '../train/index.ts';
 import { videoSettings } from '../video/index.ts';
 import { printAccuracy, printComparison } from './accuracy-lines.ts';
 import type { CommandDefinition } from './command.ts';
@@ -78,7 +79,17 @@ function readOther(path: string): NamedRows {
   return { name: path, rows: log.scored };
 }
 
-async function run(given: EvalChoice, out: Output): Promise<number> {
+/** A model folder, or the newest checkpoint of a run folder. */
+function modelOf(path: string, out: Output): string {
+  const step = existsSync(join(path, 'config.json')) ? undefined : checkpointSteps(path).at(-1);
+  if (step === undefined) return path;
+  const checkpoint = join(path, `checkpoint-${step}`);
+  out.warn(`--model ${path} is a run; its newest checkpoint is taken, ${checkpoint}`);
+  return checkpoint;
+}
+
+async function run(asked: EvalChoice, out: Output): Promise<number> {
+  const given = { ...asked, model: modelOf(asked.model, out) };
   const resolved = resolveSettings(given);
   const { benchmark, name } = resolved;
   const downloads = given.dryRun === true ? await planChoice(given, out) : [];
@@ -282,6 +293,11 @@ function sayWhatIsRead(
   out.status(
     `${numChosen} of ${set.items.length} questions, read as ${set.formats.join(' and ')}${set.part === undefined ? '' : ` (${given.benchmark}: ${set.part}, complete)`}`,
   );
+  const numMultiple = set.items.filter(isMultiple).length;
+  if (given.benchmark !== undefined && benchmarkOf(given.benchmark).answers === 'single' && numMultiple > 0)
+    out.warn(
+      `${numMultiple} questions have several right options, but ${given.benchmark} asks for one letter; leave --benchmark out to ask for several`,
+    );
   if (known.length > 0 && set.part === undefined)
     out.warn(
       `the files hold ${set.items.length} usable questions; ${given.benchmark} has ${known.map(([part, count]) => `${count} (${part})`).join(', ')}: scores are of a part`,

@@ -76,6 +76,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./pull.ts')).pull,
   },
   {
+    name: 'reproduce',
+    summary: "whether everything is at hand to repeat the paper's run",
+    load: async () => (await import('./reproduce.ts')).reproduce,
+  },
+  {
     name: 'doctor',
     summary: 'show engine, versions, threads, CUDA and FFmpeg, and what is missing',
     load: async () => (await import('./doctor.ts')).doctor,

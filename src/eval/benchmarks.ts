@@ -10,6 +10,7 @@ import {
   type DataIssue,
   type DataItem,
   fingerprint,
+  isMultiple,
   type ReadOptions,
   readItems,
 } from '../data/index.ts';
@@ -195,7 +196,7 @@ export function readQuestionSet(files: readonly string[], options: QuestionSetOp
     formats: [...new Set(sets.map((set) => set.format))],
     fingerprint: fingerprint(items),
     video_prefix: options.video_prefix ?? prefixOf(items, benchmark?.video_prefixes ?? []),
-    part: Object.entries(benchmark?.counts ?? {}).find(([, count]) => count === items.length)?.[0],
+    part: partOf(items, benchmark),
   };
 }
 
@@ -211,6 +212,12 @@ function checkIds(files: readonly string[], sets: readonly { readonly items: rea
       fileOf.set(id, files[i]!);
     }
   });
+}
+
+/** The part with that number of questions; none where a set of one right option holds several (inverted files). */
+function partOf(items: readonly DataItem[], benchmark: Benchmark | undefined): string | undefined {
+  if (benchmark === undefined || (benchmark.answers === 'single' && items.some(isMultiple))) return undefined;
+  return Object.entries(benchmark.counts).find(([, count]) => count === items.length)?.[0];
 }
 
 /** The known beginning that all paths share. */

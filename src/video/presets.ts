@@ -63,5 +63,8 @@ export function videoSettings(config: VideoKeys): VideoSettings {
     ...settings,
     min_pixels: least_pixels,
     min_frames: Math.min(settings.min_frames, settings.max_frames),
+    ...(settings.exact_frames === undefined
+      ? {}
+      : { exact_frames: Math.min(settings.exact_frames, settings.max_frames) }),
   };
 }

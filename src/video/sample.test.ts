@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VideoError } from '../base/index.ts';
-import { type VideoPreset, videoPreset } from './presets.ts';
+import { type VideoPreset, videoPreset, videoSettings } from './presets.ts';
 import {
   frameRange,
   linspace,
@@ -108,5 +108,11 @@ describe('frame sampling', () => {
     expect(() => sampleFrames(settings, { ...video, startS: 5, endS: 2 })).toThrow(VideoError);
     expect(() => sampleFrames(settings, { ...video, fps: Number.NaN })).toThrow(/positive frame rate/);
     expect(() => smartNframes(settings, 1, 10)).toThrow(/between 2 and 1 sampled frames, got 0/);
+  });
+
+  it('an own maximum of frames also holds where a preset says how many', () => {
+    expect(videoSettings({ video: 'authors_eval', max_frames: 8 }).exact_frames).toBe(8);
+    expect(videoSettings({ video: 'authors_eval' }).exact_frames).toBe(16);
+    expect(videoSettings({ video: 'authors', max_frames: 8 })).not.toHaveProperty('exact_frames');
   });
 });
