@@ -13,8 +13,11 @@
 //   linear.cpp            linear layers by the faster of two libraries
 //   swiglu.cpp            silu(gate) * up
 //   prefix_attention.cpp  attention of a group over its shared prefix
+//   prefix_flash.cpp      the same on a GPU
 //   few_rows.cpp          products with few rows, from weights in packed panels
 //   decode.cpp            the whole decoder for the newest token of each row
+#include <ATen/Context.h>
+
 #include <limits>
 
 #include "autograd.h"
@@ -41,6 +44,10 @@ void keepFreedMemory() {
 #endif
 }
 
+/// Attention by cuDNN, which PyTorch prefers on Hopper and later, builds a plan for every new shape, and keeps it; others measured half
+/// a second a plan (torch 2.11, B200). Here prompts and completions have new lengths in every group, so flash attention goes first.
+void preferFlashAttention() { at::globalContext().setSDPUseCuDNN(false); }
+
 napi_value setError(napi_env env, napi_callback_info info) {
   return guarded(env, "setErrorClass", [&]() -> napi_value {
     Arguments<1> args(env, info);
@@ -55,6 +62,7 @@ NAPI_MODULE_INIT() {
   using namespace twgrpo;
   return guarded(env, "twgrpo addon", [&] {
     keepFreedMemory();
+    preferFlashAttention();
     exportFunction(env, exports, "setErrorClass", setError);
     exportTensorTable(env, exports);
     exportOperators(env, exports);

@@ -15,6 +15,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include "prefix_attention.h"
+
 namespace twgrpo {
 
 namespace {
@@ -22,18 +24,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
-
-/// (G, H, S, E) <-> (1, H, G * S, E): all rows as one long query of the shared prefix.
-at::Tensor asOneRow(const at::Tensor& x) {
-  return x.transpose(0, 1).reshape({1, x.size(1), x.size(0) * x.size(2), x.size(3)});
-}
-at::Tensor asRows(const at::Tensor& x, int64_t rows) {
-  return x.view({x.size(1), rows, x.size(2) / rows, x.size(3)}).transpose(0, 1);
-}
-/// (1, H, G * S) log-sum-exps to (G, H, S).
-at::Tensor lseAsRows(const at::Tensor& l, int64_t rows) {
-  return l.reshape({l.size(1), rows, l.size(2) / rows}).transpose(0, 1);
-}
 
 struct Merged {
   at::Tensor out;
@@ -70,17 +60,25 @@ struct PrefixAttention : torch::autograd::Function<PrefixAttention> {
     const double scale = ctx->saved_data["scale"].toDouble();
     const auto rows = q.size(0);
     const auto& dOut = gradients[0];
-    auto lseOneRow = lse.transpose(0, 1).reshape({1, lse.size(1), rows * lse.size(2)});
     auto [dq1, dpk, dpv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        asOneRow(dOut), asOneRow(q), pk, pv, asOneRow(out), lseOneRow, 0.0, false, {}, scale);
+        asOneRow(dOut), asOneRow(q), pk, pv, asOneRow(out), lseAsOneRow(lse), 0.0, false, {}, scale);
     auto [dq2, dsk, dsv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(dOut, q, sk, sv, out, lse, 0.0,
                                                                                    true, {}, scale);
     return {asRows(dq1.contiguous(), rows) + dq2, dpk, dpv, dsk, dsv, Variable()};
   }
 };
 
-void checkShapes(const at::Tensor& q, const at::Tensor& pk, const at::Tensor& pv, const at::Tensor& sk,
-                 const at::Tensor& sv) {
+at::Tensor prefixAttention(const at::Tensor& q, const at::Tensor& pk, const at::Tensor& pv, const at::Tensor& sk,
+                           const at::Tensor& sv, double scale) {
+  checkPrefixShapes(q, pk, pv, sk, sv);
+  TORCH_CHECK(q.is_cpu(), "prefix_attention has only a CPU kernel; a GPU has prefix_flash");
+  return PrefixAttention::apply(q, pk, pv, sk, sv, scale);
+}
+
+}  // namespace
+
+void checkPrefixShapes(const at::Tensor& q, const at::Tensor& pk, const at::Tensor& pv, const at::Tensor& sk,
+                       const at::Tensor& sv) {
   TORCH_CHECK(q.dim() == 4 && pk.dim() == 4 && sk.dim() == 4, "query, prefix and suffix must have 4 dimensions");
   TORCH_CHECK(pk.sizes() == pv.sizes() && sk.sizes() == sv.sizes(), "keys and values must have equal shapes");
   TORCH_CHECK(pk.size(0) == 1, "the prefix is shared: its first dimension must be 1, got ", pk.size(0));
@@ -89,16 +87,7 @@ void checkShapes(const at::Tensor& q, const at::Tensor& pk, const at::Tensor& pv
   TORCH_CHECK(sk.size(1) == pk.size(1) && q.size(1) % pk.size(1) == 0, "query heads (", q.size(1),
               ") must be a multiple of key heads (", pk.size(1), ")");
   TORCH_CHECK(q.size(3) == pk.size(3) && q.size(3) == sk.size(3), "head sizes differ");
-  TORCH_CHECK(q.is_cpu(), "prefix_attention has only a CPU kernel");
 }
-
-at::Tensor prefixAttention(const at::Tensor& q, const at::Tensor& pk, const at::Tensor& pv, const at::Tensor& sk,
-                           const at::Tensor& sv, double scale) {
-  checkShapes(q, pk, pv, sk, sv);
-  return PrefixAttention::apply(q, pk, pv, sk, sv, scale);
-}
-
-}  // namespace
 
 TORCH_LIBRARY(twgrpo, library) {
   library.def(

@@ -56,6 +56,9 @@ describe.skipIf(skipReason)(titled('training on the strict device'), () => {
     expect(strict.metrics.length).toBeGreaterThan(1);
     expect(strict.metrics[0]!['grad_norm']).toBeGreaterThan(0);
     expect(strict.ids).toEqual(cpu.ids);
+    // Weights with a gradient divide by the span of entropies, which is small in a random model.
+    const isLive = TASK.grpo.some((one) => one.name === name && one.keys['token_weight_detach'] === false);
+    const gradRtol = isLive ? 5e-6 : 2e-6;
     for (const [i, row] of strict.metrics.entries()) {
       // Adam divides small gradients by their own size, so rounding grows from step to step.
       const rtol = i === 0 ? 1e-6 : 5e-6;
@@ -63,9 +66,9 @@ describe.skipIf(skipReason)(titled('training on the strict device'), () => {
       const expected = cpu.metrics[i]!;
       expect(Object.keys(row)).toEqual(Object.keys(expected));
       if (expected['grad_norm'] !== undefined)
-        expect(row['grad_norm']).toBeAllclose(expected['grad_norm'], { rtol: 2e-6, atol: 0 });
+        expect(row['grad_norm']).toBeAllclose(expected['grad_norm'], { rtol: gradRtol, atol: 0 });
       // A loss is a mean of advantages that cancel.
-      expect(Object.values(row)).toBeAllclose(Object.values(expected), { rtol: 2e-6, atol: 2e-7 });
+      expect(Object.values(row)).toBeAllclose(Object.values(expected), { rtol: gradRtol, atol: 2e-7 });
     }
     expect(distance).toBeLessThan(1e-3);
   });

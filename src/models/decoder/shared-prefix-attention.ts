@@ -7,7 +7,15 @@
  *
  * Shapes: G rows, H query heads, K key/value heads (H a multiple of K), S suffix tokens, P prefix tokens, E head size.
  */
-import { cat, ones, prefixAttention, scaled_dot_product_attention, type Tensor } from '../../tensor/index.ts';
+import {
+  canPrefixFlash,
+  cat,
+  ones,
+  prefixAttention,
+  prefixFlash,
+  scaled_dot_product_attention,
+  type Tensor,
+} from '../../tensor/index.ts';
 
 export interface KeysValues {
   readonly k: Tensor;
@@ -15,7 +23,8 @@ export interface KeysValues {
 }
 
 /**
- * On the CPU one fused operator (`native/prefix_attention.cpp`); elsewhere `joinedPrefixAttention`.
+ * One fused operator: on the CPU `native/prefix_attention.cpp`, on a GPU `native/prefix_flash.cpp` where flash attention takes the
+ * tensors (bfloat16 and float16, on Ampere and later); elsewhere `joinedPrefixAttention`.
  *
  * @param q_GHSE Queries of the suffix tokens. Right padding is harmless: no query sees a later key of its row.
  * @param prefix Keys and values of the prompt, (1, K, P, E).
@@ -23,9 +32,11 @@ export interface KeysValues {
  * @returns (G, H, S, E), with gradients into the prefix too.
  */
 export function sharedPrefixAttention(q_GHSE: Tensor, prefix: KeysValues, suffix: KeysValues): Tensor {
-  if (q_GHSE.device !== 'cpu') return joinedPrefixAttention(q_GHSE, prefix, suffix);
   const scale = q_GHSE.shape[3]! ** -0.5;
-  return prefixAttention(q_GHSE, prefix.k, prefix.v, suffix.k, suffix.v, scale);
+  if (q_GHSE.device === 'cpu') return prefixAttention(q_GHSE, prefix.k, prefix.v, suffix.k, suffix.v, scale);
+  if (canPrefixFlash(q_GHSE, suffix.k, suffix.v))
+    return prefixFlash(q_GHSE, prefix.k, prefix.v, suffix.k, suffix.v, scale);
+  return joinedPrefixAttention(q_GHSE, prefix, suffix);
 }
 
 /**

@@ -186,6 +186,7 @@ int64_t chooseAttention(const Tensor&, const Tensor&, const Tensor&, const Optio
 }
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
+  library.impl("_fused_sdp_choice", chooseAttention);
   library.impl("_fused_rms_norm", rmsNorm);
   library.impl("_fused_rms_norm_backward", rmsNormBackward);
   library.impl("_scaled_dot_product_flash_attention", flash);

@@ -1,0 +1,88 @@
+/**
+ * @file What a GPU is asked for, as numbers that may only fall: launches and waits of a decoded token and a training step.
+ *
+ * Counted for narrow models of one and two decoder layers, which gives the cost of a layer, and from it that of the 28 layers of
+ * Qwen2.5-VL-7B. The counts are those of the strict device; none has been compared with a GPU's profile.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { BudgetNumbers, Figures } from './processes/budget-run.ts';
+import { BUILD_TIMEOUT_MS, runOnDevice, skipReason, titled } from './strict-device.ts';
+
+interface Cost {
+  /** Launches outside the decoder's layers. */
+  readonly fixed: number;
+  readonly per_layer: number;
+  /** With two layers. */
+  readonly waits: number;
+}
+
+/** Lower these when the code gets better. */
+const DECODE: Readonly<Record<string, Cost>> = {
+  'one prompt': { fixed: 23, per_layer: 34, waits: 6 },
+  'one prompt, top_k 50': { fixed: 27, per_layer: 34, waits: 6 },
+  'one prompt, LoRA': { fixed: 23, per_layer: 69, waits: 6 },
+  '4 prompts': { fixed: 23, per_layer: 74, waits: 6 },
+  '8 prompts, one row each': { fixed: 23, per_layer: 102, waits: 6 },
+};
+const TRAIN: Readonly<Record<string, Cost>> = {
+  'full weights': { fixed: 260, per_layer: 199, waits: 27 },
+  LoRA: { fixed: 226, per_layer: 299, waits: 27 },
+};
+
+const NUM_LAYERS = 28;
+const at28 = ({ fixed, per_layer }: Cost): number => fixed + NUM_LAYERS * per_layer;
+
+function costOf([one, two]: readonly [Figures, Figures]): Cost {
+  const per_layer = two.launches - one.launches;
+  return { fixed: one.launches - per_layer, per_layer, waits: two.waits };
+}
+
+function table(title: string, costs: Readonly<Record<string, Cost>>): string {
+  const rows = Object.entries(costs).map(([name, cost]) =>
+    [
+      name.padEnd(26),
+      ...[cost.fixed, cost.per_layer, at28(cost), cost.waits].map((value) => String(value).padStart(9)),
+    ].join(' '),
+  );
+  const head = [
+    title.padEnd(26),
+    ...['fixed', 'a layer', '28 layers', 'waits'].map((name) => name.padStart(9)),
+  ];
+  return [head.join(' '), ...rows].join('\n');
+}
+
+describe.skipIf(skipReason)(titled('budgets on the strict device'), () => {
+  let numbers: BudgetNumbers;
+  let decode: Readonly<Record<string, Cost>>;
+  let train: Readonly<Record<string, Cost>>;
+  beforeAll(async () => {
+    numbers = await runOnDevice<BudgetNumbers>('budget-run.ts');
+    const costs = (figures: BudgetNumbers['decode']) =>
+      Object.fromEntries(Object.entries(figures).map(([name, pair]) => [name, costOf(pair)]));
+    decode = costs(numbers.decode);
+    train = costs(numbers.train);
+    process.stdout.write(`${table('launches, a token', decode)}\n${table('launches, a step', train)}\n`);
+  }, BUILD_TIMEOUT_MS);
+
+  it('has a budget for every case', () => {
+    expect(Object.keys(decode)).toEqual(Object.keys(DECODE));
+    expect(Object.keys(train)).toEqual(Object.keys(TRAIN));
+  });
+
+  it.each(Object.entries(DECODE))('a decoded token: %s', (name, budget) => {
+    expect(at28(decode[name]!)).toBeLessThanOrEqual(at28(budget));
+    expect(decode[name]!.waits).toBeLessThanOrEqual(budget.waits);
+  });
+
+  it.each(Object.entries(TRAIN))('a training step: %s', (name, budget) => {
+    expect(at28(train[name]!)).toBeLessThanOrEqual(at28(budget));
+    expect(train[name]!.waits).toBeLessThanOrEqual(budget.waits);
+  });
+
+  it('a step leaves as many bytes on the device as it found', () => {
+    for (const [before, after] of numbers.live) {
+      expect(before).toBeGreaterThan(0);
+      expect(after).toBe(before);
+    }
+  });
+});
