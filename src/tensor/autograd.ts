@@ -181,7 +181,8 @@ export function checkpoint(
               const leaf = input.detach();
               return isDifferentiable(leaf) ? leaf.requires_grad_(true) : leaf;
             });
-            const again = list(fn(...leaves));
+            // In a scope of its own: on the way back the graph alone holds the segment's tensors, and frees each when it is done.
+            const again = scope('checkpoint again', () => list(fn(...leaves)));
             const pairs = again.flatMap((output, i) => {
               const gradient = gradOutputs[i];
               return gradient !== undefined && output.requires_grad ? [[output, gradient] as const] : [];

@@ -1,5 +1,5 @@
 /**
- * AdamW, as `torch.optim.AdamW(fused=True)` computes it: one fused operator for all parameters.
+ * AdamW, as `torch.optim.AdamW(fused=True)` computes it: one fused operator for many parameters.
  *
  * Parameters in bfloat16 or float16 keep a float32 master copy: the update is computed there and rounded
  * back, because steps of 1e-6 vanish in 8 bits of mantissa.
@@ -67,51 +67,38 @@ export class AdamW implements ParamGroup {
   step(learningRate: number = this.#options.learning_rate): void {
     scope('AdamW.step', () =>
       noGrad(() => {
-        const due = this.#slots.flatMap((slot) => {
-          const gradient = slot.param.grad;
-          return gradient === undefined
-            ? []
-            : [{ slot, gradient: gradient.to({ dtype: slot.master.dtype }) }];
-        });
+        const due = this.#slots.filter(({ param }) => param.grad !== undefined);
         if (due.length === 0) return;
         _foreach_add_(
-          due.map(({ slot }) => slot.stepCount),
+          due.map(({ stepCount }) => stepCount),
           1,
         );
-        for (const decays of [true, false]) {
-          // One call takes one weight decay, one dtype and one device.
-          const groups = new Map<string, typeof due>();
-          for (const entry of due) {
-            if (entry.slot.param.ndim >= 2 !== decays) continue;
-            const key = `${entry.slot.master.dtype} ${entry.slot.master.device}`;
-            groups.set(key, [...(groups.get(key) ?? []), entry]);
-          }
-          for (const group of groups.values()) this.#update(group, learningRate, decays);
-        }
-        for (const { slot } of due) if (slot.master !== slot.param) slot.param.copy_(slot.master);
+        for (const slots of runsOf(due)) scope(() => this.#update(slots, learningRate));
       }),
     );
   }
 
-  #update(group: readonly { slot: Slot; gradient: Tensor }[], learningRate: number, decays: boolean): void {
+  /** One call of the operator. Float32 copies of narrow gradients die with it. */
+  #update(slots: readonly Slot[], learningRate: number): void {
     const { adam_beta1, adam_beta2, adam_epsilon, weight_decay } = this.#options;
     _fused_adamw_(
-      group.map(({ slot }) => slot.master),
-      group.map(({ gradient }) => gradient),
-      group.map(({ slot }) => slot.expAvg),
-      group.map(({ slot }) => slot.expAvgSq),
+      slots.map(({ master }) => master),
+      slots.map(({ param, master }) => param.grad!.to({ dtype: master.dtype })),
+      slots.map(({ expAvg }) => expAvg),
+      slots.map(({ expAvgSq }) => expAvgSq),
       [],
-      group.map(({ slot }) => slot.stepCount),
+      slots.map(({ stepCount }) => stepCount),
       {
         lr: learningRate,
         beta1: adam_beta1,
         beta2: adam_beta2,
-        weight_decay: decays ? weight_decay : 0,
+        weight_decay: isDecaying(slots[0]!) ? weight_decay : 0,
         eps: adam_epsilon,
         amsgrad: false,
         maximize: false,
       },
     );
+    for (const { param, master } of slots) if (master !== param) param.copy_(master);
   }
 
   /**
@@ -146,4 +133,28 @@ export class AdamW implements ParamGroup {
     for (const { param, master, expAvg, expAvgSq, stepCount } of this.#slots)
       dispose([expAvg, expAvgSq, stepCount, master === param ? undefined : master]);
   }
+}
+
+/** Numbers in one call of the operator: half a gigabyte of float32 copies of their gradients. One larger matrix goes alone. */
+const LARGEST_RUN = 2 ** 27;
+
+const isDecaying = ({ param }: Slot): boolean => param.ndim >= 2;
+
+/** Slots in the groups that one call takes: of one weight decay, one dtype and one device. */
+function runsOf(slots: readonly Slot[]): readonly (readonly Slot[])[] {
+  const open = new Map<string, { readonly slots: Slot[]; size: number }>();
+  const runs: Slot[][] = [];
+  for (const slot of slots) {
+    const kind = `${slot.master.dtype} ${slot.master.device} ${isDecaying(slot)}`;
+    const size = slot.param.numel();
+    let run = open.get(kind);
+    if (run === undefined || run.size + size > LARGEST_RUN) {
+      run = { slots: [], size: 0 };
+      open.set(kind, run);
+      runs.push(run.slots);
+    }
+    run.slots.push(slot);
+    run.size += size;
+  }
+  return runs;
 }

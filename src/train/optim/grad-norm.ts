@@ -1,15 +1,23 @@
 /** The norm of all gradients together, and cutting it (`torch.nn.utils.clip_grad_norm_`). */
-import { _foreach_mul_, noGrad, scope, stack, type Tensor } from '../../tensor/index.ts';
+import { _foreach_mul_, _foreach_norm, noGrad, scope, stack, type Tensor } from '../../tensor/index.ts';
 
-/** Euclidean norm over all gradients together; 0 when there are none. Computed in float32 or wider. */
+/** Euclidean norm over all gradients together; 0 when there are none. Computed in float32 or wider, without copies that wide. */
 export function gradNorm(params: Iterable<Tensor>): number {
   return scope('gradNorm', () => {
-    const norms = [...params].flatMap((param) => {
-      const gradient = param.grad;
-      if (gradient === undefined) return [];
-      const wide = gradient.dtype === 'float64' ? gradient : gradient.to({ dtype: 'float32' });
-      return [wide.norm(2).to({ dtype: 'float64', device: 'cpu' })];
-    });
+    const byWidth = new Map<'float32' | 'float64', Tensor[]>();
+    for (const { grad } of params) {
+      if (grad === undefined) continue;
+      const width = grad.dtype === 'float64' ? 'float64' : 'float32';
+      const gradients = byWidth.get(width);
+      if (gradients === undefined) byWidth.set(width, [grad]);
+      else gradients.push(grad);
+    }
+    // A device is asked once: for the norm of all norms.
+    const norms = [...byWidth].map(([width, gradients]) =>
+      stack(_foreach_norm(gradients, 2, width))
+        .to({ dtype: 'float64' })
+        .norm(2),
+    );
     return norms.length === 0 ? 0 : stack(norms).norm(2).item();
   });
 }
