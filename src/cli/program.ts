@@ -76,6 +76,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./pull.ts')).pull,
   },
   {
+    name: 'push',
+    summary: 'upload a checkpoint to the Hugging Face Hub, with a model card made from its run',
+    load: async () => (await import('./push.ts')).push,
+  },
+  {
     name: 'reproduce',
     summary: "whether everything is at hand to repeat the paper's run",
     load: async () => (await import('./reproduce.ts')).reproduce,

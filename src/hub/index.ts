@@ -1,6 +1,15 @@
 export type { HubTimes } from './client.ts';
 export { type HubEnvironment, hubEnvironment } from './environment.ts';
-export { fullName, isHubAddress, parseModelName, pinnedLike, type RepoName } from './names.ts';
+export { lastPart, type ModelCard, modelCard } from './model-card.ts';
+export {
+  fullName,
+  isHubAddress,
+  parseDatasetFile,
+  parseModelName,
+  pinnedLike,
+  type RepoName,
+} from './names.ts';
+export { licenseOf, type PushFile, type PushOptions, pushFiles } from './push.ts';
 export {
   type HubSource,
   planDataFile,
