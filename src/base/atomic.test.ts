@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -10,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { isLeftover, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
+import { sweepLeftovers, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
 import { DataError } from './errors.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'twgrpo-atomic-'));
@@ -21,6 +22,29 @@ beforeEach(() => {
   mkdirSync(dir);
 });
 afterAll(() => rmSync(root, { recursive: true }));
+
+describe('sweepLeftovers', () => {
+  it('takes away what dead processes left, and nothing that a living one writes or that is not ours', () => {
+    writeFolderAtomic(join(dir, 'whole'), (own) => {
+      const [name] = readdirSync(dir) as [string];
+      const [, host, , start] = name.split('-') as [string, string, string, string];
+      const { pid } = spawnSync(process.execPath, ['-e', '']);
+      const dead = `.tmp-${host}-${pid}-${start}-0123abcd-checkpoint-5`;
+      // The number of a living process that began at another time: the writer is dead, its number was given anew.
+      const reused = `.tmp-${host}-${process.pid}-1-0123abcd-checkpoint-6`;
+      const elsewhere = `.tmp-other.host-${pid}-${start}-0123abcd-checkpoint-7`;
+      const foreign = ['.tmp-mine', 'checkpoint-5', `.tmp-${pid}-0123abcd-checkpoint-8`];
+      for (const one of [dead, reused, elsewhere, ...foreign]) mkdirSync(join(dir, one));
+      writeFileSync(join(dir, dead, 'model.safetensors'), 'half');
+      const swept = sweepLeftovers(dir);
+      expect(swept.sort()).toEqual((existsSync('/proc/self/stat') ? [dead, reused] : [dead]).sort());
+      expect(readdirSync(dir)).toEqual(expect.arrayContaining([name, elsewhere, ...foreign]));
+      writeFileSync(join(own, 'x'), 'still there');
+    });
+    expect(readFileSync(join(dir, 'whole', 'x'), 'utf8')).toBe('still there');
+    expect(sweepLeftovers(join(dir, 'nowhere'))).toEqual([]);
+  });
+});
 
 describe('writeFileAtomic', () => {
   it('writes text, bytes or pieces, makes parents, and replaces', () => {
@@ -41,7 +65,7 @@ describe('writeFileAtomic', () => {
     writeFileAtomic(file, 'old');
     const failing = (write: (piece: Uint8Array) => void) => {
       write(Buffer.from('half'));
-      expect(readdirSync(dir).filter(isLeftover).length).toBe(1);
+      expect(readdirSync(dir).filter((name) => name.startsWith('.tmp-')).length).toBe(1);
       throw new Error('disk full');
     };
     expect(() => writeFileAtomic(file, failing)).toThrow('disk full');

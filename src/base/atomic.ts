@@ -1,7 +1,7 @@
 /**
  * Files and folders that appear whole or not at all: written under a temporary name in the same directory, flushed to
- * the disk, then renamed. After a crash at any point the old content stands and a `.tmp-` leftover may remain;
- * `isLeftover` recognises it.
+ * the disk, then renamed. After a crash at any point the old content stands and a `.tmp-` leftover may remain; its name
+ * carries the process that wrote it, so that `sweepLeftovers` takes away what no living process is writing.
  *
  * A file that may be memory-mapped is never overwritten in place: the rename gives the name to a new file while the old
  * one lives on for whoever mapped it.
@@ -14,19 +14,59 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeSync,
 } from 'node:fs';
+import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from './errors.ts';
 
-const MARK = '.tmp-';
+/** `.tmp-<host>-<pid>-<start>-<random>-<name>`; only a name that has all of them is ours to sweep. */
+const LEFTOVER = /^\.tmp-(?<host>[A-Za-z0-9_.]+)-(?<pid>\d+)-(?<start>\d+)-[0-9a-f]{8}-/;
 
-/** True for the temporary files and folders of this module (a crashed writer leaves them behind). */
-export function isLeftover(name: string): boolean {
-  return basename(name).startsWith(MARK);
+const HOST = hostname().replaceAll(/[^A-Za-z0-9_.]/g, '_');
+
+/**
+ * When a process of this machine began, in clock ticks since the machine did; undefined when it does not live, 0 where the
+ * system does not tell (then a living process of that number counts as the writer).
+ */
+function startOf(pid: number): number | undefined {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
+  }
+  if (!existsSync('/proc/self/stat')) return 0;
+  try {
+    // Field 22; the second may hold blanks, so counting begins behind its bracket.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+const OWN_START = startOf(process.pid) ?? 0;
+
+/**
+ * Removes the temporary files and folders that writers of this module left in a folder when they died. What a living
+ * process is writing stays, and so does what another machine wrote, whose processes can not be seen.
+ * @returns the names removed
+ */
+export function sweepLeftovers(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).filter((name) => {
+    const parts = LEFTOVER.exec(name)?.groups;
+    if (parts === undefined || parts['host'] !== HOST) return false;
+    const start = startOf(Number(parts['pid']));
+    if (start !== undefined && (start === 0 || start === Number(parts['start']))) return false;
+    rmSync(join(folder, name), { recursive: true, force: true });
+    return true;
+  });
 }
 
 /**
@@ -95,7 +135,8 @@ export function writeFolderAtomic(
 }
 
 function temporaryName(target: string): string {
-  return join(dirname(target), `${MARK}${process.pid}-${randomBytes(4).toString('hex')}-${basename(target)}`);
+  const id = `${HOST}-${process.pid}-${OWN_START}-${randomBytes(4).toString('hex')}`;
+  return join(dirname(target), `.tmp-${id}-${basename(target)}`);
 }
 
 function writeFully(fd: number, piece: Uint8Array): void {

@@ -18,13 +18,12 @@ describe('run directory', () => {
       config,
       sources: { learning_rate: 'default', 'loss.alpha': '--set', 'not.there': 'x' },
       command: ['twgrpo', 'train'],
-      extra: { world_size: 2 },
     });
     const text = readFileSync(join(path, 'config.yaml'), 'utf8');
     expect(parse(text)).toEqual(config);
     expect(text).toContain('alpha: 1.7 # --set');
     expect(run.info.command).toEqual(['twgrpo', 'train']);
-    expect(run.info).toMatchObject({ world_size: 2, resumes: [] });
+    expect(run.info).toMatchObject({ resumes: [] });
     expect(run.info.machine.num_cpus).toBeGreaterThan(0);
     expect(RunDirectory.open(path).info).toEqual(run.info);
   });

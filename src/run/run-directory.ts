@@ -6,7 +6,7 @@
  *     metrics.jsonl          one row a step
  *     alerts.jsonl           what looked wrong, one row an alert
  *     completions/step-000123.jsonl, tokens/step-000123.bin
- *     videos/ logs/ eval/ checkpoint-500/ events.out.tfevents.*
+ *     logs/ eval/ checkpoint-500/ events.out.tfevents.*
  *
  * One folder holds one run: a second run is refused unless it resumes the first, and resuming at step s removes what
  * was recorded after s so that no curve is forked.
@@ -27,6 +27,7 @@ import {
   readJsonLines,
   repairJsonLines,
   TwgrpoError,
+  writeFileAtomic,
 } from '../base/index.ts';
 import { decodeTokens, type TokenFile } from './token-file.ts';
 
@@ -73,8 +74,6 @@ export interface CreateRunOptions {
   readonly sources?: Readonly<Record<string, string>>;
   /** The command line; default: this process's arguments. */
   readonly command?: readonly string[];
-  /** Further facts worth keeping in run.json (engine version, world size, seeds). */
-  readonly extra?: JsonObject;
 }
 
 const SUBFOLDERS = ['completions', 'tokens', 'logs'] as const;
@@ -120,7 +119,6 @@ export class RunDirectory {
       command: options.command ?? process.argv.slice(1),
       start: new Date().toISOString(),
       resumes: [],
-      ...options.extra,
     };
     try {
       for (const name of SUBFOLDERS) mkdirSync(join(folder, name), { recursive: true });
@@ -174,7 +172,7 @@ export class RunDirectory {
       git_commit: gitCommit() ?? null,
     };
     run.#info = { ...run.#info, resumes: [...run.#info.resumes, record] };
-    writeAtomically(join(run.path, 'run.json'), `${JSON.stringify(run.#info, null, 2)}\n`);
+    writeFileAtomic(join(run.path, 'run.json'), `${JSON.stringify(run.#info, null, 2)}\n`);
     const text = configText(options);
     const configPath = join(run.path, 'config.yaml');
     const old = existsSync(configPath) ? readFileSync(configPath, 'utf8') : undefined;
@@ -200,10 +198,6 @@ export class RunDirectory {
 
   tokensPath(step: number): string {
     return join(this.path, 'tokens', `${stepName(step)}.bin`);
-  }
-
-  logPath(rank: number): string {
-    return join(this.path, 'logs', `rank-${rank}.jsonl`);
   }
 
   /** Appends one row. Numbers that are not finite are stored as null. */
@@ -237,7 +231,7 @@ export class RunDirectory {
 
   /** Writes `tokens/step-N.bin`, see `token-file.ts`. */
   writeTokens(step: number, bytes: Uint8Array): void {
-    writeAtomically(this.tokensPath(step), bytes);
+    writeFileAtomic(this.tokensPath(step), bytes);
   }
 
   /** @throws DataError when the step has no token file, or it is damaged */
@@ -264,7 +258,7 @@ export class RunDirectory {
       const rows = readJsonLines(path);
       const kept = rows.filter((row) => Number(row['step']) <= step);
       if (kept.length < rows.length) {
-        writeAtomically(path, kept.map((row) => `${JSON.stringify(row)}\n`).join(''));
+        writeFileAtomic(path, kept.map((row) => `${JSON.stringify(row)}\n`).join(''));
       }
     }
     for (const name of ['completions', 'tokens']) {
@@ -285,12 +279,6 @@ function stepsIn(folder: string): { file: string; step: number }[] {
     if (match !== null) entries.push({ file, step: Number(match[1]) });
   }
   return entries.sort((a, b) => a.step - b.step);
-}
-
-function writeAtomically(path: string, content: string | Uint8Array): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, content, { flush: true });
-  renameSync(temporary, path);
 }
 
 function configText(options: CreateRunOptions): string {

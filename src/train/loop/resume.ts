@@ -1,7 +1,13 @@
 /** What `--resume` means: which checkpoint a run goes on from, and its folder cut to that step. The same for every kind of run. */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { CheckpointError, ConfigError, type JsonObject, type Logger } from '../../base/index.ts';
+import {
+  CheckpointError,
+  ConfigError,
+  type JsonObject,
+  type Logger,
+  sweepLeftovers,
+} from '../../base/index.ts';
 import { RunDirectory } from '../../run/index.ts';
 import { getNumThreads } from '../../tensor/index.ts';
 import type { Resolved } from '../config/config-layers.ts';
@@ -58,6 +64,8 @@ export function openRun(
   { saved, isOldRun }: { readonly saved?: TrainingState | undefined; readonly isOldRun: boolean },
   logger: Logger,
 ): RunDirectory {
+  const swept = sweepLeftovers(config.output_dir);
+  if (swept.length > 0) logger.info(`removed what a killed process left half written: ${swept.join(', ')}`);
   const create = { config: config as unknown as JsonObject, sources };
   if (!isOldRun) return RunDirectory.create(config.output_dir, create);
   const step = saved?.step ?? 0;
