@@ -155,7 +155,9 @@ const lossShape = {
     .lt(0.5)
     .describe('scale the divergence between these quantiles instead of minimum and maximum'),
   epsilon: share.describe('the ratio is clipped below at 1 - epsilon'),
-  epsilon_high: nonNegative.describe('the ratio is clipped above at 1 + epsilon_high'),
+  epsilon_high: nonNegative.describe(
+    'the ratio is clipped above at 1 + epsilon_high; follows epsilon where that is set and the preset has one number for both',
+  ),
   delta: z
     .number()
     .positive()
@@ -236,7 +238,9 @@ const runShape = {
     .describe(
       'own: drawn and shuffled by data_seed; authors: the items and order that their libraries make of it',
     ),
-  logging_steps: count.default(1).describe('steps between two rows of metrics.jsonl'),
+  logging_steps: count
+    .default(1)
+    .describe('steps that a row of metrics.jsonl stands for: means over them, extremes, latest values'),
   save_steps: count.default(100).describe('steps between two checkpoints; the last step is always saved'),
   save_total_limit: count.optional().describe('keep only so many newest checkpoints; absent: all'),
   save_only_model: z

@@ -56,3 +56,13 @@ it("the authors' names are read, each with a notice", () => {
     'a: reward_funcs names origin_accuracy, which is accuracy: exact, but accuracy is "soft"',
   );
 });
+
+it('epsilon_high follows epsilon, unless it is set or the preset clips higher', () => {
+  const resolve = (values: Record<string, unknown>) =>
+    resolveGrpoConfig([{ source: 't', values: { ...PATHS, ...values } as never }]);
+  const { config, sources } = resolve({ loss_type: 'grpo', epsilon: 0.1 });
+  expect([config.epsilon, config.epsilon_high, sources['epsilon_high']]).toEqual([0.1, 0.1, 'epsilon, t']);
+  expect(resolve({ loss_type: 'grpo' }).config.epsilon_high).toBe(0.2);
+  expect(resolve({ loss_type: 'grpo', epsilon: 0.1, epsilon_high: 0.3 }).config.epsilon_high).toBe(0.3);
+  expect(resolve({ loss_type: 'dapo', epsilon: 0.1 }).config.epsilon_high).toBe(0.28);
+});

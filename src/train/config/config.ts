@@ -29,7 +29,13 @@ export function resolveGrpoConfig(layers: readonly ConfigLayer[]): ResolvedConfi
   const { values, sources, origins } = merged;
   const lossType = values['loss_type'];
   if (typeof lossType === 'string' && lossType in LOSS_PRESETS) {
-    for (const [key, value] of Object.entries(LOSS_PRESETS[lossType as keyof typeof LOSS_PRESETS])) {
+    const preset = LOSS_PRESETS[lossType as keyof typeof LOSS_PRESETS];
+    // TRL's rule, where the preset's clip is one number for both sides.
+    if ('epsilon' in values && !('epsilon_high' in values) && preset.epsilon === preset.epsilon_high) {
+      values['epsilon_high'] = values['epsilon'];
+      sources['epsilon_high'] = origins['epsilon_high'] = `epsilon, ${origins['epsilon']}`;
+    }
+    for (const [key, value] of Object.entries(preset)) {
       if (key in values) continue;
       values[key] = value;
       sources[key] = origins[key] = `loss_type ${lossType}`;

@@ -37,7 +37,13 @@ export function addExperienceMetrics(
 
   const rewards = completions.map(({ reward }) => reward).filter((reward) => !Number.isNaN(reward));
   metrics.add('reward', mean(rewards));
-  metrics.add('reward_std', mean(groups.map(({ reward_std }) => reward_std)));
+  // As TRL: the deviation that advantages are divided by, or would be.
+  metrics.add(
+    'reward_std',
+    config.scale_rewards === 'batch'
+      ? mean(rewardStatistics(rewards).std)
+      : mean(groups.map(({ reward_std }) => reward_std)),
+  );
   metrics.add('frac_reward_zero_std', mean(groups.map(({ is_zero_std }) => (is_zero_std ? 1 : 0))));
   rewardNames.forEach((name, f) => {
     const statistics = rewardStatistics(completions.map((completion) => completion.rewards[f]!));
