@@ -24,6 +24,11 @@ import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from './errors.ts';
 
+/** True for the temporary files and folders of this module, whoever left them. */
+export function isLeftover(name: string): boolean {
+  return basename(name).startsWith('.tmp-');
+}
+
 /** `.tmp-<host>-<pid>-<start>-<random>-<name>`; only a name that has all of them is ours to sweep. */
 const LEFTOVER = /^\.tmp-(?<host>[A-Za-z0-9_.]+)-(?<pid>\d+)-(?<start>\d+)-[0-9a-f]{8}-/;
 

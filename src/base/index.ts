@@ -1,5 +1,5 @@
 export { KEY_ALIASES, presentValue, presentWords } from './aliases.ts';
-export { sweepLeftovers, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
+export { isLeftover, sweepLeftovers, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
 export {
   CheckpointError,
   ConfigError,
