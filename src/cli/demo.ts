@@ -35,7 +35,6 @@ import {
   verdict,
 } from '../demo/index.ts';
 import { answerBothWays, type BothWays, WAYS, type Way } from '../eval/index.ts';
-import { Tokenizer } from '../io/index.ts';
 import { rememberVideos } from '../prompt/index.ts';
 import { readTrainingRun, sampleAnswers, type TrainingPage, trainingPage } from '../report/index.ts';
 import { type BeforeAfter, beforeAfter } from '../stats/index.ts';
@@ -214,8 +213,6 @@ async function draw(
 }
 
 async function train(resolved: ResolvedConfig, signal: AbortSignal, out: Output): Promise<GrpoRunResult> {
-  const { model_name_or_path } = resolved.config;
-  const tokenizer = Tokenizer.fromPretrained(model_name_or_path);
   let progress: TrainProgress | undefined;
   try {
     return await runGrpo({
@@ -225,8 +222,7 @@ async function train(resolved: ResolvedConfig, signal: AbortSignal, out: Output)
       onStart: (start) => {
         progress = createTrainProgress(start, { label: 'train', quiet: out.isQuiet, plainEveryS: 5 });
       },
-      onStep: (report) =>
-        progress?.update(report, { ...grpoFacts(report), weighs: heaviestWords(report, tokenizer) }),
+      onStep: (report) => progress?.update(report, { ...grpoFacts(report), weighs: heaviestWords(report) }),
     });
   } finally {
     progress?.stop();

@@ -1,5 +1,5 @@
 /** A question as training and evaluation ask it: an item whose video has been found on this machine. */
-import { type DataItem, problemText, solutionText } from './item.ts';
+import { type DataItem, problemText } from './item.ts';
 import { type MediaRoot, mediaPath } from './media-path.ts';
 
 /** A question with what rewards and scores need to know of it. */
@@ -7,8 +7,6 @@ export interface Question {
   readonly id: string;
   /** Question with its options, as shown. */
   readonly problem: string;
-  /** `<answer>A,C</answer>` */
-  readonly solution: string;
   readonly options: readonly string[];
   /** Path of the video on this machine. */
   readonly video: string;
@@ -25,7 +23,6 @@ export function toQuestion(given: DataItem, options: MediaRoot & { readonly clip
   return {
     id: item.id,
     problem: problemText(item),
-    solution: solutionText(item.answer),
     options: item.options,
     video: mediaPath(item, options),
     item,

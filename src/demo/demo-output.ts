@@ -1,10 +1,9 @@
 /** What the demo says in the terminal: the start's answers, the words that weigh most, the table of before and after. */
 
 import { type Output, percent, tableLines } from '../base/index.ts';
-import type { Tokenizer } from '../io/index.ts';
 import { pText, splitAnswer, wordsOf } from '../report/index.ts';
 import type { Accuracy, BeforeAfter, Change, EvaluationRow } from '../stats/index.ts';
-import { type GrpoStepReport, textEnds } from '../train/index.ts';
+import type { GrpoStepReport } from '../train/index.ts';
 
 const NUM_SAMPLES = 3;
 const NUM_WORDS = 4;
@@ -33,15 +32,14 @@ export function printSamples(rows: readonly EvaluationRow[], out: Output): void 
 }
 
 /** `B 1.70 no 1.66`: words of the step's last group with a signal, by the greatest weight of their tokens. */
-export function heaviestWords({ groups, tokens }: GrpoStepReport, tokenizer: Tokenizer): string {
+export function heaviestWords({ groups, tokens }: GrpoStepReport): string {
   const withSignal = groups.findLastIndex(({ is_zero_std }) => !is_zero_std);
   const at = withSignal < 0 ? groups.length - 1 : withSignal;
   const heaviest = new Map<string, number>();
-  groups[at]?.scored.forEach(({ ids, text }, row) => {
-    const { weights } = tokens[at]![row]!;
-    for (const [word, weight] of wordsOf(text, { ends: textEnds(ids, tokenizer), weights }))
+  for (const record of tokens.filter(({ group }) => group === at)) {
+    for (const [word, weight] of wordsOf(groups[at]!.rollouts[record.row]!.text, record))
       if (/\w/.test(word)) heaviest.set(word, Math.max(weight, heaviest.get(word) ?? 0));
-  });
+  }
   return [...heaviest]
     .sort(([, a], [, b]) => b - a)
     .slice(0, NUM_WORDS)

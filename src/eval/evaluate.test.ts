@@ -45,7 +45,7 @@ function answering(fits: number) {
   const load = async (question: Question): Promise<ReadyPrompt> => {
     if (isMissing(question)) throw new VideoError(`${question.video}: no such file`);
     alive++;
-    return { question, inputs: {} as ReadyPrompt['inputs'], dispose: () => void alive-- };
+    return { question, text: '', inputs: {} as ReadyPrompt['inputs'], dispose: () => void alive-- };
   };
   const answer = async (ready: readonly ReadyPrompt[]): Promise<Completion[]> => {
     sizes.push(ready.length);

@@ -3,18 +3,12 @@
  * missing: rows are appended a whole batch at a time and keyed by item id, so no item is answered twice and none is lost.
  */
 
-import {
-  type AnswerParser,
-  accuracyScore,
-  formatAuthors,
-  parseAnswer,
-  parseSolution,
-} from '../answers/index.ts';
+import { type AnswerParser, accuracyScore, formatAuthors } from '../answers/index.ts';
 import { appendJsonLines, type JsonObject, type Logger, VideoError } from '../base/index.ts';
 import type { Question } from '../data/index.ts';
 import type { EncodedPrompt, Processor, VideoLanguageModel } from '../models/index.ts';
 import type { ReadyPrompt } from '../prompt/index.ts';
-import { type Completion, generateGroups, type SamplingOptions } from '../rollout/index.ts';
+import { type Completion, generateGroups, readCompletion, type SamplingOptions } from '../rollout/index.ts';
 import { checkSettings, type EvaluationRow, resumeRows, rowsPath } from '../stats/index.ts';
 import { Generator, NativeError } from '../tensor/index.ts';
 import { inBatches } from './batches.ts';
@@ -151,9 +145,10 @@ function toRow(
   completion: Completion,
   { processor, answer_parser }: AnswerReading,
 ): EvaluationRow {
-  const text = processor.tokenizer.decode(completion.ids, { skip_special_tokens: true });
-  const truth = parseSolution(question.solution);
-  const { letters, failed } = parseAnswer(text, { parser: answer_parser, options: question.options });
+  const { tokenizer } = processor;
+  const { text, answer } = readCompletion(completion, question, { tokenizer, answer_parser });
+  const { letters, failed } = answer;
+  const truth = question.item.answer;
   return {
     id: question.id,
     problem: question.problem,

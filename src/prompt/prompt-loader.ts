@@ -1,5 +1,5 @@
 /** From an item to a prompt the model can read: video decoding, the prompt protocol, the processor. Used alike by training and evaluation. */
-import { promptMessages, type Question, type QuestionType } from '../data/index.ts';
+import { promptMessages, promptText, type Question, type QuestionType } from '../data/index.ts';
 import type { PreparedPrompt, Processor } from '../models/index.ts';
 import { dispose } from '../tensor/index.ts';
 import { type VideoKeys, videoSettings } from '../video/index.ts';
@@ -9,6 +9,8 @@ import type { VideoLoader } from './remember-videos.ts';
 /** A prompt ready for the model. Its pixels live until `dispose`. */
 export interface ReadyPrompt {
   readonly question: Question;
+  /** The user's turn as it is shown to the model. */
+  readonly text: string;
   readonly inputs: PreparedPrompt;
   dispose(): void;
 }
@@ -43,6 +45,12 @@ export function promptLoader(
       { loadVideo: (file) => readVideo(file, settings, clip), loadImage: (file) => loadImage(file) },
       { max_prompt_length },
     );
-    return { question, inputs, dispose: () => dispose([inputs.pixel_values, inputs.pixel_values_videos]) };
+    const text = promptText(data, { template, question_type });
+    return {
+      question,
+      text,
+      inputs,
+      dispose: () => dispose([inputs.pixel_values, inputs.pixel_values_videos]),
+    };
   };
 }

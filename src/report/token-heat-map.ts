@@ -16,7 +16,7 @@ export interface HeatRow {
 export function tokenHeatMap(rows: readonly HeatRow[], maxWeight: number): string {
   const lines = rows.map(({ completion, reward, advantage, tokens }) => {
     const sign = advantage > 0 ? '+' : '';
-    return `<tr><td class="num">${reward.toFixed(2)}</td><td class="num ${advantage > 0 ? 'up' : 'down'}">${sign}${advantage.toFixed(2)}</td><td class="tokens">${tokenSpans(completion, tokens, maxWeight)}</td></tr>`;
+    return `<tr><td class="num">${Number.isNaN(reward) ? '–' : reward.toFixed(2)}</td><td class="num ${advantage > 0 ? 'up' : 'down'}">${sign}${advantage.toFixed(2)}</td><td class="tokens">${tokenSpans(completion, tokens, maxWeight)}</td></tr>`;
   });
   return `<table class="heat"><tr><th>reward</th><th>advantage</th><th>completion</th></tr>${lines.join('')}</table>`;
 }

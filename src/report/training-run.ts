@@ -2,8 +2,8 @@
  * What a page about a training run shows of its folder: the curves' numbers, a few groups of completions from its beginning,
  * middle and end, and which words weighed most.
  */
-import { type JsonObject, variance } from '../base/index.ts';
-import { type MetricsRow, RunDirectory, type TokenRecord } from '../run/index.ts';
+import { variance } from '../base/index.ts';
+import { type CompletionRecord, type MetricsRow, RunDirectory, type TokenRecord } from '../run/index.ts';
 import type { HeatRow } from './token-heat-map.ts';
 
 export interface ShownGroup {
@@ -26,17 +26,6 @@ export interface TrainingRun {
   readonly words: readonly WordWeight[];
 }
 
-/** One line of completions/step-*.jsonl, as far as it is shown. */
-interface CompletionRecord {
-  readonly group: number;
-  readonly row: number;
-  readonly problem: string;
-  readonly solution: string;
-  readonly completion: string;
-  readonly reward: number;
-  readonly advantage: number;
-}
-
 /** Words are counted in so many steps, spread evenly over the run. */
 const NUM_WORD_STEPS = 40;
 /** Rarer words say nothing. */
@@ -56,17 +45,15 @@ function chooseGroups(run: RunDirectory, steps: readonly number[]): ShownGroup[]
 }
 
 function mostDivided(run: RunDirectory, step: number): ShownGroup[] {
-  const records = run.readCompletions(step) as readonly JsonObject[] as unknown as CompletionRecord[];
+  const records = run.readCompletions(step);
   const tokens = new Map(run.readTokens(step).rows.map((row) => [`${row.group}/${row.row}`, row]));
   const groups = new Map<number, CompletionRecord[]>();
   for (const record of records) groups.set(record.group, [...(groups.get(record.group) ?? []), record]);
-  const [best] = [...groups.values()].sort(
-    (a, b) => variance(b.map(({ reward }) => reward)) - variance(a.map(({ reward }) => reward)),
-  );
+  const [best] = [...groups.values()].sort((a, b) => spread(b) - spread(a));
   const first = best?.[0];
   if (best === undefined || first === undefined) return [];
   const rows = [...best]
-    .sort((a, b) => b.reward - a.reward)
+    .sort((a, b) => rank(b) - rank(a))
     .map(({ group, row, completion, reward, advantage }) => ({
       completion,
       reward,
@@ -76,16 +63,23 @@ function mostDivided(run: RunDirectory, step: number): ShownGroup[] {
   return [{ step, problem: first.problem, solution: first.solution, rows }];
 }
 
+/** Variance of the rewards that could be given. */
+function spread(records: readonly CompletionRecord[]): number {
+  const rewards = records.map(({ reward }) => reward).filter((reward) => !Number.isNaN(reward));
+  return rewards.length === 0 ? 0 : variance(rewards);
+}
+
+/** Completions that could not be judged come last. */
+const rank = ({ reward }: CompletionRecord): number =>
+  Number.isNaN(reward) ? Number.NEGATIVE_INFINITY : reward;
+
 /** Heaviest words first. */
 function weighWords(run: RunDirectory, steps: readonly number[]): WordWeight[] {
   const stride = Math.max(1, Math.floor(steps.length / NUM_WORD_STEPS));
   const totals = new Map<string, { count: number; sum: number }>();
   for (const step of steps.filter((_, at) => at % stride === 0)) {
     const texts = new Map(
-      (run.readCompletions(step) as unknown as CompletionRecord[]).map((one) => [
-        `${one.group}/${one.row}`,
-        one.completion,
-      ]),
+      run.readCompletions(step).map(({ group, row, completion }) => [`${group}/${row}`, completion]),
     );
     for (const row of run.readTokens(step).rows) {
       for (const [word, weight] of wordsOf(texts.get(`${row.group}/${row.row}`) ?? '', row)) {

@@ -16,68 +16,49 @@ export type ScaleRewards = 'group' | 'batch' | 'none';
 export const SCALE_REWARDS = ['group', 'batch', 'none'] as const satisfies readonly ScaleRewards[];
 
 export interface AdvantageOptions {
-  /** Completions per prompt; the rewards of one prompt stand together. */
-  readonly num_generations: number;
   /** Default `group`. */
   readonly scale_rewards?: ScaleRewards;
   /** Added to the standard deviation; default 1e-4 as in TRL and in the authors' code. */
   readonly epsilon?: number;
 }
 
+/** The advantages of one prompt's completions. */
 export interface Advantages {
-  /** One for each completion; 0 for completions without a reward. Sums to 0 in every group. */
+  /** One for each completion; 0 for completions without a reward. Sums to 0. */
   readonly advantages: readonly number[];
-  /** Mean reward of each group; NaN where no completion could be scored. */
-  readonly group_means: readonly number[];
-  /** Unbiased standard deviation of each group's rewards; 0 where fewer than two could be scored. */
-  readonly group_stds: readonly number[];
-  /** For each group: all scored rewards are equal, so the group teaches nothing. */
-  readonly is_zero_std: readonly boolean[];
-  /** Share of such groups, in [0, 1] (TRL's `frac_reward_zero_std`). */
-  readonly frac_reward_zero_std: number;
-  /** Completions whose reward is NaN: left out of mean and std, advantage 0. */
-  readonly num_unscored: number;
+  /** Mean reward; NaN where no completion could be scored. */
+  readonly mean: number;
+  /** Unbiased standard deviation of the rewards; 0 where fewer than two could be scored. */
+  readonly std: number;
+  /** True when all scored rewards are equal, so that the group teaches nothing. */
+  readonly is_zero_std: boolean;
 }
 
 /** Rewards closer than this are one reward: sums of weights such as 0.1 + 0.2 must not make a group look alive. */
 const EQUAL_REWARDS = 1e-8;
 
 /**
- * Advantages of a batch of groups.
+ * Advantages of a batch of groups, in their order.
  *
- * @param rewards total reward of each completion, groups one behind the other; NaN = could not be scored
- * @throws TwgrpoError when the number of rewards is no multiple of `num_generations`.
+ * @param rewards_PG total reward of each completion, by prompt; NaN = could not be scored
+ * @throws TwgrpoError for a group without completions
  */
 export function computeAdvantages(
-  rewards: readonly number[],
-  { num_generations, scale_rewards = 'group', epsilon = 1e-4 }: AdvantageOptions,
-): Advantages {
-  if (!Number.isInteger(num_generations) || num_generations < 1 || rewards.length % num_generations !== 0) {
-    throw new TwgrpoError(
-      `the number of rewards must be a multiple of num_generations, got ${rewards.length} rewards and num_generations ${num_generations}`,
-    );
-  }
-  const groups: number[][] = [];
-  for (let start = 0; start < rewards.length; start += num_generations) {
-    groups.push(rewards.slice(start, start + num_generations));
-  }
-  const scored = groups.map((group) => group.filter((reward) => !Number.isNaN(reward)));
-  const group_means = scored.map(mean);
-  const group_stds = scored.map(unbiasedStd);
-  const batchStd = unbiasedStd(scored.flat());
-  const advantages = groups.flatMap((group, g) => {
-    const divisor = divisorOf(scale_rewards, group_stds[g]!, batchStd, epsilon);
-    return group.map((reward) => (Number.isNaN(reward) ? 0 : (reward - group_means[g]!) / divisor));
+  rewards_PG: readonly (readonly number[])[],
+  { scale_rewards = 'group', epsilon = 1e-4 }: AdvantageOptions = {},
+): Advantages[] {
+  const batch = rewardStatistics(rewards_PG.flat());
+  return rewards_PG.map((rewards_G, p) => {
+    if (rewards_G.length === 0) throw new TwgrpoError(`advantages: group ${p} has no completion`);
+    const { mean, std } = rewardStatistics(rewards_G);
+    const divisor = divisorOf(scale_rewards, std, batch.std, epsilon);
+    return {
+      advantages: rewards_G.map((reward) => (Number.isNaN(reward) ? 0 : (reward - mean) / divisor)),
+      mean,
+      std,
+      is_zero_std: std <= EQUAL_REWARDS,
+    };
   });
-  const is_zero_std = group_stds.map((std) => std <= EQUAL_REWARDS);
-  return {
-    advantages,
-    group_means,
-    group_stds,
-    is_zero_std,
-    frac_reward_zero_std: groups.length === 0 ? 0 : is_zero_std.filter(Boolean).length / groups.length,
-    num_unscored: rewards.length - scored.flat().length,
-  };
 }
 
 function divisorOf(scale: ScaleRewards, groupStd: number, batchStd: number, epsilon: number): number {

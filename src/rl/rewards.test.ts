@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   ACCURACY_KINDS,
+  type AnswerParser,
   accuracyScore,
   answerStatistics,
   formatAuthors,
@@ -10,7 +11,14 @@ import {
   parseAnswer,
 } from '../answers/index.ts';
 import { TwgrpoError } from '../base/index.ts';
-import { builtInReward, combineRewards, rewardFromModule, scoreRewards } from './rewards.ts';
+import {
+  builtInReward,
+  combineRewards,
+  type RewardFunction,
+  type RewardInput,
+  rewardFromModule,
+  scoreRewards,
+} from './rewards.ts';
 import { temporalContrast } from './temporal-contrast.ts';
 
 const letters = fc.uniqueArray(fc.constantFrom('A', 'B', 'C', 'D', 'E'));
@@ -72,42 +80,60 @@ describe('format', () => {
 });
 
 describe('reward functions', () => {
-  const inputs = [
-    { completion: '<think>x</think><answer>A and C</answer>', prompt: 'q', solution: '<answer>A,C</answer>' },
-    { completion: 'no idea', prompt: 'q', solution: '<answer>A,C</answer>' },
-  ];
+  const inputsOf = (parser: AnswerParser) =>
+    ['<think>x</think><answer>A and C</answer>', 'no idea'].map((completion) => ({
+      completion,
+      prompt: 'q',
+      solution: '<answer>A,C</answer>',
+      answer: parseAnswer(completion, { parser }),
+      truth: ['A', 'C'],
+    }));
+  const inputs = inputsOf('tolerant');
 
   it('scores a batch with built-in, user and async functions', async () => {
     const rewards = [
-      builtInReward('accuracy', { accuracy: 'soft', answer_parser: 'tolerant' })!,
-      builtInReward('accuracy', { accuracy: 'soft', answer_parser: 'authors' })!,
-      builtInReward('format', { accuracy: 'soft', answer_parser: 'tolerant' })!,
+      builtInReward('accuracy', { accuracy: 'soft' })!,
+      builtInReward('format', { accuracy: 'soft' })!,
       rewardFromModule({ reward: async () => [null, 0.25] }, 'judge.ts'),
     ];
-    const rows = await scoreRewards(rewards, inputs);
-    expect(rows).toEqual([
-      [1, 0],
-      [0, 0],
-      [1, 0],
-      [Number.NaN, 0.25],
+    const groups = await scoreRewards(rewards, [inputs]);
+    expect(groups).toEqual([
+      [
+        [1, 1, Number.NaN],
+        [0, 0, 0.25],
+      ],
     ]);
-    expect(combineRewards(rows, [1, 1, 0.5, 2])).toEqual([1.5, 0.5]);
+    expect(groups[0]!.map((one) => combineRewards(one, [1, 0.5, 2]))).toEqual([1.5, 0.5]);
+    const [byAuthors] = await scoreRewards(rewards.slice(0, 1), [inputsOf('authors')]);
+    expect(byAuthors).toEqual([[0], [0]]);
+  });
+
+  it('sees the completions of all groups at once, and gives each its own', async () => {
+    const seen: number[] = [];
+    const reward: RewardFunction = (all) => {
+      seen.push(all.length);
+      return all.map((_, i) => i);
+    };
+    const groups: RewardInput[][] = [inputs, [], inputs.slice(1)];
+    expect(await scoreRewards([{ name: 'place', reward }], groups)).toEqual([[[0], [1]], [], [[2]]]);
+    expect(await scoreRewards([{ name: 'place', reward }], [[], []])).toEqual([[], []]);
+    expect(seen).toEqual([3]);
   });
 
   it('keeps a completion that nobody could judge as NaN', () => {
-    expect(combineRewards([[Number.NaN], [Number.NaN]])).toEqual([Number.NaN]);
+    expect(combineRewards([Number.NaN, Number.NaN])).toBeNaN();
   });
 
   it('says what a faulty reward function did', async () => {
-    const score = (reward: unknown) => scoreRewards([rewardFromModule({ reward }, 'mine.ts')], inputs);
+    const score = (reward: unknown) => scoreRewards([rewardFromModule({ reward }, 'mine.ts')], [inputs]);
     await expect(score(() => [1])).rejects.toThrow(
       'reward mine.ts must return 2 values, one for each completion, got 1 values',
     );
     await expect(score(() => [1, Infinity])).rejects.toThrow('got Infinity at place 1');
     await expect(score(() => ['1', 2])).rejects.toThrow('got 1 at place 0');
     expect(() => rewardFromModule({ score: () => [] }, 'mine.ts')).toThrow('its exports are: score');
-    expect(builtInReward('mine.ts', { accuracy: 'soft', answer_parser: 'tolerant' })).toBeUndefined();
-    expect(() => combineRewards([[1]], [1, 2])).toThrow('got 2');
+    expect(builtInReward('mine.ts', { accuracy: 'soft' })).toBeUndefined();
+    expect(() => combineRewards([1], [1, 2])).toThrow('got 2');
   });
 });
 
@@ -128,7 +154,29 @@ describe('answerStatistics', () => {
 
 describe('temporalContrast', () => {
   it('pays right answers only where order helped', () => {
-    expect(temporalContrast([1, 0, 1, 0], [0, 1])).toEqual({ bonuses: [0.3, 0, 0.3, 0], is_temporal: true });
-    expect(temporalContrast([1, 0, 0, 0], [1, 1])).toEqual({ bonuses: [0, 0, 0, 0], is_temporal: false });
+    expect(temporalContrast([1, 0, 1, 0], [0, 1])).toEqual({
+      bonuses: [0.3, 0, 0.3, 0],
+      is_temporal: true,
+      ordered: 0.5,
+      shuffled: 0.5,
+    });
+    expect(temporalContrast([1, 0, 0, 0], [1, 1])).toEqual({
+      bonuses: [0, 0, 0, 0],
+      is_temporal: false,
+      ordered: 0.25,
+      shuffled: 1,
+    });
+  });
+
+  it('leaves out what could not be judged', () => {
+    const { NaN: none } = Number;
+    expect(temporalContrast([1, none, 0], [none, 0])).toEqual({
+      bonuses: [0.3, 0, 0],
+      is_temporal: true,
+      ordered: 0.5,
+      shuffled: 0,
+    });
+    expect(temporalContrast([none], [1])).toBeUndefined();
+    expect(temporalContrast([1], [])).toBeUndefined();
   });
 });

@@ -10,12 +10,10 @@
 
 import {
   type AccuracyKind,
-  type AnswerParser,
   accuracyScore,
   formatAuthors,
   formatStrict,
-  parseAnswer,
-  parseSolution,
+  type ParsedAnswer,
 } from '../answers/index.ts';
 import { TwgrpoError } from '../base/index.ts';
 
@@ -23,12 +21,16 @@ import { TwgrpoError } from '../base/index.ts';
 export interface RewardInput {
   /** The completion's text without special tokens. */
   readonly completion: string;
-  /** The user's question as it was shown to the model. */
+  /** The user's turn as it was shown to the model, the words of the template included. */
   readonly prompt: string;
   /** The item's solution, like `<answer>A,C</answer>`. */
   readonly solution: string;
   /** The options as shown, if the item has them as a list. */
   readonly options?: readonly string[];
+  /** The completion's answer as `answer_parser` reads it. */
+  readonly answer: ParsedAnswer;
+  /** Letters of all right options, ascending. */
+  readonly truth: readonly string[];
   /** Token ids of the completion, up to and including the stop token. */
   readonly completion_ids?: readonly number[];
   /** True when the completion ran into the length limit before a stop token. */
@@ -55,18 +57,13 @@ export interface NamedReward {
   readonly reward: RewardFunction;
 }
 
-/** The accuracy reward as a reward function. Every input's solution must name at least one letter (TwgrpoError else). */
-export function accuracyReward(kind: AccuracyKind, parser: AnswerParser): RewardFunction {
-  return (inputs) =>
-    inputs.map(({ completion, solution, options }) => {
-      const { letters } = parseAnswer(completion, options === undefined ? { parser } : { parser, options });
-      return accuracyScore(letters, parseSolution(solution), kind);
-    });
+/** The accuracy reward as a reward function. Every input's truth must have at least one letter (TwgrpoError else). */
+export function accuracyReward(kind: AccuracyKind): RewardFunction {
+  return (inputs) => inputs.map(({ answer, truth }) => accuracyScore(answer.letters, truth, kind));
 }
 
 export interface BuiltInRewardOptions {
   readonly accuracy: AccuracyKind;
-  readonly answer_parser: AnswerParser;
 }
 
 export const BUILT_IN_REWARDS = ['accuracy', 'format', 'format_strict'] as const;
@@ -75,7 +72,7 @@ export const BUILT_IN_REWARDS = ['accuracy', 'format', 'format_strict'] as const
 export function builtInReward(name: string, options: BuiltInRewardOptions): NamedReward | undefined {
   switch (name) {
     case 'accuracy':
-      return { name, reward: accuracyReward(options.accuracy, options.answer_parser) };
+      return { name, reward: accuracyReward(options.accuracy) };
     case 'format':
       return { name, reward: (inputs) => inputs.map(({ completion }) => formatAuthors(completion)) };
     case 'format_strict':
@@ -103,67 +100,62 @@ export function rewardFromModule(exports: Readonly<Record<string, unknown>>, nam
 }
 
 /**
- * Run the reward functions over a batch of N completions, one after the other.
+ * Runs the reward functions, one after the other, each over the completions of all groups at once.
  *
- * @returns one row of N numbers for each function; NaN where it answered `null`.
- * @throws TwgrpoError when a function returns something else than N numbers or nulls.
+ * @param inputs_PG completions of P prompts, G of each; groups may differ in size
+ * @returns F rewards of each completion, [P][G][F]; NaN where a function answered `null`
+ * @throws TwgrpoError when a function returns something else than one number or null for each completion
  */
 export async function scoreRewards(
   rewards: readonly NamedReward[],
-  inputs: readonly RewardInput[],
-): Promise<readonly (readonly number[])[]> {
-  const rows: number[][] = [];
+  inputs_PG: readonly (readonly RewardInput[])[],
+): Promise<number[][][]> {
+  const inputs = inputs_PG.flat();
+  if (inputs.length === 0) return inputs_PG.map(() => []);
+  const rewards_PGF = inputs_PG.map((group) => group.map((): number[] => []));
   for (const { name, reward } of rewards) {
-    const values: unknown = await reward(inputs);
-    if (!Array.isArray(values) || values.length !== inputs.length) {
-      const got = Array.isArray(values) ? `${values.length} values` : typeof values;
+    const values = checkValues(name, await reward(inputs), inputs.length);
+    for (const [i, own] of rewards_PGF.flat().entries()) own.push(values[i]!);
+  }
+  return rewards_PGF;
+}
+
+function checkValues(name: string, values: unknown, count: number): number[] {
+  if (!Array.isArray(values) || values.length !== count) {
+    const got = Array.isArray(values) ? `${values.length} values` : typeof values;
+    throw new TwgrpoError(`reward ${name} must return ${count} values, one for each completion, got ${got}`);
+  }
+  return values.map((value: unknown, i) => {
+    if (value === null) return Number.NaN;
+    if (typeof value !== 'number' || value === Infinity || value === -Infinity) {
       throw new TwgrpoError(
-        `reward ${name} must return ${inputs.length} values, one for each completion, got ${got}`,
+        `reward ${name} must return finite numbers or null, got ${String(value)} at place ${i}`,
       );
     }
-    rows.push(
-      values.map((value: unknown, i) => {
-        if (value === null) return Number.NaN;
-        if (typeof value !== 'number' || value === Infinity || value === -Infinity) {
-          throw new TwgrpoError(
-            `reward ${name} must return finite numbers or null, got ${String(value)} at place ${i}`,
-          );
-        }
-        return value;
-      }),
-    );
-  }
-  return rows;
+    return value;
+  });
 }
 
 /**
- * Weighted sum over reward functions, leaving out those that could not judge (NaN), as in TRL.
+ * Weighted sum over the reward functions, leaving out those that could not judge (NaN), as in TRL.
  *
- * @param rewards_FN one row of N rewards for each of F functions
+ * @param rewards_F a completion's reward from each of F functions
  * @param weights F weights, default all 1
- * @returns N totals; NaN only where no function could judge.
+ * @returns NaN where no function could judge
  */
-export function combineRewards(
-  rewards_FN: readonly (readonly number[])[],
-  weights?: readonly number[],
-): number[] {
-  const [first] = rewards_FN;
-  if (first === undefined) throw new TwgrpoError('at least one reward function is needed, got none');
-  if (weights !== undefined && weights.length !== rewards_FN.length) {
+export function combineRewards(rewards_F: readonly number[], weights?: readonly number[]): number {
+  if (rewards_F.length === 0) throw new TwgrpoError('at least one reward function is needed, got none');
+  if (weights !== undefined && weights.length !== rewards_F.length) {
     throw new TwgrpoError(
-      `reward_weights must have one weight for each reward function (${rewards_FN.length}), got ${weights.length}`,
+      `reward_weights must have one weight for each reward function (${rewards_F.length}), got ${weights.length}`,
     );
   }
-  return first.map((_, n) => {
-    let total = 0;
-    let numScored = 0;
-    rewards_FN.forEach((row, f) => {
-      const value = row[n];
-      if (value === undefined) throw new TwgrpoError('internal: reward rows differ in length');
-      if (Number.isNaN(value)) return;
-      total += (weights?.[f] ?? 1) * value;
-      numScored++;
-    });
-    return numScored === 0 ? Number.NaN : total;
+  let total = 0;
+  let numScored = 0;
+  rewards_F.forEach((value, f) => {
+    if (Number.isNaN(value)) return;
+    total += (weights?.[f] ?? 1) * value;
+    numScored++;
   });
+  return numScored === 0 ? Number.NaN : total;
 }

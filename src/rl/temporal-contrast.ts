@@ -6,7 +6,7 @@
  * Source: tulerfeng/Video-R1 `src/r1-v/src/open_r1/trainer/grpo_trainer.py:611-624`.
  */
 
-import { mean, TwgrpoError } from '../base/index.ts';
+import { mean } from '../base/index.ts';
 
 export interface TemporalContrastOptions {
   /** Added to each rewarded answer; default 0.3. */
@@ -18,26 +18,32 @@ export interface TemporalContrastOptions {
 }
 
 export interface TemporalContrast {
-  /** What to add to each ordered completion's reward. */
+  /** What to add to each ordered completion's reward; 0 where its accuracy is NaN. */
   readonly bonuses: readonly number[];
   /** Whether the ordered group passed the comparison. */
   readonly is_temporal: boolean;
+  /** Mean accuracy of the completions that could be judged, frames in order and shuffled. */
+  readonly ordered: number;
+  readonly shuffled: number;
 }
 
 /**
- * @param ordered accuracy of each completion of one group, frames in order
+ * @param ordered accuracy of each completion of one group, frames in order; NaN: could not be judged, takes no part
  * @param shuffled accuracy of each completion of the same prompt, frames shuffled (any number of them)
+ * @returns undefined when either side has no completion that could be judged
  */
 export function temporalContrast(
   ordered: readonly number[],
   shuffled: readonly number[],
   { bonus = 0.3, ratio = 0.8, threshold = 0.1 }: TemporalContrastOptions = {},
-): TemporalContrast {
-  if (ordered.length === 0 || shuffled.length === 0) {
-    throw new TwgrpoError(
-      `temporal contrast needs both groups, got ${ordered.length} ordered and ${shuffled.length} shuffled`,
-    );
-  }
-  const is_temporal = mean(ordered) >= ratio * mean(shuffled);
-  return { bonuses: ordered.map((value) => (is_temporal && value > threshold ? bonus : 0)), is_temporal };
+): TemporalContrast | undefined {
+  const judged = (values: readonly number[]) => values.filter((value) => !Number.isNaN(value));
+  const means = { ordered: mean(judged(ordered)), shuffled: mean(judged(shuffled)) };
+  if (Number.isNaN(means.ordered) || Number.isNaN(means.shuffled)) return undefined;
+  const is_temporal = means.ordered >= ratio * means.shuffled;
+  return {
+    ...means,
+    is_temporal,
+    bonuses: ordered.map((value) => (is_temporal && value > threshold ? bonus : 0)),
+  };
 }

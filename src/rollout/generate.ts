@@ -29,6 +29,7 @@ import {
   zeros,
 } from '../tensor/index.ts';
 import { checkSampling, drawTokens, type SamplingOptions, sampleScores } from './sampler.ts';
+import type { Completion } from './types.ts';
 
 export interface GenerateOptions extends SamplingOptions {
   /** Completions of each prompt, G. */
@@ -54,14 +55,6 @@ export interface GeneratedToken {
   /** Place in the completion, from 0. */
   readonly index: number;
   readonly id: number;
-}
-
-export interface Completion {
-  /** Stop token included. */
-  readonly ids: readonly number[];
-  /** Log-probability of each token under the policy itself: no temperature, no ban, no penalty. */
-  readonly logps: Float32Array;
-  readonly finish_reason: 'stop' | 'length';
 }
 
 /** One running row. */

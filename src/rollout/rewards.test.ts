@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { scratchFolder } from '../../tests/support/scratch-folder.ts';
+import { parseAnswer } from '../answers/index.ts';
 import { ConfigError, TwgrpoError } from '../base/index.ts';
 import type { RewardInput } from '../rl/index.ts';
 import { loadRewards } from './rewards.ts';
@@ -12,14 +13,15 @@ const write = (name: string, text: string) => {
   writeFileSync(file, text);
   return file;
 };
-const load = (...reward_funcs: string[]) =>
-  loadRewards({ reward_funcs, accuracy: 'soft', answer_parser: 'tolerant' });
+const load = (...reward_funcs: string[]) => loadRewards({ reward_funcs, accuracy: 'soft' });
 
 const INPUTS: RewardInput[] = ['<answer>A</answer>', '<answer>A,B</answer>', 'no'].map((completion) => ({
   completion,
   prompt: 'Which?',
   solution: '<answer>A,B</answer>',
   options: ['x', 'y'],
+  answer: parseAnswer(completion, { options: ['x', 'y'] }),
+  truth: ['A', 'B'],
   completion_ids: [1, 2],
   truncated: false,
   item: {},

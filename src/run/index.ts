@@ -1,3 +1,4 @@
+export type { CompletionRecord } from './completions.ts';
 export { last, type Metric, MetricAccumulator, max, mean, min, sum } from './metrics.ts';
 export { PhaseClock, type PhaseTimes } from './phase-clock.ts';
 export {

@@ -4,11 +4,17 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ConfigError, DataError, readJsonLines } from '../base/index.ts';
+import type { CompletionRecord } from './completions.ts';
 import { RunDirectory, stepName } from './run-directory.ts';
 import { encodeTokens } from './token-file.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'twgrpo-run-'));
 afterAll(() => rmSync(root, { recursive: true }));
+const completion = (step: number, text: string): CompletionRecord => ({
+  ...{ step, group: 0, row: 0, item: 'q', video: 'q.mp4', problem: 'Which?', solution: '<answer>A</answer>' },
+  ...{ completion: text, answer: ['A'], rewards: { accuracy: 1 }, reward: 1, advantage: 0 },
+  ...{ length: 1, truncated: false },
+});
 const config = { learning_rate: 1e-6, loss: { alpha: 1.7 }, reward_funcs: ['accuracy', 'format'] };
 
 describe('run directory', () => {
@@ -50,7 +56,7 @@ describe('run directory', () => {
     const run = RunDirectory.create(path, { config });
     for (let step = 1; step <= 5; step++) {
       run.appendMetrics({ step, reward: step / 10, note: null });
-      run.appendCompletions(step, [{ step, text: 'A' }]);
+      run.appendCompletions(step, [completion(step, 'A')]);
       run.writeTokens(step, encodeTokens({ step, rows: [] }));
       run.appendAlert({ step, rule: 'zero_std' });
     }
@@ -70,8 +76,8 @@ describe('run directory', () => {
       [4, 1],
     ]);
     expect(again.completionSteps()).toEqual([1, 2, 3]);
-    again.appendCompletions(3, [{ step: 3, text: 'B' }]);
-    expect(again.readCompletions(3).map((record) => record['text'])).toEqual(['A', 'B']);
+    again.appendCompletions(3, [completion(3, 'B')]);
+    expect(again.readCompletions(3).map((record) => record.completion)).toEqual(['A', 'B']);
     expect(again.readCompletions(4)).toEqual([]);
     expect(existsSync(again.tokensPath(4))).toBe(false);
     expect(again.readTokens(3)).toEqual({ step: 3, rows: [] });

@@ -29,6 +29,7 @@ import {
   TwgrpoError,
   writeFileAtomic,
 } from '../base/index.ts';
+import { appendCompletions, type CompletionRecord, readCompletions } from './completions.ts';
 import { decodeTokens, type TokenFile } from './token-file.ts';
 
 export interface MachineInfo {
@@ -216,12 +217,13 @@ export class RunDirectory {
     });
   }
 
-  appendCompletions(step: number, records: readonly JsonObject[]): void {
-    appendJsonLines(this.completionsPath(step), records);
+  appendCompletions(step: number, records: readonly CompletionRecord[]): void {
+    appendCompletions(this.completionsPath(step), records);
   }
 
-  readCompletions(step: number): JsonObject[] {
-    return existsSync(this.completionsPath(step)) ? readJsonLines(this.completionsPath(step)) : [];
+  /** Empty for a step without a file. @throws DataError for a damaged one */
+  readCompletions(step: number): CompletionRecord[] {
+    return readCompletions(this.completionsPath(step));
   }
 
   /** Steps that have a completions file, ascending. */

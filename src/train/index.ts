@@ -4,7 +4,6 @@ export { grpoConfigSchema } from './config/config-schema.ts';
 export { runConfigLayer, runFolderOf } from './config/run-config.ts';
 export { resolveSftConfig } from './config/sft-config.ts';
 export { checkGrpo, type GrpoRunResult, type GrpoStepReport, runGrpo } from './grpo/grpo-run.ts';
-export { textEnds } from './grpo/run-records.ts';
 export { checkpointSteps } from './loop/checkpoint.ts';
 export { readable } from './loop/preflight.ts';
 export type { RunCheck, RunProgress, RunResult, RunStart } from './loop/run-loop.ts';

@@ -2,29 +2,28 @@
  * What is logged of a GRPO step, under TRL's keys where TRL has one
  * (huggingface/trl `docs/source/grpo_trainer.md`, "Logged metrics"). The table in docs/training.md says what each means.
  */
-import { answerStatistics, parseAnswer, parseSolution } from '../../answers/index.ts';
+import { answerStatistics } from '../../answers/index.ts';
 import { rewardStatistics } from '../../rl/index.ts';
-import type { ExperienceGroup } from '../../rollout/index.ts';
-import { type MetricAccumulator, max, mean, min, sum } from '../../run/index.ts';
+import type { RolloutGroup } from '../../rollout/index.ts';
+import { type MetricAccumulator, max, mean, min, sum, type TokenRecord } from '../../run/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
 import type { GroupUpdate } from './policy-update.ts';
 
 /** Figures of the completions and their rewards. */
 export function addExperienceMetrics(
   metrics: MetricAccumulator,
-  groups: readonly ExperienceGroup[],
+  groups: readonly RolloutGroup[],
   rewardNames: readonly string[],
-  config: GrpoConfig,
+  config: Pick<GrpoConfig, 'scale_rewards'>,
 ): void {
-  const completions = groups.flatMap((group) =>
-    group.scored.map((one) => ({ ...one, question: group.question })),
-  );
+  const completions = groups.flatMap(({ rollouts }) => rollouts);
   const lengths = completions.map(({ ids }) => ids.length);
-  const finished = completions.filter(({ truncated }) => !truncated).map(({ ids }) => ids.length);
+  const isCut = completions.map(({ finish_reason }) => finish_reason === 'length');
+  const finished = lengths.filter((_, i) => !isCut[i]);
   metrics.add('completions/mean_length', mean(lengths));
   metrics.add('completions/min_length', min(lengths));
   metrics.add('completions/max_length', max(lengths));
-  metrics.add('completions/clipped_ratio', mean(completions.map(({ truncated }) => (truncated ? 1 : 0))));
+  metrics.add('completions/clipped_ratio', mean(isCut.map(Number)));
   if (finished.length > 0) {
     metrics.add('completions/mean_terminated_length', mean(finished));
     metrics.add('completions/min_terminated_length', min(finished));
@@ -32,7 +31,9 @@ export function addExperienceMetrics(
   }
   metrics.add(
     'completions/unique_ratio',
-    mean(groups.map(({ scored }) => new Set(scored.map(({ ids }) => ids.join(' '))).size / scored.length)),
+    mean(
+      groups.map(({ rollouts }) => new Set(rollouts.map(({ ids }) => ids.join(' '))).size / rollouts.length),
+    ),
   );
 
   const rewards = completions.map(({ reward }) => reward).filter((reward) => !Number.isNaN(reward));
@@ -54,20 +55,18 @@ export function addExperienceMetrics(
   });
 
   const answers = answerStatistics(
-    completions.map(({ text, question }) =>
-      parseAnswer(text, { parser: config.answer_parser, options: question.options }),
-    ),
-    completions.map(({ question }) => parseSolution(question.solution)),
+    completions.map(({ answer }) => answer),
+    groups.flatMap(({ prompt, rollouts }) => rollouts.map(() => prompt.question.item.answer)),
   );
   for (const [key, value] of Object.entries(answers))
     if (!Number.isNaN(value)) metrics.add(`answers/${key}`, mean(value));
 
-  for (const { contrast } of groups) {
+  for (const { contrast, rollouts } of groups) {
     if (contrast === undefined) continue;
     metrics.add('temporal_contrast/passed', mean(contrast.is_temporal ? 1 : 0));
     metrics.add('temporal_contrast/ordered', mean(contrast.ordered));
     metrics.add('temporal_contrast/shuffled', mean(contrast.shuffled));
-    metrics.add('temporal_contrast/bonus', mean(contrast.bonuses));
+    metrics.add('temporal_contrast/bonus', mean(rollouts.map(({ temporal_bonus = 0 }) => temporal_bonus)));
   }
 }
 
@@ -103,10 +102,11 @@ export function addUpdateMetrics(metrics: MetricAccumulator, update: GroupUpdate
 /** How far the log-probabilities of sampling lie from those of scoring: rounding only, else something is wrong. */
 export function addSamplingGap(
   metrics: MetricAccumulator,
-  sampled: readonly Float32Array[],
-  scored: readonly Float32Array[],
+  records: readonly Pick<TokenRecord, 'sampling_logps' | 'logps'>[],
 ): void {
-  const gaps = sampled.flatMap((row, g) => Array.from(row, (value, t) => Math.abs(value - scored[g]![t]!)));
+  const gaps = records.flatMap(({ sampling_logps, logps }) =>
+    Array.from(sampling_logps, (value, t) => Math.abs(value - logps[t]!)),
+  );
   metrics.add('sampling/sampling_logp_difference/mean', mean(gaps));
   metrics.add('sampling/sampling_logp_difference/max', max(gaps.reduce((a, b) => Math.max(a, b), 0)));
 }

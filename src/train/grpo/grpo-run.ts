@@ -83,10 +83,10 @@ function grpoMethod({ resolved, logger, readVideo }: GrpoRunOptions): Method<'gr
             rewards,
             stop_token_ids: folder.stop_token_ids,
             banned_token_ids: folder.banned_token_ids,
-            decode: (ids) => processor.tokenizer.decode(ids, { skip_special_tokens: true }),
+            tokenizer: processor.tokenizer,
             logger,
             onExperience: ([first]) => {
-              if (isProbeDue && first !== undefined) logProbe(first, rewardNames, config, logger);
+              if (isProbeDue && first !== undefined) logProbe(first, rewardNames, logger);
               isProbeDue = false;
             },
           });
@@ -94,8 +94,7 @@ function grpoMethod({ resolved, logger, readVideo }: GrpoRunOptions): Method<'gr
             trainer,
             data: () => feed,
             record: (step, details, run) => {
-              const { tokenizer } = processor;
-              if (config.log_completions) recordStep({ step, run, config, details, rewardNames, tokenizer });
+              if (config.log_completions) recordStep({ step, run, details, rewardNames });
             },
             state: () => ({}),
             dispose: async () => {

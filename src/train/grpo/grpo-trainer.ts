@@ -12,8 +12,15 @@ import type { Logger } from '../../base/index.ts';
 import type { VideoLanguageModel } from '../../models/index.ts';
 import type { ReadyPrompt } from '../../prompt/index.ts';
 import type { LossScale, NamedReward } from '../../rl/index.ts';
-import { type ExperienceGroup, type PromptEntry, rollOut, score } from '../../rollout/index.ts';
-import { last, type MetricAccumulator, sum } from '../../run/index.ts';
+import {
+  type ReadOptions,
+  type RolloutGroup,
+  type RolloutPrompt,
+  rollOut,
+  rollOutShuffled,
+  score,
+} from '../../rollout/index.ts';
+import { last, type MetricAccumulator, sum, type TokenRecord } from '../../run/index.ts';
 import { dispose, keep, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
 import type { StepOutcome, Trainer, TrainerParts } from '../loop/run-loop.ts';
@@ -38,27 +45,17 @@ export interface GrpoTrainerParts extends TrainerParts {
   readonly rewards: readonly NamedReward[];
   readonly stop_token_ids: readonly number[];
   readonly banned_token_ids: readonly number[];
-  readonly decode: (ids: readonly number[]) => string;
+  readonly tokenizer: ReadOptions['tokenizer'];
   readonly logger: Logger;
   /** Called with the scored groups of every step, before the update. */
-  readonly onExperience?: ((groups: readonly ExperienceGroup[]) => void) | undefined;
-}
-
-/** Figures of one completion's tokens, each as long as the completion. */
-export interface TokenFigures {
-  /** Weight in the loss; 1 where weighting is off. */
-  readonly weights: Float32Array;
-  /** Of the distribution before the update (nats). */
-  readonly entropy: Float32Array;
-  /** Under the policy before the update (nats). */
-  readonly logps: Float32Array;
+  readonly onExperience?: ((groups: readonly RolloutGroup[]) => void) | undefined;
 }
 
 /** What one step leaves beside its metrics. */
 export interface GrpoDetails {
-  readonly groups: readonly ExperienceGroup[];
-  /** By group, then by completion. */
-  readonly tokens: readonly (readonly TokenFigures[])[];
+  readonly groups: readonly RolloutGroup[];
+  /** One for each completion, group after group; the figures are those before the update. */
+  readonly tokens: readonly TokenRecord[];
 }
 
 export class GrpoTrainer implements Trainer<GrpoDetails> {
@@ -90,12 +87,11 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
   async #collect(step: number, metrics: MetricAccumulator) {
     const { config, prompts, model, clock, length, logger } = this.#parts;
     const wanted = config.per_device_train_batch_size * config.gradient_accumulation_steps;
-    const experience: ExperienceGroup[] = [];
-    const owned = new Set<PromptEntry>();
-    const free = (entry: PromptEntry) => {
-      entry.encoded.dispose();
-      entry.ready.dispose();
-      owned.delete(entry);
+    const experience: RolloutGroup[] = [];
+    const owned = new Set<RolloutPrompt>();
+    const free = (prompt: RolloutPrompt) => {
+      prompt.dispose();
+      owned.delete(prompt);
     };
     const release = () => [...owned].forEach(free);
     // Streams are named by a prompt's place among all that the step drew, whoever computes it.
@@ -113,26 +109,27 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
         // Decoded by other processes while this step generates, which yields after every token.
         if (!length.isOver(step + 1)) prompts.prefetch(wanted);
         clock.enter('encode');
-        const entries = ready.map((prompt, i): PromptEntry => {
-          const encoded = model.encode(prompt.inputs);
-          const entry = { ready: prompt, encoded, stream: numDrawn + i };
-          owned.add(entry);
-          return entry;
+        const encoded = ready.map((prompt, i) => {
+          const own = encodePrompt(model, prompt, numDrawn + i);
+          owned.add(own);
+          return own;
         });
         numDrawn += ready.length;
         clock.enter('generate');
-        const rollouts = await rollOut(model, entries, options);
+        const drawn = await rollOut(model, encoded, options);
+        const shuffled = config.temporal_contrast
+          ? await rollOutShuffled(model, encoded, options)
+          : new Map<number, never>();
         clock.enter('reward');
-        const groups = await score(entries, rollouts, options);
-        for (const [i, group] of groups.entries()) {
-          newTokens += group.prompt.input_ids.length;
-          for (const { ids } of [...rollouts[i]!.completions, ...(rollouts[i]!.shuffled ?? [])])
-            newTokens += ids.length;
+        const groups = await score(encoded, drawn, shuffled, options);
+        for (const { ids } of [...drawn, ...shuffled.values()].flat()) newTokens += ids.length;
+        for (const group of groups) {
+          newTokens += group.prompt.inputs.input_ids.length;
           if (!group.is_zero_std || attempt === tries) {
             experience.push(group);
           } else {
             resampled += 1;
-            free(entries[i]!);
+            free(group.prompt);
           }
         }
       }
@@ -147,10 +144,10 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
   }
 
   /** `num_iterations` updates on the experience. @returns token figures of the first iteration */
-  async #update(groups: readonly ExperienceGroup[], options: UpdateOptions): Promise<GrpoDetails['tokens']> {
+  async #update(groups: readonly RolloutGroup[], options: UpdateOptions): Promise<GrpoDetails['tokens']> {
     const { config, updater } = this.#parts;
     const fixed = this.#fixedLogps(groups);
-    const tokens: TokenFigures[][] = [];
+    const tokens: TokenRecord[] = [];
     try {
       for (let iteration = 0; iteration < config.num_iterations; iteration++)
         await updater.update(
@@ -166,9 +163,9 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
 
   /** Adds the gradients of all groups. The first iteration fills `tokens`, and `fixed` for those after it. @returns the loss */
   #accumulate(
-    groups: readonly ExperienceGroup[],
+    groups: readonly RolloutGroup[],
     fixed: FixedLogps[],
-    tokens: TokenFigures[][],
+    tokens: TokenRecord[],
     iteration: number,
     metrics: MetricAccumulator,
   ): number {
@@ -181,13 +178,9 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
       loss += update.loss;
       addUpdateMetrics(metrics, update, 1 / config.num_iterations);
       if (iteration === 0) {
-        const figures = tokenFigures(update, group);
-        tokens.push(figures);
-        addSamplingGap(
-          metrics,
-          group.scored.map(({ logps }) => logps),
-          figures.map(({ logps }) => logps),
-        );
+        const records = tokenRecords(update, group, i);
+        tokens.push(...records);
+        addSamplingGap(metrics, records);
       }
       if (iteration === 0 && config.num_iterations > 1)
         fixed[i] = { ...fixed[i], old_logps_GT: update.logps_GT };
@@ -199,14 +192,15 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
   }
 
   /** Log-probabilities under the reference policy, where the loss needs them. */
-  #fixedLogps(groups: readonly ExperienceGroup[]): FixedLogps[] {
+  #fixedLogps(groups: readonly RolloutGroup[]): FixedLogps[] {
     const { config, model, reference, clock } = this.#parts;
     if (config.beta === 0) return groups.map(() => ({}));
     clock.enter('reference');
-    const withOwnFeatures = (policy: VideoLanguageModel, group: ExperienceGroup): FixedLogps =>
+    const withOwnFeatures = (policy: VideoLanguageModel, { prompt, rollouts }: RolloutGroup): FixedLogps =>
       scope('reference', () => {
-        const prompt = noGrad(() => policy.encodePrompt(group.inputs));
-        return { ref_logps_GT: keep(scoreGroup(policy, { ...group, prompt }, config)) };
+        const encoded = noGrad(() => policy.encodePrompt(prompt.inputs));
+        const group = { prompt: { ...prompt, encoded }, rollouts };
+        return { ref_logps_GT: keep(scoreGroup(policy, group, config)) };
       });
     return groups.map((group) => {
       if (model.adapter !== undefined)
@@ -222,12 +216,12 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
   }
 
   /** What the loss of group `i` is divided by. */
-  #scaleOf(groups: readonly ExperienceGroup[], i: number): LossScale {
+  #scaleOf(groups: readonly RolloutGroup[], i: number): LossScale {
     const { config } = this.#parts;
-    const countTokens = (some: readonly ExperienceGroup[]) =>
+    const countTokens = (some: readonly RolloutGroup[]) =>
       some
-        .flatMap(({ scored }) => scored)
-        .filter(({ truncated }) => !(truncated && config.mask_truncated_completions))
+        .flatMap(({ rollouts }) => rollouts)
+        .filter(({ finish_reason }) => !(finish_reason === 'length' && config.mask_truncated_completions))
         .reduce((total, { ids }) => total + ids.length, 0);
     const size = config.per_device_train_batch_size;
     const start = Math.floor(i / size) * size;
@@ -245,14 +239,27 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
   }
 }
 
-/** (G, T) tensors as one row of numbers a completion, without the padding. */
-function tokenFigures(update: GroupUpdate, group: ExperienceGroup): TokenFigures[] {
+/** The prompt with its vision features, which its `dispose` frees too. */
+function encodePrompt(model: VideoLanguageModel, prompt: ReadyPrompt, stream: number): RolloutPrompt {
+  const encoded = model.encode(prompt.inputs);
+  const dispose = () => {
+    encoded.dispose();
+    prompt.dispose();
+  };
+  return { ...prompt, encoded, stream, dispose };
+}
+
+/** (G, T) tensors as one record a completion, without the padding. */
+function tokenRecords(update: GroupUpdate, { rollouts }: RolloutGroup, group: number): TokenRecord[] {
   const longest = update.logps_GT.shape[1]!;
   const flat = (values: Tensor) =>
     scope(() => values.to({ dtype: 'float32' }).toTypedArray()) as Float32Array;
   const [weights, entropy, logps] = [flat(update.weights_GT), flat(update.entropy_GT), flat(update.logps_GT)];
-  return group.completions.map(({ length }, g) => {
-    const own = (values: Float32Array) => values.slice(g * longest, g * longest + length);
-    return { weights: own(weights), entropy: own(entropy), logps: own(logps) };
+  return rollouts.map(({ ids, logps: sampling_logps, text_ends: ends }, row) => {
+    const own = (values: Float32Array) => values.slice(row * longest, row * longest + ids.length);
+    return {
+      ...{ group, row, ids: Int32Array.from(ids), ends, sampling_logps },
+      ...{ weights: own(weights), entropy: own(entropy), logps: own(logps) },
+    };
   });
 }

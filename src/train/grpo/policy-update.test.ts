@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
 import { loadModel, type VideoLanguageModel, visionTokenIds } from '../../models/index.ts';
-import { generateGroups, type PolicyGroup } from '../../rollout/index.ts';
+import { type Completion, generateGroups } from '../../rollout/index.ts';
 import { dispose, Generator, liveTensors, noGrad, scope, setNumThreads } from '../../tensor/index.ts';
 import { type GrpoConfig, resolveGrpoConfig } from '../config/config.ts';
 import { quickKeys, writeModel } from '../test-support.ts';
-import { accumulateGroupGradient, scoreGroup } from './policy-update.ts';
+import { accumulateGroupGradient, type PolicyGroup, scoreGroup } from './policy-update.ts';
 
 const folder = scratchFolder();
 let model: VideoLanguageModel;
@@ -23,10 +23,13 @@ afterAll(() => {
 });
 
 /** A prompt of text alone with G completions that the model itself drew, ragged. */
-async function group(seed: number, numRows: number): Promise<PolicyGroup & { sampled: Float32Array[] }> {
+async function group(
+  seed: number,
+  numRows: number,
+): Promise<PolicyGroup & { readonly drawn: readonly Completion[] }> {
   const inputs = { input_ids: Array.from({ length: 9 + seed }, (_, i) => (37 * i + 11 * seed) % 250) };
-  const prompt = noGrad(() => model.encodePrompt(inputs));
-  const [completions = []] = await generateGroups(model, [prompt], {
+  const encoded = noGrad(() => model.encodePrompt(inputs));
+  const [completions = []] = await generateGroups(model, [encoded], {
     num_generations: numRows,
     max_completion_length: 12,
     temperature: 1.3,
@@ -36,22 +39,19 @@ async function group(seed: number, numRows: number): Promise<PolicyGroup & { sam
     generators: [new Generator(seed)],
   });
   return {
-    inputs,
-    prompt,
-    completions: completions.map(({ ids }) => ids),
-    truncated: completions.map(({ finish_reason }) => finish_reason === 'length'),
-    advantages: completions.map((_, g) => Math.cos(3 * g + seed)),
-    sampled: completions.map(({ logps }) => logps),
+    prompt: { inputs, encoded },
+    drawn: completions,
+    rollouts: completions.map((one, g) => ({ ...one, advantage: Math.cos(3 * g + seed) })),
   };
 }
 
 /** Loss and gradients of groups taken one after the other, gradients as plain numbers by weight. */
 function update(groups: readonly PolicyGroup[], changes: Partial<GrpoConfig> = {}) {
   const own = { ...config, ...changes };
-  const rows = groups.flatMap(({ completions }) => completions);
+  const rows = groups.flatMap(({ rollouts }) => rollouts);
   const scale = {
     num_sequences: rows.length,
-    num_tokens: rows.reduce((sum, ids) => sum + ids.length, 0),
+    num_tokens: rows.reduce((sum, { ids }) => sum + ids.length, 0),
     max_completion_length: own.max_completion_length,
   };
   for (const weight of model.parameters().values()) weight.grad = undefined;
@@ -95,7 +95,7 @@ describe('one group', () => {
     async (numRows) => {
       const one = await group(3, numRows);
       const scored = scope(() => scoreGroup(model, one, config).tolist()) as number[][];
-      one.sampled.forEach((logps, g) => {
+      one.drawn.forEach(({ logps }, g) => {
         logps.forEach((logp, t) => {
           expect(Math.abs(logp - scored[g]![t]!)).toBeLessThan(1e-5);
         });
@@ -110,14 +110,7 @@ describe('one group', () => {
       const one = await group(4, numRows);
       const changes = { token_weight: 'none', loss_norm: 'token_global' } as const;
       const shared = update([one], changes);
-      const alone = one.completions.map(
-        (ids, g): PolicyGroup => ({
-          ...one,
-          completions: [ids],
-          truncated: [one.truncated[g]!],
-          advantages: [one.advantages[g]!],
-        }),
-      );
+      const alone = one.rollouts.map((row): PolicyGroup => ({ ...one, rollouts: [row] }));
       const repeated = update(alone, changes);
       expect(Math.abs(shared.loss - repeated.loss)).toBeLessThan(1e-6 * Math.max(1, Math.abs(repeated.loss)));
       expect(distance(shared.gradients, repeated.gradients)).toBeLessThan(1e-5);
@@ -152,7 +145,7 @@ describe('a batch', () => {
       const [first, second] = [await group(1, 4), await group(2, 4)];
       const both = update([first, second], { loss_norm });
       // Alone, each is divided by its own counts; the batch's share of it is known.
-      const count = ({ completions }: PolicyGroup) => completions.reduce((sum, ids) => sum + ids.length, 0);
+      const count = ({ rollouts }: PolicyGroup) => rollouts.reduce((sum, { ids }) => sum + ids.length, 0);
       const share = (one: PolicyGroup) =>
         loss_norm === 'token_global' ? count(one) / (count(first) + count(second)) : 1 / 2;
       const parts = [first, second].map((one) => ({ ...update([one], { loss_norm }), share: share(one) }));

@@ -7,12 +7,20 @@
  * Legend: G completions of one prompt, T positions, D hidden, V vocabulary.
  */
 
-import type { VideoLanguageModel } from '../../models/index.ts';
+import type { PromptInputs, VideoLanguageModel } from '../../models/index.ts';
 import { type ChunkedLoss, chunkedLoss, type LossScale, scoreTokens } from '../../rl/index.ts';
-import type { PolicyGroup } from '../../rollout/index.ts';
+import type { Rollout, RolloutPrompt } from '../../rollout/index.ts';
 import type { PhaseClock } from '../../run/index.ts';
 import { fromTypedArray, keep, noGrad, scope, type Tensor, tensor, zeros } from '../../tensor/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
+
+/** What the update reads of a `RolloutGroup`. */
+export interface PolicyGroup {
+  readonly prompt: Pick<RolloutPrompt, 'encoded'> & { readonly inputs: PromptInputs };
+  readonly rollouts: readonly Pick<Rollout, 'ids' | 'finish_reason' | 'advantage'>[];
+}
+
+const idsOf = ({ rollouts }: PolicyGroup) => rollouts.map(({ ids }) => ids);
 
 /** Log-probabilities of a group under a fixed policy, (G, T); kept until the group is done. */
 export interface FixedLogps {
@@ -54,8 +62,9 @@ export function scoreGroup(
 ): Tensor {
   return scope('scoreGroup', () =>
     noGrad(() => {
-      const { hidden_GCD } = model.completionHidden(group.prompt, group.completions);
-      const { ids_GT, alive_GT } = padCompletions(group.completions, model.device);
+      const completions = idsOf(group);
+      const { hidden_GCD } = model.completionHidden(group.prompt.encoded, completions);
+      const { ids_GT, alive_GT } = padCompletions(completions, model.device);
       const inputs = { hidden_GTD: hidden_GCD, lm_head_VD: lossHead(model), ids_GT, alive_GT };
       return scoreTokens(inputs, { chunk_bytes: config.logits_chunk_mib * 2 ** 20 }).logps_GT;
     }),
@@ -87,10 +96,12 @@ export function accumulateGroupGradient(
 ): GroupUpdate {
   return scope('accumulateGroupGradient', () => {
     clock?.enter('forward');
-    const prompt = model.trainsVision() ? model.encodePrompt(group.inputs) : group.prompt;
+    const { inputs, encoded } = group.prompt;
+    const prompt = model.trainsVision() ? model.encodePrompt(inputs) : encoded;
+    const completions = idsOf(group);
     const { gradient_checkpointing, mask_truncated_completions } = config;
-    const forward = model.completionHidden(prompt, group.completions, { gradient_checkpointing });
-    const { ids_GT, alive_GT } = padCompletions(group.completions, model.device);
+    const forward = model.completionHidden(prompt, completions, { gradient_checkpointing });
+    const { ids_GT, alive_GT } = padCompletions(completions, model.device);
     const head = model.lmHead();
     // Narrow heads collect their gradient in float32 and pass it on once a group.
     const headGrad = head.requires_grad ? zeros(head.shape, { device: head.device }) : undefined;
@@ -101,8 +112,13 @@ export function accumulateGroupGradient(
         lm_head_VD: lossHead(model),
         ids_GT,
         alive_GT,
-        advantages_G: tensor(group.advantages, { device: model.device }),
-        ...(mask_truncated_completions ? { truncated_G: group.truncated } : {}),
+        advantages_G: tensor(
+          group.rollouts.map(({ advantage }) => advantage),
+          { device: model.device },
+        ),
+        ...(mask_truncated_completions
+          ? { truncated_G: group.rollouts.map(({ finish_reason }) => finish_reason === 'length') }
+          : {}),
         ...(fixed.old_logps_GT ? { old_logps_GT: fixed.old_logps_GT } : {}),
         ...(fixed.ref_logps_GT ? { ref_logps_GT: fixed.ref_logps_GT } : {}),
       },

@@ -2,39 +2,34 @@
  * The first look at a run: completions of one group with what was read from them and what they earned, before any weight
  * has changed. It shows at once when a prompt asks for another form than the parser reads, or a reward is always 0.
  */
-import { parseAnswer, parseSolution } from '../../answers/index.ts';
 import type { Logger } from '../../base/index.ts';
-import type { ExperienceGroup } from '../../rollout/index.ts';
-import type { GrpoConfig } from '../config/config.ts';
+import type { RolloutGroup } from '../../rollout/index.ts';
 
 const MAX_TEXT = 160;
 
 /** Writes the first group to the log, and a warning where its answers or rewards give nothing to learn from. */
 export function logProbe(
-  group: ExperienceGroup,
+  { prompt, rollouts, is_zero_std }: RolloutGroup,
   rewardNames: readonly string[],
-  config: GrpoConfig,
   logger: Logger,
 ): void {
-  const { question, scored } = group;
-  const truth = parseSolution(question.solution).join(',');
-  logger.info(`probe: ${question.id}, right ${truth}: ${shorten(question.problem)}`);
-  let numFailed = 0;
-  scored.forEach((one, row) => {
-    const answer = parseAnswer(one.text, { parser: config.answer_parser, options: question.options });
-    if (answer.failed) numFailed += 1;
+  const { id, problem, item } = prompt.question;
+  logger.info(`probe: ${id}, right ${item.answer.join(',')}: ${shorten(problem)}`);
+  rollouts.forEach((one, row) => {
+    const { answer } = one;
+    const cut = one.finish_reason === 'length' ? ', cut off' : '';
     const rewards = rewardNames.map((name, f) => `${name} ${show(one.rewards[f]!)}`).join(', ');
     logger.info(
-      `probe ${row + 1}/${scored.length}: answer ${answer.failed ? 'not readable' : answer.letters.join(',')} (${answer.source}); ${rewards}; ${one.ids.length} tokens${one.truncated ? ', cut off' : ''}: ${shorten(one.text)}`,
+      `probe ${row + 1}/${rollouts.length}: answer ${answer.failed ? 'not readable' : answer.letters.join(',')} (${answer.source}); ${rewards}; ${one.ids.length} tokens${cut}: ${shorten(one.text)}`,
     );
   });
-  if (numFailed === scored.length)
+  if (rollouts.every(({ answer }) => answer.failed))
     logger.warn(
-      `probe: no answer could be read from any of the ${scored.length} completions; check prompt_template, answer_parser and max_completion_length`,
+      `probe: no answer could be read from any of the ${rollouts.length} completions; check prompt_template, answer_parser and max_completion_length`,
     );
-  if (scored.every(({ truncated }) => truncated))
+  if (rollouts.every(({ finish_reason }) => finish_reason === 'length'))
     logger.warn('probe: every completion was cut off; max_completion_length may be too small');
-  if (group.is_zero_std)
+  if (is_zero_std)
     logger.warn('probe: all completions of this group earned the same reward; this group teaches nothing');
 }
 

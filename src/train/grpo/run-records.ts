@@ -1,75 +1,39 @@
 /** What a GRPO step leaves in the run folder beside its row of metrics: its completions, the numbers of its tokens. */
-
-import { parseAnswer } from '../../answers/index.ts';
-import type { Tokenizer } from '../../io/index.ts';
-import { encodeTokens, type RunDirectory } from '../../run/index.ts';
-import type { GrpoConfig } from '../config/config.ts';
+import { solutionText } from '../../data/index.ts';
+import { type CompletionRecord, encodeTokens, type RunDirectory } from '../../run/index.ts';
 import type { GrpoDetails } from './grpo-trainer.ts';
 
 export interface StepRecord {
   /** Steps done. */
   readonly step: number;
   readonly run: RunDirectory;
-  readonly config: GrpoConfig;
   readonly details: GrpoDetails;
   readonly rewardNames: readonly string[];
-  readonly tokenizer: Tokenizer;
 }
 
-export function recordStep({ step, run, config, details, rewardNames, tokenizer }: StepRecord): void {
-  const { groups, tokens } = details;
-  run.appendCompletions(
-    step,
-    groups.flatMap(({ question, scored, contrast }, group) =>
-      scored.map((one, row) => {
-        const answer = parseAnswer(one.text, { parser: config.answer_parser, options: question.options });
-        return {
-          step,
-          group,
-          row,
-          item: question.id,
-          video: question.video,
-          problem: question.problem,
-          solution: question.solution,
-          completion: one.text,
-          answer: answer.failed ? null : answer.letters,
-          rewards: Object.fromEntries(rewardNames.map((name, f) => [name, one.rewards[f]!])),
-          ...(contrast === undefined ? {} : { temporal_bonus: contrast.bonuses[row]! }),
-          reward: one.reward,
-          advantage: one.advantage,
-          length: one.ids.length,
-          truncated: one.truncated,
-        };
-      }),
-    ),
-  );
-  run.writeTokens(
-    step,
-    encodeTokens({
-      step,
-      rows: groups.flatMap(({ scored }, group) =>
-        scored.map(({ ids, logps }, row) => ({
-          group,
-          row,
-          ids: Int32Array.from(ids),
-          ends: textEnds(ids, tokenizer),
-          sampling_logps: logps,
-          ...tokens[group]![row]!,
-        })),
-      ),
-    }),
-  );
+export function recordStep({ step, run, details, rewardNames }: StepRecord): void {
+  run.appendCompletions(step, completionRecords(step, details, rewardNames));
+  run.writeTokens(step, encodeTokens({ step, rows: details.tokens }));
 }
 
-/** Where each token's text ends in the completion, in UTF-16 units. A character split over tokens belongs to its last one. */
-export function textEnds(ids: readonly number[], tokenizer: Tokenizer): Int32Array {
-  const stream = tokenizer.decodeStream({ skip_special_tokens: true });
-  const ends = new Int32Array(ids.length);
-  let length = 0;
-  ids.forEach((id, t) => {
-    length += stream.push(id).length;
-    ends[t] = length;
+function completionRecords(
+  step: number,
+  { groups }: GrpoDetails,
+  rewardNames: readonly string[],
+): CompletionRecord[] {
+  return groups.flatMap(({ prompt, rollouts }, group) => {
+    const { id, video, problem, item } = prompt.question;
+    return rollouts.map((one, row) => ({
+      ...{ step, group, row, item: id, video, problem },
+      solution: solutionText(item.answer),
+      completion: one.text,
+      answer: one.answer.failed ? null : one.answer.letters,
+      rewards: Object.fromEntries(rewardNames.map((name, f) => [name, one.rewards[f]!])),
+      ...(one.temporal_bonus === undefined ? {} : { temporal_bonus: one.temporal_bonus }),
+      reward: one.reward,
+      advantage: one.advantage,
+      length: one.ids.length,
+      truncated: one.finish_reason === 'length',
+    }));
   });
-  if (ids.length > 0) ends[ids.length - 1] = length + stream.end().length;
-  return ends;
 }

@@ -1,13 +1,17 @@
 /** Models without files, and the parts of a training step on them, for counting: all weights are 0, no number matters. */
 
 import { type ModelConfig, parseModelConfig } from '../../../src/models/config.ts';
-import { createLora, LORA_DEFAULTS, type VideoLanguageModel } from '../../../src/models/index.ts';
+import {
+  createLora,
+  LORA_DEFAULTS,
+  type PromptInputs,
+  type VideoLanguageModel,
+} from '../../../src/models/index.ts';
 import { weightShapes } from '../../../src/models/qwen2_vl/weight-names.ts';
 import { Qwen2_5VL } from '../../../src/models/transformer.ts';
-import type { PolicyGroup } from '../../../src/rollout/index.ts';
 import { dispose, keep, noGrad, scope, zeros } from '../../../src/tensor/index.ts';
 import type { GrpoConfig } from '../../../src/train/config/config.ts';
-import { accumulateGroupGradient } from '../../../src/train/grpo/policy-update.ts';
+import { accumulateGroupGradient, type PolicyGroup } from '../../../src/train/grpo/policy-update.ts';
 import { AdamW, clipGradNorm, resolveGrpoConfig } from '../../../src/train/index.ts';
 import { type Counts, STRICT, strict } from './strict.ts';
 
@@ -119,7 +123,7 @@ export function videoPrompt(
   model: VideoLanguageModel,
   [slices, rows, columns]: readonly [number, number, number],
   textTokens: number,
-): PolicyGroup['inputs'] {
+): PromptInputs {
   const { vision_start_token_id, vision_end_token_id, video_token_id } = model.config;
   const before = Math.floor(textTokens / 4);
   const words = (count: number) => Array.from({ length: count }, (_, i) => 10 + (i % 90));
@@ -172,7 +176,7 @@ export function grpoConfig(keys: Record<string, unknown>): GrpoConfig {
 /** Forward, loss, backward, clipping and step for one group of G completions, each of `length` tokens. */
 export function trainOnGroup(
   model: VideoLanguageModel,
-  inputs: PolicyGroup['inputs'],
+  inputs: PromptInputs,
   { config, length, optimizer, phases }: TrainOnGroup,
 ): void {
   const G = config.num_generations;
@@ -180,11 +184,12 @@ export function trainOnGroup(
   phases.mark('encode');
   const row = (g: number) => Array.from({ length }, (_, t) => 10 + ((g * 7 + t * 13) % 90));
   const group: PolicyGroup = {
-    prompt,
-    inputs,
-    completions: Array.from({ length: G }, (_, g) => row(g)),
-    truncated: Array<boolean>(G).fill(false),
-    advantages: Array.from({ length: G }, (_, g) => (g % 2 ? 1 : -1)),
+    prompt: { inputs, encoded: prompt },
+    rollouts: Array.from({ length: G }, (_, g) => ({
+      ids: row(g),
+      finish_reason: 'stop',
+      advantage: g % 2 ? 1 : -1,
+    })),
   };
   const scale = { num_sequences: G, num_tokens: G * length, max_completion_length: length };
   const update = accumulateGroupGradient(model, group, {}, config, scale);

@@ -57,8 +57,8 @@ export async function trainGrpo({ name, keys, stop_after }: GrpoCase, device: st
       signal: stop.signal,
       onStep: ({ step, metrics: row, groups, tokens }) => {
         metrics.push(compared(row));
-        ids.push(groups.flatMap(({ scored }) => scored.map((one) => [...one.ids])));
-        logps.push(tokens.flat().flatMap((one) => [...one.logps]));
+        ids.push(groups.flatMap(({ rollouts }) => rollouts.map((one) => [...one.ids])));
+        logps.push(tokens.flatMap((one) => [...one.logps]));
         if (step === stopAfter) stop.abort();
       },
     });

@@ -1,0 +1,32 @@
+/** From a completion's tokens to its text and the answer in it: done once, where the completion is finished. */
+import { type AnswerParser, parseAnswer } from '../answers/index.ts';
+import type { Question } from '../data/index.ts';
+import type { Processor } from '../models/index.ts';
+import type { Completion, Rollout } from './types.ts';
+
+/** A completion before it is scored. */
+export type ReadCompletion = Completion & Pick<Rollout, 'text' | 'text_ends' | 'answer'>;
+
+export interface ReadOptions {
+  readonly tokenizer: Pick<Processor['tokenizer'], 'decodeStream'>;
+  readonly answer_parser: AnswerParser;
+}
+
+export function readCompletion(
+  completion: Completion,
+  { options }: Pick<Question, 'options'>,
+  { tokenizer, answer_parser: parser }: ReadOptions,
+): ReadCompletion {
+  const { ids } = completion;
+  const stream = tokenizer.decodeStream({ skip_special_tokens: true });
+  const text_ends = new Int32Array(ids.length);
+  let text = '';
+  ids.forEach((id, t) => {
+    text += stream.push(id);
+    text_ends[t] = text.length;
+  });
+  // Bytes of a character that never became whole belong to the last token.
+  text += stream.end();
+  if (ids.length > 0) text_ends[ids.length - 1] = text.length;
+  return { ...completion, text, text_ends, answer: parseAnswer(text, { parser, options }) };
+}

@@ -1,0 +1,86 @@
+/** Completions of the prompts of a step, with their frames in order and, for temporal contrast, shuffled. */
+import { deriveSeed } from '../base/index.ts';
+import type { EncodedPrompt, VideoLanguageModel } from '../models/index.ts';
+import { Generator, scope } from '../tensor/index.ts';
+import { generateGroups } from './generate.ts';
+import type { SamplingOptions } from './sampler.ts';
+import { hasVideo, shuffleFrames } from './temporal-shuffle.ts';
+import type { Completion, RolloutPrompt } from './types.ts';
+
+export interface RollOutOptions {
+  /** Keys of docs/training.md. */
+  readonly config: SamplingOptions & {
+    readonly num_generations: number;
+    readonly max_completion_length: number;
+    readonly seed: number;
+  };
+  readonly stop_token_ids: readonly number[];
+  readonly banned_token_ids: readonly number[];
+  /** Step of the run, which names the random streams. */
+  readonly step: number;
+}
+
+/** @returns G completions of each prompt */
+export async function rollOut(
+  model: VideoLanguageModel,
+  prompts: readonly RolloutPrompt[],
+  options: RollOutOptions,
+): Promise<Completion[][]> {
+  return await draw(model, prompts, options, 'rollout', options.config.num_generations);
+}
+
+/**
+ * The other half of T-GRPO's comparison: half as many completions as `rollOut` gives, as in Video-R1, each prompt's frames in
+ * a random order.
+ * @returns completions by the prompt's `stream`; prompts without a video have none
+ */
+export async function rollOutShuffled(
+  model: VideoLanguageModel,
+  prompts: readonly RolloutPrompt[],
+  options: RollOutOptions,
+): Promise<Map<number, Completion[]>> {
+  const { config, step } = options;
+  const twins = prompts
+    .filter(({ inputs }) => hasVideo(inputs))
+    .map(({ inputs, stream }) => ({
+      stream,
+      encoded: scope('shuffled prompt', () => {
+        const seed = deriveSeed(config.seed, 'shuffle', step, stream);
+        return model.encode(shuffleFrames(inputs, model.config, seed));
+      }),
+    }));
+  try {
+    const half = Math.max(1, Math.floor(config.num_generations / 2));
+    const groups = await draw(model, twins, options, 'rollout-shuffled', half);
+    return new Map(groups.map((completions, i) => [twins[i]!.stream, completions]));
+  } finally {
+    for (const { encoded } of twins) encoded.dispose();
+  }
+}
+
+async function draw(
+  model: VideoLanguageModel,
+  prompts: readonly { readonly encoded: EncodedPrompt; readonly stream: number }[],
+  { config, step, stop_token_ids, banned_token_ids }: RollOutOptions,
+  name: string,
+  num_generations: number,
+): Promise<Completion[][]> {
+  if (prompts.length === 0) return [];
+  const { max_completion_length, temperature, top_k, top_p, min_p, repetition_penalty } = config;
+  return await generateGroups(
+    model,
+    prompts.map(({ encoded }) => encoded),
+    {
+      num_generations,
+      max_completion_length,
+      temperature,
+      top_k,
+      top_p,
+      min_p,
+      repetition_penalty,
+      stop_token_ids,
+      banned_token_ids,
+      generators: prompts.map(({ stream }) => new Generator(deriveSeed(config.seed, name, step, stream))),
+    },
+  );
+}

@@ -1,0 +1,94 @@
+/** Rewards and advantages of completions that were rolled out together, one group a prompt. */
+import type { AnswerParser } from '../answers/index.ts';
+import { solutionText } from '../data/index.ts';
+import {
+  combineRewards,
+  computeAdvantages,
+  type NamedReward,
+  type RewardInput,
+  type ScaleRewards,
+  scoreRewards,
+  temporalContrast,
+} from '../rl/index.ts';
+import { type ReadCompletion, type ReadOptions, readCompletion } from './read-completion.ts';
+import type { Completion, RolloutGroup, RolloutPrompt } from './types.ts';
+
+export interface ScoreOptions {
+  /** Keys of docs/training.md. */
+  readonly config: {
+    readonly answer_parser: AnswerParser;
+    readonly reward_weights?: readonly number[] | undefined;
+    readonly scale_rewards: ScaleRewards;
+    readonly temporal_contrast_bonus: number;
+  };
+  readonly rewards: readonly NamedReward[];
+  readonly tokenizer: ReadOptions['tokenizer'];
+}
+
+/**
+ * @param drawn completions of each prompt, [P][G]
+ * @param shuffled completions with the frames in random order, by the prompt's `stream`; empty without temporal contrast
+ * @throws TwgrpoError for what a reward function returned
+ */
+export async function score(
+  prompts: readonly RolloutPrompt[],
+  drawn: readonly (readonly Completion[])[],
+  shuffled: ReadonlyMap<number, readonly Completion[]>,
+  { config, rewards, tokenizer }: ScoreOptions,
+): Promise<RolloutGroup[]> {
+  const { answer_parser, reward_weights, scale_rewards, temporal_contrast_bonus: bonus } = config;
+  const read = (prompt: RolloutPrompt, completions: readonly Completion[] = []) =>
+    completions.map((one) => readCompletion(one, prompt.question, { tokenizer, answer_parser }));
+  const read_PG = prompts.map((prompt, p) => read(prompt, drawn[p]));
+  const rewards_PGF = await scoreRewards(rewards, inputsOf(prompts, read_PG));
+  // On the first of `reward_funcs`, as in Video-R1.
+  const twins_PG = prompts.map((prompt) => read(prompt, shuffled.get(prompt.stream)));
+  const twinRewards_PGF = await scoreRewards(rewards.slice(0, 1), inputsOf(prompts, twins_PG));
+  const contrasts = prompts.map((_, p) => {
+    const firsts = (group: readonly (readonly number[])[]) => group.map(([first = Number.NaN]) => first);
+    return temporalContrast(firsts(rewards_PGF[p]!), firsts(twinRewards_PGF[p]!), { bonus });
+  });
+  const totals_PG = rewards_PGF.map((group, p) =>
+    group.map((rewards_F, g) => combineRewards(rewards_F, reward_weights) + (contrasts[p]?.bonuses[g] ?? 0)),
+  );
+  const statistics = computeAdvantages(totals_PG, { scale_rewards });
+  return prompts.map((prompt, p) => {
+    const { advantages, std, is_zero_std } = statistics[p]!;
+    const contrast = contrasts[p];
+    return {
+      prompt,
+      rollouts: read_PG[p]!.map((one, g) => ({
+        ...one,
+        rewards: rewards_PGF[p]![g]!,
+        temporal_bonus: contrast?.bonuses[g],
+        reward: totals_PG[p]![g]!,
+        advantage: advantages[g]!,
+      })),
+      reward_std: std,
+      is_zero_std,
+      contrast,
+    };
+  });
+}
+
+function inputsOf(
+  prompts: readonly RolloutPrompt[],
+  read_PG: readonly (readonly ReadCompletion[])[],
+): RewardInput[][] {
+  return prompts.map((prompt, p) => read_PG[p]!.map((one) => rewardInput(prompt, one)));
+}
+
+function rewardInput({ question, text: prompt }: RolloutPrompt, one: ReadCompletion): RewardInput {
+  const { item, options } = question;
+  return {
+    completion: one.text,
+    prompt,
+    solution: solutionText(item.answer),
+    options,
+    answer: one.answer,
+    truth: item.answer,
+    completion_ids: one.ids,
+    truncated: one.finish_reason === 'length',
+    item,
+  };
+}
