@@ -1,11 +1,7 @@
 /** Models: layers, adapters, and the Qwen2-VL / Qwen2.5-VL family from files to logits. */
 export { type GenerationConfig, type ModelConfig, readGenerationConfig, readModelConfig } from './config.ts';
-export { GroupCache } from './decoder/kv-cache.ts';
-export type { PackedDecoder, SuffixCache } from './decoder/packed-decoder.ts';
-export type { Prefill } from './decoder/prefill.ts';
-export { sharedPrefixDecode } from './decoder/shared-prefix-attention.ts';
-export type { Attend } from './decoder/text.ts';
-export { indexTensor, type LowRankPair, type ModelParams } from './layers.ts';
+export type { DecodeSession } from './decoder/session.ts';
+export { indexTensor } from './layers.ts';
 export {
   adapterOf,
   createLora,
@@ -43,7 +39,6 @@ export type { Grid, MropePositions, TextAfterVision, VisionGrids } from './qwen2
 export { createTinyCheckpoint, type TinyCheckpointOptions } from './tiny/tiny-checkpoint.ts';
 export { trainTinyTokenizer } from './tiny/tiny-tokenizer.ts';
 export { bannedTokenIds, stopTokenIds, visionTokenIds } from './token-ids.ts';
-export type { DecodeCaches, ModelOptions } from './transformer.ts';
 export {
   type LoadWeightsOptions,
   loadWeights,

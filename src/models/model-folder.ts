@@ -10,7 +10,7 @@ import type { Processor } from './processor.ts';
 import { readProcessor } from './qwen2_vl/processor.ts';
 import { isHidden } from './qwen2_vl/weight-names.ts';
 import { bannedTokenIds, stopTokenIds } from './token-ids.ts';
-import { type ModelOptions, Qwen2_5VL } from './transformer.ts';
+import { type ModelOptions, Transformer } from './transformer.ts';
 import { checkWeights, type LoadWeightsOptions, loadWeights, type Stored } from './weights.ts';
 
 export type LoadModelOptions = LoadWeightsOptions & Omit<ModelOptions, 'from'>;
@@ -67,7 +67,7 @@ export class ModelFolder {
    */
   loadModel(options: LoadModelOptions = {}): VideoLanguageModel {
     const weights = keep(loadWeights(this.path, this.config, options));
-    return new Qwen2_5VL(this.config, weights, { from: this.path, ...options });
+    return new Transformer(this.config, weights, { from: this.path, ...options });
   }
 }
 

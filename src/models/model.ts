@@ -6,11 +6,9 @@
  */
 import type { Device, DType, Tensor } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
-import type { PackedDecoder } from './decoder/packed-decoder.ts';
-import type { Prefill } from './decoder/prefill.ts';
+import type { DecodeSession } from './decoder/session.ts';
 import type { LoraAdapter } from './lora/lora.ts';
 import type { MropePositions, TextAfterVision, VisionGrids } from './qwen2_vl/positions.ts';
-import type { DecodeCaches } from './transformer.ts';
 import type { SaveModelOptions } from './weights.ts';
 
 /** One prompt as the processor gives it. */
@@ -109,14 +107,8 @@ export interface VideoLanguageModel {
     completions: readonly (readonly number[])[],
     options?: { readonly rows?: number },
   ): number[][];
-  prefill(prompt: EncodedPrompt): Prefill;
-  packDecoder(prompts: readonly Prefill[]): PackedDecoder | undefined;
-  decode(
-    ids: readonly number[],
-    positions: readonly number[],
-    caches: DecodeCaches,
-    packed?: PackedDecoder,
-  ): Tensor;
+  /** Prefill the prompts and open a session of `rows` rows each; no gradient. It lives until it is disposed. */
+  decodeSession(prompts: readonly EncodedPrompt[], rows: number): DecodeSession;
   /** Weight of the language model head (V, D) as stored; the embedding itself where they are tied. */
   lmHead(): Tensor;
   /** (..., D) hidden states after the final norm to float32 logits (..., V). */

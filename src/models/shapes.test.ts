@@ -15,7 +15,7 @@ import { fromTypedArray, liveTensors, noGrad, scope, type Tensor } from '../tens
 import { type ModelConfig, parseModelConfig } from './config.ts';
 import { indexTensor } from './layers.ts';
 import { weightShapes } from './qwen2_vl/weight-names.ts';
-import { Qwen2_5VL } from './transformer.ts';
+import { Transformer } from './transformer.ts';
 
 interface ShapeGolden extends PromptGolden {
   readonly title: string;
@@ -57,7 +57,7 @@ describe('every shape of the family equals transformers', () => {
     expect({ ...parseModelConfig(golden.nested), dtype: undefined }).toEqual(config);
     scope(() =>
       noGrad(() => {
-        const model = new Qwen2_5VL(config, hashedWeights(config, golden.seed));
+        const model = new Transformer(config, hashedWeights(config, golden.seed));
         const prompt = model.encodePrompt(promptInputs(golden, config));
         const numImages = golden.image_grid_thw.reduce((sum, [t, h, w]) => sum + (t * h * w) / 4, 0);
         const features = prompt.vision!.features;

@@ -14,7 +14,7 @@ import {
 import { dispose, liveTensors, noGrad, scope } from '../tensor/index.ts';
 import { indexTensor } from './layers.ts';
 import type { EncodedPrompt, VideoLanguageModel } from './model.ts';
-import { Qwen2_5VL } from './transformer.ts';
+import { Transformer } from './transformer.ts';
 
 const ATOL = 3e-5;
 
@@ -119,7 +119,10 @@ describe('what the model sees', () => {
     scope(() =>
       noGrad(() => {
         const prompt = model.encodePrompt({ ...inputs, pixel_values_videos: pixels });
-        return model.logits(model.prefill(prompt).hidden_1D).tolist() as number[][];
+        const session = model.decodeSession([prompt], 1);
+        const logits = session.logits.tolist() as number[][];
+        session.dispose();
+        return logits;
       }),
     )[0]!;
   const pixels = inputs.pixel_values_videos!;
@@ -158,13 +161,13 @@ describe('bfloat16 all through', () => {
   it.each(['qwen2-5-vl-flat', 'qwen2-vl'])('scores and decodes near float32: %s', (name) => {
     const golden = readPrompts(name)['one video']!;
     const wide = loadGoldenModel(name, { stored: true });
-    const narrow = new Qwen2_5VL(wide.config, wide.weights, { compute_dtype: 'bfloat16' });
+    const narrow = new Transformer(wide.config, wide.weights, { compute_dtype: 'bfloat16' });
     expect(wide.compute_dtype).toBe('float32');
     scope(() =>
       noGrad(() => {
         const run = (model: VideoLanguageModel) => {
           const prompt = model.encodePrompt(promptInputs(golden, model.config));
-          expect(model.prefill(prompt).hidden_1D.dtype).toBe(model.compute_dtype);
+          expect(model.completionHidden(prompt, [[1]]).hidden_GCD.dtype).toBe(model.compute_dtype);
           return model.completionLogps(prompt, [golden.completion_ids, [1, 2]]).flat();
         };
         // Log-probabilities of about -10; bfloat16 keeps 8 bits.

@@ -1,28 +1,16 @@
 /**
- * A Qwen2-VL / Qwen2.5-VL model: its configuration, its weights by published name, and what can be done with them.
+ * The one implementation of `VideoLanguageModel`: a family's tower before the shared decoder.
  *
- * The work is in functions (`vision.ts`, `text.ts`, `completion.ts`, `prefill.ts`); this class only holds what they share.
+ * The work is in functions (`decoder/` and the family's folder); this class only holds what they share.
  *
  * Shapes: P prompt tokens, F features, G rows, C longest completion, V vocabulary, D hidden.
  */
-import {
-  cat,
-  type Device,
-  type DType,
-  dispose,
-  fastLinear,
-  keep,
-  noGrad,
-  scope,
-  type Tensor,
-} from '../tensor/index.ts';
+import { cat, type Device, type DType, dispose, keep, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
 import { completionHidden } from './decoder/forward.ts';
-import { type PackedDecoder, packDecoder, packedDecode, type SuffixCache } from './decoder/packed-decoder.ts';
-import { type Prefill, prefill } from './decoder/prefill.ts';
-import { textRotary } from './decoder/rope.ts';
-import { type Attend, decoderLayers, finalNorm } from './decoder/text.ts';
-import { embed, indexTensor, type ModelParams, weight } from './layers.ts';
+import { type DecodeSession, openSession } from './decoder/session.ts';
+import { headLogits, headName } from './decoder/text.ts';
+import { indexTensor, type ModelParams } from './layers.ts';
 import type { LoraAdapter } from './lora/lora.ts';
 import type {
   CompletionHidden,
@@ -45,17 +33,8 @@ export interface ModelOptions {
   readonly from?: string | undefined;
 }
 
-/** What decoding reads and extends, in two forms. */
-export interface DecodeCaches {
-  /** Attention of a layer's rows to their prompts and pasts; it stores the new keys and values. */
-  attendIn(layer: number): Attend;
-  /** The pasts as tensors, without the prompts, which `packDecoder` holds. */
-  readonly suffix: SuffixCache;
-}
-
-export class Qwen2_5VL implements VideoLanguageModel {
+export class Transformer implements VideoLanguageModel {
   readonly config: ModelConfig;
-  /** Every weight by its published name. */
   readonly weights: ReadonlyMap<string, Tensor>;
   readonly compute_dtype: DType;
   readonly text_after_vision: TextAfterVision;
@@ -75,12 +54,10 @@ export class Qwen2_5VL implements VideoLanguageModel {
     this.text_after_vision = options.text_after_vision ?? 'spatial';
   }
 
-  /** Write a model folder that transformers reads: config, weights (without the adapter), tokenizer and processor files. */
   save(dir: string, options: SaveModelOptions = {}): void {
     saveModelFolder(dir, this.config, this.weights, { from: this.#from, ...options });
   }
 
-  /** Free weights and adapter. */
   dispose(): void {
     for (const stored of this.parameters().values()) stored.dispose();
   }
@@ -91,7 +68,6 @@ export class Qwen2_5VL implements VideoLanguageModel {
     return { weights: this.weights, adapters, dtype: this.compute_dtype };
   }
 
-  /** The low-rank adapter on top of the weights; undefined: none. Setting one does not freeze the weights. */
   get adapter(): LoraAdapter | undefined {
     return this.#adapter;
   }
@@ -100,7 +76,6 @@ export class Qwen2_5VL implements VideoLanguageModel {
     this.#adapter = adapter;
   }
 
-  /** Run `body` as if there were no adapter: the reference policy of a LoRA run. Synchronous only. */
   withoutAdapter<T>(body: () => T): T {
     const before = this.#isAdapterOff;
     this.#isAdapterOff = true;
@@ -111,7 +86,6 @@ export class Qwen2_5VL implements VideoLanguageModel {
     }
   }
 
-  /** Weights, then adapter weights, by name; those that train have `requires_grad`. */
   parameters(): Map<string, Tensor> {
     return new Map([...this.weights, ...(this.#adapter?.weights ?? [])]);
   }
@@ -171,7 +145,6 @@ export class Qwen2_5VL implements VideoLanguageModel {
     });
   }
 
-  /** See `completionHidden`. */
   completionHidden(
     prompt: EncodedPrompt,
     completions: readonly (readonly number[])[],
@@ -180,11 +153,6 @@ export class Qwen2_5VL implements VideoLanguageModel {
     return completionHidden(this.params, this.config, this.device, prompt, completions, options);
   }
 
-  /**
-   * Log-probability of every token of every completion, given the prompt and the tokens before it; no gradient.
-   *
-   * @param rows How many positions pass the head at a time; memory is rows x V.
-   */
   completionLogps(
     prompt: EncodedPrompt,
     completions: readonly (readonly number[])[],
@@ -211,54 +179,16 @@ export class Qwen2_5VL implements VideoLanguageModel {
     );
   }
 
-  /** The prompt's pass before generation; no gradient. The result belongs to the caller's scope. */
-  prefill(prompt: EncodedPrompt): Prefill {
-    return noGrad(() => prefill(this.params, this.config, this.device, prompt));
+  decodeSession(prompts: readonly EncodedPrompt[], rows: number): DecodeSession {
+    const { params, config, device } = this;
+    return openSession({ params, config, device, prompts, rows });
   }
 
-  /** A copy of weights and prompts for `decode`, where that is faster. It belongs to the caller's scope. */
-  packDecoder(prompts: readonly Prefill[]): PackedDecoder | undefined {
-    return noGrad(() =>
-      packDecoder(this.params, this.config.text_config, this.device, this.#headName, prompts),
-    );
-  }
-
-  /**
-   * One new token a row: ids and text positions of R rows to the float32 logits (R, V) of the next ones; no gradient.
-   *
-   * @param caches Of each layer; they take the new keys and values.
-   * @param packed From `packDecoder`, of the prompts in the caches and after the last change of the weights.
-   */
-  decode(
-    ids: readonly number[],
-    positions: readonly number[],
-    caches: DecodeCaches,
-    packed?: PackedDecoder,
-  ): Tensor {
-    return scope('decode', () =>
-      noGrad(() => {
-        const { params, config, device } = this;
-        const text = config.text_config;
-        const x = embed(params, 'model.embed_tokens.weight', indexTensor(ids, device));
-        const rotary = textRotary([positions, positions, positions], text, { dtype: params.dtype, device });
-        if (packed !== undefined) return packedDecode(packed, text, x, rotary, caches.suffix);
-        const h = decoderLayers(params, text, x, rotary, (layer) => caches.attendIn(layer));
-        return this.logits(finalNorm(params, text, h));
-      }),
-    );
-  }
-
-  /** Weight of the language model head (V, D) as stored; the embedding itself where they are tied. */
   lmHead(): Tensor {
-    return this.weights.get('lm_head.weight') ?? this.weights.get('model.embed_tokens.weight')!;
+    return this.weights.get(headName(this.weights))!;
   }
 
-  get #headName(): string {
-    return this.config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
-  }
-
-  /** (..., D) hidden states after the final norm to float32 logits (..., V). */
   logits(hidden: Tensor): Tensor {
-    return fastLinear(hidden, weight(this.params, this.#headName)).to({ dtype: 'float32' });
+    return headLogits(this.params, hidden);
   }
 }

@@ -9,16 +9,9 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { ConfigError } from '../base/index.ts';
-import {
-  type EncodedPrompt,
-  GroupCache,
-  indexTensor,
-  type VideoLanguageModel,
-  visionTokenIds,
-} from '../models/index.ts';
+import { type EncodedPrompt, indexTensor, type VideoLanguageModel, visionTokenIds } from '../models/index.ts';
 import {
   cat,
-  dispose,
   fromTypedArray,
   type Generator,
   keep,
@@ -95,13 +88,12 @@ export async function generateGroups(
     Array.from({ length: num_generations }, (__, row) => ({ prompt, row, ids: [], isStopped: false })),
   );
   const record: { logps: Tensor; rows: readonly Row[] }[] = [];
-  const { cache, packed, first } = start(model, prompts, num_generations);
-  let logits_RV = first;
+  const session = model.decodeSession(prompts, num_generations);
   let running: readonly Row[] = all;
   let seen_RV = seenTokens(model, prompts, running, options);
   try {
     for (let index = 0; ; index++) {
-      const step = sampleStep(logits_RV, seen_RV, running, banned, options);
+      const step = sampleStep(session.logits, seen_RV, running, banned, options);
       record.push({ logps: keep(step.logps), rows: running });
       step.ids.forEach((id, i) => {
         const row = running[i]!;
@@ -114,43 +106,18 @@ export async function generateGroups(
       await setImmediate();
       options.signal?.throwIfAborted();
       if (staying.length < running.length) {
-        cache.keepRows(staying);
-        seen_RV = replace(seen_RV, (seen) => seen.index_select(0, indexTensor(staying, seen.device)));
+        session.keep(staying);
+        seen_RV = rowsOf(seen_RV, staying);
         running = staying.map((i) => running[i]!);
       }
-      cache.grow();
-      const ids = running.map((row) => row.ids.at(-1)!);
-      const positions = running.map((row) => prompts[row.prompt]!.positions.next + index);
-      logits_RV = replace(logits_RV, () => noGrad(() => model.decode(ids, positions, cache, packed)))!;
+      session.step(running.map((row) => row.ids.at(-1)!));
     }
     return collect(all, record, prompts.length);
   } finally {
-    cache.dispose();
-    dispose(packed);
-    logits_RV.dispose();
+    session.dispose();
     seen_RV?.dispose();
     for (const { logps } of record) logps.dispose();
   }
-}
-
-/** Prefill every prompt; the first logits are the same for all rows of a prompt. */
-function start(model: VideoLanguageModel, prompts: readonly EncodedPrompt[], rows: number) {
-  return keep(
-    scope('generate: prefill', () =>
-      noGrad(() => {
-        const prefills = prompts.map((prompt) => model.prefill(prompt));
-        const first = cat(
-          prefills.map(({ hidden_1D }) => model.logits(hidden_1D).expand([rows, -1])),
-          0,
-        );
-        const cache = new GroupCache(
-          prefills.map(({ layers }) => layers),
-          prompts.map(() => rows),
-        );
-        return { cache, packed: model.packDecoder(prefills), first };
-      }),
-    ),
-  );
 }
 
 /** Choose a token for every running row; marks it as seen. */
@@ -242,12 +209,12 @@ function collect(
   return groups;
 }
 
-/** The next value of a tensor that outlives the step; the old one is freed. */
-function replace<T extends Tensor | undefined>(old: T, next: (old: NonNullable<T>) => Tensor): T {
-  if (old === undefined) return old;
-  const made = keep(scope(() => next(old)));
-  old.dispose();
-  return made as T;
+/** The rows that stay, in a tensor that outlives the step; the old one is freed. */
+function rowsOf(seen_RV: Tensor | undefined, staying: readonly number[]): Tensor | undefined {
+  if (seen_RV === undefined) return undefined;
+  const fewer = keep(scope(() => seen_RV.index_select(0, indexTensor(staying, seen_RV.device))));
+  seen_RV.dispose();
+  return fewer;
 }
 
 function checkOptions(

@@ -9,16 +9,24 @@
 
 import { cat, dispose, empty, keep, scope, type Tensor } from '../../tensor/index.ts';
 import { indexTensor } from '../layers.ts';
-import type { DecodeCaches } from '../transformer.ts';
-import type { SuffixCache } from './packed-decoder.ts';
 import type { Prefill } from './prefill.ts';
-import { sharedPrefixDecode } from './shared-prefix-attention.ts';
+import { type KeysValues, sharedPrefixDecode } from './shared-prefix-attention.ts';
 import type { Attend } from './text.ts';
+
+/** What rows remember beyond their prompts, with room for the newest token of each row. */
+export interface SuffixCache {
+  /** Rows still running of each prompt. */
+  readonly rowsOfPrompt: readonly number[];
+  /** Keys and values of each layer, (R, K, S, E). */
+  readonly layers: readonly KeysValues[];
+  /** Suffix tokens, the newest included. */
+  readonly length: number;
+}
 
 /** Tokens a suffix grows by. */
 const BLOCK = 128;
 
-export class GroupCache implements DecodeCaches {
+export class GroupCache {
   readonly #prefixes: readonly Prefill['layers'][];
   /** Rows still running of each prompt; they lie next to each other. */
   #rowsOfPrompt: number[];
@@ -86,7 +94,7 @@ export class GroupCache implements DecodeCaches {
     };
   }
 
-  /** What the rows added to their prompts, for `packDecoder`'s way of decoding. */
+  /** What the rows added to their prompts, as the packed decoder reads it. */
   get suffix(): SuffixCache {
     return { rowsOfPrompt: this.#rowsOfPrompt, layers: this.#suffixes, length: this.#length };
   }

@@ -1,26 +1,18 @@
 /**
  * Decoding on a CPU, a step a call (`native/decode.cpp`), from a copy of the weights in the order that products with few
  * rows read fastest (`native/few_rows.cpp`). What it computes is `decoderLayers`, norm and head; where it can't (other devices,
- * half types, an adapter, a model so large that the copy is too dear) those are used.
+ * half types, an adapter, a weight or setting it does not know, a model so large that the copy is too dear) those are used.
  *
  * Shapes: R rows still running, K key/value heads, P prompt tokens, S room for suffix tokens, E head size, D hidden.
  */
 import { cat, decodeStep, packPanels, scope, type Tensor, zeros } from '../../tensor/index.ts';
 import type { TextConfig } from '../config.ts';
 import { type ModelParams, weight } from '../layers.ts';
+import type { SuffixCache } from './kv-cache.ts';
 import type { Prefill } from './prefill.ts';
 import type { Rotary } from './rope.ts';
 import type { KeysValues } from './shared-prefix-attention.ts';
-
-/** What rows remember beyond their prompts, with room for the newest token of each row. */
-export interface SuffixCache {
-  /** Rows still running of each prompt. */
-  readonly rowsOfPrompt: readonly number[];
-  /** Of each layer, (R, K, S, E). */
-  readonly layers: readonly KeysValues[];
-  /** Suffix tokens, the newest included. */
-  readonly length: number;
-}
+import { headName } from './text.ts';
 
 /** Copies, all of them; the lists run over the layers, then as the operator has them. */
 export interface PackedDecoder {
@@ -45,14 +37,13 @@ export function packDecoder(
   params: ModelParams,
   config: TextConfig,
   device: string,
-  headName: string,
   prompts: readonly Prefill[],
 ): PackedDecoder | undefined {
   if (device !== 'cpu' || params.dtype !== 'float32' || params.adapters !== undefined) return undefined;
   if (config.head_dim % LANES !== 0) return undefined;
-  const head = weight(params, headName);
+  if (!knowsDecoder(params.weights.keys(), config)) return undefined;
+  const head = weight(params, headName(params.weights));
   const names = [...params.weights.keys()].filter((name) => name.startsWith('model.layers.'));
-  if (names.some((name) => name.endsWith('.bias') && !/\.[qkv]_proj\.bias$/.test(name))) return undefined;
   const numWeights = names.reduce((sum, name) => sum + params.weights.get(name)!.numel(), head.numel());
   if (numWeights * Float32Array.BYTES_PER_ELEMENT > MOST_BYTES) return undefined;
   return scope(() => {
@@ -77,6 +68,40 @@ export function packDecoder(
   });
 }
 
+/** Weights of a layer that the operator reads; the biases may be missing. */
+const LAYER_WEIGHTS = new Set([
+  'input_layernorm.weight',
+  'post_attention_layernorm.weight',
+  ...['q_proj', 'k_proj', 'v_proj'].flatMap((name) => [`self_attn.${name}.weight`, `self_attn.${name}.bias`]),
+  'self_attn.o_proj.weight',
+  ...['gate_proj', 'up_proj', 'down_proj'].map((name) => `mlp.${name}.weight`),
+]);
+const OTHER_WEIGHTS = new Set(['model.embed_tokens.weight', 'model.norm.weight', 'lm_head.weight']);
+/** Settings that the operator follows, or that only the rotary tables (which it is given) depend on. */
+const SETTINGS: ReadonlySet<string> = new Set<keyof TextConfig>([
+  'vocab_size',
+  'hidden_size',
+  'intermediate_size',
+  'num_hidden_layers',
+  'num_attention_heads',
+  'num_key_value_heads',
+  'head_dim',
+  'hidden_act',
+  'max_position_embeddings',
+  'rms_norm_eps',
+  'rope_theta',
+  'mrope_section',
+]);
+
+/** Whether every weight outside of the vision tower and every setting is one that the operator knows. */
+function knowsDecoder(names: Iterable<string>, config: TextConfig): boolean {
+  const isKnown = (name: string) =>
+    name.startsWith('visual.') ||
+    OTHER_WEIGHTS.has(name) ||
+    LAYER_WEIGHTS.has(/^model\.layers\.\d+\.(.*)$/.exec(name)?.[1] ?? '');
+  return [...names].every(isKnown) && Object.keys(config).every((key) => SETTINGS.has(key));
+}
+
 /** (1, K, out, in) to K matrices. */
 function headsOf(heads: Tensor): Tensor[] {
   return Array.from({ length: heads.shape[1]! }, (_, head) => heads.select(0, 0).select(0, head));
@@ -84,7 +109,7 @@ function headsOf(heads: Tensor): Tensor[] {
 
 const PROJECTIONS = ['q', 'k', 'v'].map((which) => `self_attn.${which}_proj`);
 
-/** Of a layer. */
+/** Packed matrices of one layer. */
 const NUM_MATRICES = 5;
 
 /** Queries with keys and values, output, gate, up, down. */

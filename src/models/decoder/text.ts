@@ -9,9 +9,9 @@
  *
  * Source: transformers 5.18 `modeling_qwen2_5_vl.py` `Qwen2_5_VLDecoderLayer`, `Qwen2_5_VLTextModel`.
  */
-import { scaled_dot_product_attention, scope, type Tensor } from '../../tensor/index.ts';
+import { fastLinear, scaled_dot_product_attention, scope, type Tensor } from '../../tensor/index.ts';
 import type { TextConfig } from '../config.ts';
-import { linear, type ModelParams, rmsNorm, swiglu } from '../layers.ts';
+import { linear, type ModelParams, rmsNorm, swiglu, weight } from '../layers.ts';
 import { applyRotary, narrowRotary, type Rotary } from './rope.ts';
 
 /** (M, H, E) queries of the last M tokens, (N, K, E) keys and values of all: (M, H, E). */
@@ -75,6 +75,16 @@ export function decoderLayers(
 /** The norm after the last layer. */
 export function finalNorm(params: ModelParams, config: TextConfig, x_ND: Tensor): Tensor {
   return rmsNorm(params, 'model.norm', x_ND, config.rms_norm_eps);
+}
+
+/** The head's weight: its own, or the embedding it is tied to. */
+export function headName(weights: ReadonlyMap<string, Tensor>): string {
+  return weights.has('lm_head.weight') ? 'lm_head.weight' : 'model.embed_tokens.weight';
+}
+
+/** (..., D) hidden states after the final norm to float32 logits (..., V). */
+export function headLogits(params: ModelParams, hidden: Tensor): Tensor {
+  return fastLinear(hidden, weight(params, headName(params.weights))).to({ dtype: 'float32' });
 }
 
 /** One sequence: each token sees itself and those before. With fewer queries than keys, the queries are the last ones. */
