@@ -327,7 +327,7 @@ describe('the architecture check itself', () => {
     ['video/a.ts', `import { spawn } from 'node:child_process';`],
     ['hub/a.ts', `import { listFiles } from '@huggingface/hub'; await fetch('http://x');`],
     [
-      'models/qwen2-5-vl/a.ts',
+      'models/qwen2_5_vl/a.ts',
       `import { x } from '../layers.ts'; import { y } from '../../tensor/index.ts';`,
     ],
     [

@@ -138,7 +138,7 @@ export async function withModel(
     text_after_vision: choice.textAfterVision ?? (choice.videoPreset === 'correct' ? 'spatial' : 'largest'),
   });
   try {
-    if (choice.adapter !== undefined) model.adapter = loadLora(choice.adapter, model.weights);
+    if (choice.adapter !== undefined) model.adapter = loadLora(choice.adapter, model);
     out.status(`  ${describeModel(model)} (${seconds(begin)})`);
     await body(model);
   } finally {

@@ -1,23 +1,26 @@
-/** Models: layers, adapters, and the Qwen2-VL / Qwen2.5-VL family from files to logits. */
-export { type GenerationConfig, type ModelConfig, readGenerationConfig, readModelConfig } from './config.ts';
+/** Models: families of video-language models from files to logits, the decoder they share, adapters. */
+export { type GenerationConfig, type ModelConfig, readGenerationConfig } from './config.ts';
 export type { DecodeSession } from './decoder/session.ts';
+export { readModelConfig } from './families.ts';
 export { indexTensor } from './layers.ts';
 export {
-  adapterOf,
   createLora,
-  LORA_DEFAULTS,
+  LORA_TARGET_MODULES,
   type LoraAdapter,
   type LoraConfig,
   mergeLora,
-  targetModules,
 } from './lora/lora.ts';
-export { loadLora, saveLora, writeLoraFiles } from './lora/lora-files.ts';
+export { loadLora, writeLoraFiles } from './lora/lora-files.ts';
 export type {
   CompletionHidden,
   EncodedPrompt,
   FrozenParts,
+  Grid,
+  MropePositions,
   PromptInputs,
+  TextAfterVision,
   VideoLanguageModel,
+  VisionGrids,
 } from './model.ts';
 export {
   type LoadModelOptions,
@@ -35,7 +38,6 @@ export type {
   PromptText,
   VisionFrames,
 } from './processor.ts';
-export type { Grid, MropePositions, TextAfterVision, VisionGrids } from './qwen2_vl/positions.ts';
 export { createTinyCheckpoint, type TinyCheckpointOptions } from './tiny/tiny-checkpoint.ts';
 export { trainTinyTokenizer } from './tiny/tiny-tokenizer.ts';
 export { bannedTokenIds, stopTokenIds, visionTokenIds } from './token-ids.ts';

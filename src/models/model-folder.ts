@@ -4,11 +4,10 @@
  * `config.json` chooses the family.
  */
 import { keep } from '../tensor/index.ts';
-import { type GenerationConfig, type ModelConfig, readGenerationConfig, readModelConfig } from './config.ts';
+import { type GenerationConfig, type ModelConfig, readGenerationConfig } from './config.ts';
+import { familyOf, readModelConfig } from './families.ts';
 import type { VideoLanguageModel } from './model.ts';
 import type { Processor } from './processor.ts';
-import { readProcessor } from './qwen2_vl/processor.ts';
-import { isHidden } from './qwen2_vl/weight-names.ts';
 import { bannedTokenIds, stopTokenIds } from './token-ids.ts';
 import { type ModelOptions, Transformer } from './transformer.ts';
 import { checkWeights, type LoadWeightsOptions, loadWeights, type Stored } from './weights.ts';
@@ -37,7 +36,7 @@ export class ModelFolder {
   }
 
   get processor(): Processor {
-    this.#processor ??= readProcessor(this.path, this.config);
+    this.#processor ??= familyOf(this.config).readProcessor(this.path, this.config);
     return this.#processor;
   }
 
@@ -58,7 +57,7 @@ export class ModelFolder {
 
   /** See `VideoLanguageModel.isHidden`. */
   isHidden(name: string): boolean {
-    return isHidden(name);
+    return familyOf(this.config).isHidden(name);
   }
 
   /**

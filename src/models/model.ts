@@ -8,8 +8,35 @@ import type { Device, DType, Tensor } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
 import type { DecodeSession } from './decoder/session.ts';
 import type { LoraAdapter } from './lora/lora.ts';
-import type { MropePositions, TextAfterVision, VisionGrids } from './qwen2_vl/positions.ts';
 import type { SaveModelOptions } from './weights.ts';
+
+/** Patches of one image or video: temporal slices, rows, columns (before merging). */
+export type Grid = readonly [t: number, h: number, w: number];
+
+/**
+ * Where text goes on after a video or image:
+ * - `spatial`: max(rows, columns) merged positions further, however long the video is (transformers 5);
+ * - `largest`: after the largest position so far, time included (transformers 4 and the original Qwen release).
+ * They differ only when a video reaches further in time than in space.
+ */
+export type TextAfterVision = 'spatial' | 'largest';
+
+/** What a prompt shows, as the processor gives it: grids in the order of their placeholders. */
+export interface VisionGrids {
+  readonly image_grid_thw?: readonly Grid[] | undefined;
+  readonly video_grid_thw?: readonly Grid[] | undefined;
+  /** Seconds between two temporal slices, one a video; 1 where absent. */
+  readonly second_per_grid_ts?: readonly number[] | undefined;
+}
+
+export interface MropePositions {
+  /** Positions on the time, height and width axes, each as long as the prompt. */
+  readonly axes: readonly [time: Int32Array, height: Int32Array, width: Int32Array];
+  /** Position of the first token after the prompt, on all three axes, when text goes on. */
+  readonly next: number;
+  /** Hugging Face's `rope_deltas`: largest position + 1 - number of tokens. */
+  readonly rope_delta: number;
+}
 
 /** One prompt as the processor gives it. */
 export interface PromptInputs extends VisionGrids {

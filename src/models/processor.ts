@@ -6,9 +6,7 @@
 import type { ChatMessage, ChatTemplate, Tokenizer } from '../io/index.ts';
 import type { Tensor } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
-import type { PromptInputs } from './model.ts';
-import type { Grid } from './qwen2_vl/positions.ts';
-import type { ProcessorConfig } from './qwen2_vl/processor-config.ts';
+import type { Grid, PromptInputs } from './model.ts';
 
 /** Frames of one video, or the one frame of an image; `LoadedVideo` and `LoadedImage` of the video room fit. */
 export interface VisionFrames {
@@ -67,7 +65,6 @@ export interface MediaLoader {
 
 export interface Processor {
   readonly config: ModelConfig;
-  readonly settings: ProcessorConfig;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
   /** Token that ends the assistant's turn, and so an answer. @throws CheckpointError where the tokenizer has none */

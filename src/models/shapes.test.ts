@@ -12,9 +12,9 @@ import {
   unpack,
 } from '../../tests/support/model-goldens.ts';
 import { fromTypedArray, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
-import { type ModelConfig, parseModelConfig } from './config.ts';
+import type { ModelConfig } from './config.ts';
+import { familyOf, parseModelConfig } from './families.ts';
 import { indexTensor } from './layers.ts';
-import { weightShapes } from './qwen2_vl/weight-names.ts';
 import { Transformer } from './transformer.ts';
 
 interface ShapeGolden extends PromptGolden {
@@ -31,7 +31,7 @@ const goldens = readGolden<ShapeGolden[]>('shapes.json');
 
 /** `hashed_weight` of the Python script. */
 function hashedWeights(config: ModelConfig, seed: number): Map<string, Tensor> {
-  const names = [...weightShapes(config)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const names = [...familyOf(config).weightShapes(config)].sort(([a], [b]) => (a < b ? -1 : 1));
   return new Map(
     names.map(([name, shape], index) => {
       const count = shape.reduce((a, b) => a * b, 1);

@@ -10,6 +10,7 @@ import type { ModelConfig } from './config.ts';
 import { completionHidden } from './decoder/forward.ts';
 import { type DecodeSession, openSession } from './decoder/session.ts';
 import { headLogits, headName } from './decoder/text.ts';
+import { familyOf } from './families.ts';
 import { indexTensor, type ModelParams } from './layers.ts';
 import type { LoraAdapter } from './lora/lora.ts';
 import type {
@@ -17,11 +18,9 @@ import type {
   EncodedPrompt,
   FrozenParts,
   PromptInputs,
+  TextAfterVision,
   VideoLanguageModel,
 } from './model.ts';
-import { mropePositions, type TextAfterVision } from './qwen2_vl/positions.ts';
-import { encodeVision } from './qwen2_vl/vision.ts';
-import { isHidden } from './qwen2_vl/weight-names.ts';
 import { type SaveModelOptions, saveModelFolder } from './weights.ts';
 
 export interface ModelOptions {
@@ -107,7 +106,7 @@ export class Transformer implements VideoLanguageModel {
   }
 
   isHidden(name: string): boolean {
-    return isHidden(name);
+    return familyOf(this.config).isHidden(name);
   }
 
   excludedModules({ vision, merger }: FrozenParts): string | undefined {
@@ -122,7 +121,7 @@ export class Transformer implements VideoLanguageModel {
 
   encodePrompt(inputs: PromptInputs): EncodedPrompt {
     const { config, params } = this;
-    const positions = mropePositions(inputs.input_ids, inputs, config, this.text_after_vision);
+    const positions = familyOf(config).positions(inputs.input_ids, inputs, config, this.text_after_vision);
     return scope('encodePrompt', () => {
       const features: Tensor[] = [];
       const places: number[] = [];
@@ -132,7 +131,9 @@ export class Transformer implements VideoLanguageModel {
       ] as const) {
         if (grids === undefined || grids.length === 0) continue;
         if (pixels === undefined) throw new Error('internal: a prompt with vision grids needs their pixels');
-        features.push(encodeVision(params, config.vision_config, pixels.to({ device: this.device }), grids));
+        features.push(
+          familyOf(config).encodeVision(params, config, pixels.to({ device: this.device }), grids),
+        );
         inputs.input_ids.forEach((value, place) => {
           if (value === id) places.push(place);
         });

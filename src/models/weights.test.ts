@@ -7,12 +7,11 @@ import { freeAfterwards } from '../../tests/support/model-goldens.ts';
 import { CheckpointError, DataError } from '../base/index.ts';
 import { loadCheckpoint, openSafetensors, saveCheckpoint } from '../io/index.ts';
 import { dispose, liveTensors, scope, type Tensor, tensor } from '../tensor/index.ts';
-import { readModelConfig } from './config.ts';
-import { weightShapes } from './qwen2_vl/weight-names.ts';
+import { familyOf, readModelConfig } from './families.ts';
 import { createTinyCheckpoint } from './tiny/tiny-checkpoint.ts';
 import { loadWeights, saveModelFolder } from './weights.ts';
 
-const CHECKPOINTS = fileURLToPath(new URL('../../../tests/goldens/checkpoints/', import.meta.url));
+const CHECKPOINTS = fileURLToPath(new URL('../../tests/goldens/checkpoints/', import.meta.url));
 const FOLDERS = ['qwen2-5-vl', 'qwen2-5-vl-flat', 'qwen2-5-vl-tied', 'qwen2-vl'];
 const root = mkdtempSync(join(tmpdir(), 'twgrpo-weights-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -27,7 +26,7 @@ describe('loadWeights', () => {
       const dir = `${CHECKPOINTS}${folder}`;
       const config = readModelConfig(dir);
       const weights = loadWeights(dir, config);
-      expect([...weights.keys()]).toEqual([...weightShapes(config).keys()]);
+      expect([...weights.keys()]).toEqual([...familyOf(config).weightShapes(config).keys()]);
       expect(weights.size).toBe(loadCheckpoint(dir).size);
       expect(weights.get('visual.blocks.0.attn.qkv.weight')?.dtype).toBe(config.dtype);
     });

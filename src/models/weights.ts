@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { CheckpointError, writeFileAtomic, writeFolderAtomic } from '../base/index.ts';
 import { type CheckpointFiles, type LazyTensor, loadCheckpoint, saveCheckpoint } from '../io/index.ts';
 import { type Device, noGrad, scope, type Tensor } from '../tensor/index.ts';
-import { configToJson, type ModelConfig, type StoredDType } from './config.ts';
-import { publishedName, weightShapes } from './qwen2_vl/weight-names.ts';
+import type { ModelConfig, StoredDType } from './config.ts';
+import { familyOf } from './families.ts';
 
 export interface LoadWeightsOptions {
   /** Cast to this dtype. Default: as stored, mapped from the disk. */
@@ -20,7 +20,7 @@ export interface LoadWeightsOptions {
 }
 
 /**
- * Load all weights of a folder by their published names, in the order of `weightShapes`. Both key layouts are read.
+ * Load all weights of a folder by their published names, in the order of the family's `weightShapes`. Both key layouts are read.
  * With tied embeddings there is no `lm_head.weight`; a folder that stores it all the same must store the embedding.
  * The tensors belong to the caller's scope.
  * @throws CheckpointError naming the folder and every missing, unknown or mis-shaped key at once
@@ -45,6 +45,7 @@ function readWeights(
   { dtype, device }: { readonly dtype: StoredDType | undefined; readonly device: Device },
 ): Map<string, Tensor> {
   const { stored, tiedHead } = fittingWeights(files, dir, config);
+  const { weightShapes } = familyOf(config);
   const shapes = weightShapes(config);
   if (tiedHead !== undefined) checkTiedHead(tiedHead, stored.get('model.embed_tokens.weight'));
 
@@ -68,7 +69,8 @@ function fittingWeights(
   dir: string,
   config: ModelConfig,
 ): { readonly stored: Map<string, LazyTensor>; readonly tiedHead: LazyTensor | undefined } {
-  const stored = byPublishedName(files, dir);
+  const { publishedName, weightShapes } = familyOf(config);
+  const stored = byPublishedName(files, dir, publishedName);
   const tiedHead = config.tie_word_embeddings ? stored.get('lm_head.weight') : undefined;
   if (tiedHead !== undefined) stored.delete('lm_head.weight');
   checkFit(stored, weightShapes(config), dir);
@@ -117,7 +119,7 @@ const COMPANION_FILES = [
 /**
  * Write a model folder in the published style: config, weights under published names, and the companions of `from`.
  * The folder appears whole or not at all.
- * @param weights by published name; exactly those of `weightShapes(config)`
+ * @param weights by published name; exactly those the family's `weightShapes` lists
  * @throws CheckpointError when weights and config disagree; DataError when the folder exists and `replace` is not set
  */
 export function saveModelFolder(
@@ -126,7 +128,6 @@ export function saveModelFolder(
   weights: ReadonlyMap<string, Tensor>,
   { from, max_shard_size, replace = false }: SaveModelOptions = {},
 ): void {
-  checkFit(weights, weightShapes(config), dir);
   writeFolderAtomic(dir, (folder) => writeModelFiles(folder, config, weights, { from, max_shard_size }), {
     replace,
   });
@@ -139,18 +140,23 @@ export function writeModelFiles(
   weights: ReadonlyMap<string, Tensor>,
   { from, max_shard_size }: Pick<SaveModelOptions, 'from' | 'max_shard_size'> = {},
 ): void {
+  const { weightShapes, writeConfig } = familyOf(config);
   checkFit(weights, weightShapes(config), folder);
   const stored = weights.get('model.embed_tokens.weight')?.dtype as StoredDType;
   for (const name of COMPANION_FILES) {
     if (from !== undefined && existsSync(join(from, name)))
       copyFileSync(join(from, name), join(folder, name));
   }
-  const json = JSON.stringify(configToJson({ ...config, dtype: stored }), null, 2);
+  const json = JSON.stringify(writeConfig({ ...config, dtype: stored }), null, 2);
   writeFileAtomic(join(folder, 'config.json'), `${json}\n`);
   saveCheckpoint(folder, weights, max_shard_size === undefined ? {} : { max_shard_size });
 }
 
-function byPublishedName(files: CheckpointFiles, dir: string): Map<string, LazyTensor> {
+function byPublishedName(
+  files: CheckpointFiles,
+  dir: string,
+  publishedName: (key: string) => string,
+): Map<string, LazyTensor> {
   const stored = new Map<string, LazyTensor>();
   for (const [key, lazy] of files) {
     const name = publishedName(key);

@@ -23,8 +23,7 @@ export function promptCounter(
   options: Omit<PromptLoaderOptions, 'max_prompt_length'>,
 ): (item: DataItem, video?: VideoFacts) => number {
   const settings = videoSettings(options);
-  const { patch_size, merge_size } = processor.settings.video;
-  const area = (patch_size * merge_size) ** 2;
+  const area = processor.config.pixel_unit ** 2;
   const { prompt_template: template, question_type } = options;
   return (item, video) => {
     const messages = promptMessages(item, { template, question_type });

@@ -9,22 +9,16 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import {
-  CheckpointError,
-  checkJson,
-  readJsonFile,
-  writeFileAtomic,
-  writeFolderAtomic,
-} from '../../base/index.ts';
+import { CheckpointError, checkJson, readJsonFile, writeFileAtomic } from '../../base/index.ts';
 import { listed, openSafetensors, saveSafetensors } from '../../io/index.ts';
 import { type Device, type DType, keep, scope, type Tensor } from '../../tensor/index.ts';
-import { publishedName } from '../qwen2_vl/weight-names.ts';
+import { familyOf } from '../families.ts';
 import {
+  type AdaptedModel,
   adapterOf,
   type LoraAdapter,
   type LoraConfig,
   targetModules,
-  transformersName,
   unsupportedTargets,
 } from './lora.ts';
 
@@ -62,13 +56,13 @@ const PLAIN = new Map<string, readonly unknown[]>([
 ]);
 
 /**
- * @param weights The model's weights by published name; every adapted module must fit them.
+ * @param model Every adapted module must fit its weights.
  * @returns The adapter; its tensors are kept until disposed.
  * @throws CheckpointError naming file and key.
  */
 export function loadLora(
   dir: string,
-  weights: ReadonlyMap<string, Tensor>,
+  model: AdaptedModel,
   options: { readonly dtype?: DType; readonly device?: Device } = {},
 ): LoraAdapter {
   const configFile = join(dir, CONFIG_FILE);
@@ -94,19 +88,22 @@ export function loadLora(
       { hint: 'merge the adapter into its model with PEFT and load the merged folder' },
     );
   }
-  return adapterOf(config, readTensors(join(dir, WEIGHTS_FILE), config, weights, options));
+  return adapterOf(config, readTensors(join(dir, WEIGHTS_FILE), config, model, options));
 }
 
 function readTensors(
   file: string,
   config: LoraConfig,
-  weights: ReadonlyMap<string, Tensor>,
+  model: AdaptedModel,
   { dtype, device }: { readonly dtype?: DType; readonly device?: Device },
 ): Map<string, Tensor> {
+  const { weights } = model;
+  const { publishedName, transformersName } = familyOf(model.config);
   const tensors = openSafetensors(file);
+  const ourName = (key: string) => (key.startsWith(PREFIX) ? publishedName(key.slice(PREFIX.length)) : key);
   const stored = new Map([...tensors].map(([key, lazy]) => [ourName(key), { key, lazy }]));
   const expected = new Map<string, readonly number[]>();
-  for (const module of targetModules(weights, config)) {
+  for (const module of targetModules(model, config)) {
     const [out, into] = weights.get(`${module}.weight`)!.shape as [number, number];
     expected.set(`${module}.lora_A.weight`, [config.r, into]);
     expected.set(`${module}.lora_B.weight`, [out, config.r]);
@@ -137,19 +134,17 @@ function readTensors(
   }
 }
 
-/** Write an adapter folder; `base_model_name_or_path` is only a note for the reader. */
-export function saveLora(
-  dir: string,
+/**
+ * Write the adapter of a model into a folder that exists.
+ * @param base_model_name_or_path Only a note for the reader.
+ */
+export function writeLoraFiles(
+  folder: string,
+  model: AdaptedModel,
   adapter: LoraAdapter,
-  options: { readonly base_model_name_or_path?: string; readonly replace?: boolean } = {},
+  base_model_name_or_path?: string,
 ): void {
-  writeFolderAtomic(dir, (temporary) => writeLoraFiles(temporary, adapter, options.base_model_name_or_path), {
-    replace: options.replace ?? false,
-  });
-}
-
-/** The files of `saveLora` in a folder that exists: for a checkpoint that holds more than the adapter. */
-export function writeLoraFiles(folder: string, adapter: LoraAdapter, base_model_name_or_path?: string): void {
+  const { transformersName } = familyOf(model.config);
   const { config } = adapter;
   const json = {
     peft_type: 'LORA',
@@ -173,10 +168,6 @@ export function writeLoraFiles(folder: string, adapter: LoraAdapter, base_model_
   );
   writeFileAtomic(join(folder, CONFIG_FILE), `${JSON.stringify(json, null, 2)}\n`);
   saveSafetensors(join(folder, WEIGHTS_FILE), new Map(named));
-}
-
-function ourName(key: string): string {
-  return key.startsWith(PREFIX) ? publishedName(key.slice(PREFIX.length)) : key;
 }
 
 function isPlain(key: string, value: unknown): boolean {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -15,8 +15,8 @@ import {
 import type { ConfigError } from '../../base/index.ts';
 import { dispose, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 import type { VideoLanguageModel } from '../model.ts';
-import { createLora, LORA_DEFAULTS, type LoraAdapter, mergeLora } from './lora.ts';
-import { loadLora, saveLora } from './lora-files.ts';
+import { createLora, LORA_TARGET_MODULES, type LoraAdapter, type LoraConfig, mergeLora } from './lora.ts';
+import { loadLora, writeLoraFiles } from './lora-files.ts';
 
 interface LoraGolden extends PromptGolden {
   readonly logits_last: Packed;
@@ -49,10 +49,19 @@ function freed(adapter: LoraAdapter): LoraAdapter {
   return adapter;
 }
 
+/** An adapter that leaves the vision tower alone. */
+const LORA: LoraConfig = {
+  r: 16,
+  lora_alpha: 32,
+  use_rslora: false,
+  target_modules: LORA_TARGET_MODULES,
+  exclude_modules: '.*visual.*',
+};
+
 describe('LoRA', () => {
   inScope('gives the logits PEFT gives, on and off', () => {
     const model = loadGoldenModel('qwen2-5-vl');
-    model.adapter = freed(loadLora(folder, model.weights));
+    model.adapter = freed(loadLora(folder, model));
     expect(model.adapter.pairs.size).toBe(8);
     expect(lastLogits(model)).toBeAllclose(unpack(golden.logits_last), { rtol: 0, atol: 3e-5 });
     expect(model.withoutAdapter(() => lastLogits(model))).toBeAllclose(unpack(golden.logits_last_off), {
@@ -64,14 +73,14 @@ describe('LoRA', () => {
 
   inScope('merged into the weights, gives the same without an adapter', () => {
     const model = loadGoldenModel('qwen2-5-vl');
-    mergeLora(model.weights, freed(loadLora(folder, model.weights)));
+    mergeLora(model.weights, freed(loadLora(folder, model)));
     expect(lastLogits(model)).toBeAllclose(unpack(golden.logits_last), { rtol: 0, atol: 1e-4 });
   });
 
   inScope('changes nothing when new, trains alone, and leaves the tower out', () => {
     const model = loadGoldenModel('qwen2-5-vl');
     const before = lastLogits(model);
-    model.adapter = freed(createLora(model.weights, { ...LORA_DEFAULTS, r: 3 }, { seed: 1 }));
+    model.adapter = freed(createLora(model, { ...LORA, r: 3 }, { seed: 1 }));
     expect(lastLogits(model)).toBeAllclose(before, { rtol: 0, atol: 0 });
     expect([...model.adapter.pairs.keys()].some((name) => name.startsWith('visual.'))).toBe(false);
     expect(model.adapter.pairs.size).toBe(2 * 7);
@@ -91,11 +100,12 @@ describe('LoRA', () => {
 
   inScope('survives saving and loading', () => {
     const model = loadGoldenModel('qwen2-5-vl');
-    const adapter = freed(loadLora(folder, model.weights));
+    const adapter = freed(loadLora(folder, model));
     const dir = join(scratch, 'saved');
-    saveLora(dir, adapter, { base_model_name_or_path: 'qwen2-5-vl' });
+    mkdirSync(dir);
+    writeLoraFiles(dir, model, adapter, 'qwen2-5-vl');
     const before = liveTensors();
-    const again = freed(loadLora(dir, model.weights));
+    const again = freed(loadLora(dir, model));
     expect(liveTensors()).toBe(before + again.weights.size);
     expect(again.config).toEqual(adapter.config);
     expect([...again.weights.keys()]).toEqual([...adapter.weights.keys()]);
@@ -105,14 +115,15 @@ describe('LoRA', () => {
   });
 
   inScope('refuses what it would not compute, and tensors that do not fit', () => {
-    const { weights } = loadGoldenModel('qwen2-5-vl');
+    const model = loadGoldenModel('qwen2-5-vl');
     const config = JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8'));
-    const adapter = freed(loadLora(folder, weights));
+    const adapter = freed(loadLora(folder, model));
     const load = (name: string, changes: object) => {
       const dir = join(scratch, name);
-      saveLora(dir, adapter);
+      mkdirSync(dir);
+      writeLoraFiles(dir, model, adapter);
       writeFileSync(join(dir, 'adapter_config.json'), JSON.stringify({ ...config, ...changes }));
-      return () => loadLora(dir, weights);
+      return () => loadLora(dir, model);
     };
     expect(load('dora', { use_dora: true })).toThrow('only plain LoRA is supported; found use_dora: true');
     expect(load('bias', { bias: 'all' })).toThrow('bias');
@@ -130,9 +141,9 @@ describe('LoRA', () => {
   });
 
   inScope('refuses a new adapter on the head or the embedding, and says what there is', () => {
-    const { weights } = loadGoldenModel('qwen2-5-vl');
+    const model = loadGoldenModel('qwen2-5-vl');
     const create = (target_modules: string | string[], exclude_modules?: string) => () =>
-      freed(createLora(weights, { ...LORA_DEFAULTS, target_modules, exclude_modules }, { seed: 0 }));
+      freed(createLora(model, { ...LORA, target_modules, exclude_modules }, { seed: 0 }));
     expect(create(['q_proj', 'lm_head'])).toThrow(
       'target_modules: no adapter can be put on lm_head (the language model head)',
     );

@@ -18,7 +18,9 @@ import {
   type Tensor,
   zeros,
 } from '../../tensor/index.ts';
+import { familyOf } from '../families.ts';
 import type { LowRankPair } from '../layers.ts';
+import type { VideoLanguageModel } from '../model.ts';
 
 export interface LoraConfig {
   /** Rank. */
@@ -32,14 +34,16 @@ export interface LoraConfig {
   readonly exclude_modules: readonly string[] | string | undefined;
 }
 
-/** New adapters leave the vision tower alone: its features are computed once and shared. */
-export const LORA_DEFAULTS: LoraConfig = {
-  r: 16,
-  lora_alpha: 32,
-  use_rslora: false,
-  target_modules: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
-  exclude_modules: '.*visual.*',
-};
+/** The linear layers of the decoder, which an adapter goes on unless others are named. */
+export const LORA_TARGET_MODULES = [
+  'q_proj',
+  'k_proj',
+  'v_proj',
+  'o_proj',
+  'gate_proj',
+  'up_proj',
+  'down_proj',
+] as const;
 
 export interface LoraAdapter {
   readonly config: LoraConfig;
@@ -49,15 +53,17 @@ export interface LoraAdapter {
   readonly weights: ReadonlyMap<string, Tensor>;
 }
 
+/** The model an adapter is put on; its family knows the names that transformers and PEFT give its modules. */
+export type AdaptedModel = Pick<VideoLanguageModel, 'config' | 'weights'>;
+
 /**
  * A new adapter: A uniform in +-1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt(5)), B zero, so that it changes nothing yet.
  *
- * @param weights The model's weights by published name; their shapes decide A and B.
  * @returns The adapter; its tensors are kept until disposed.
  * @throws ConfigError when no linear layer matches, or the head or the embedding is named.
  */
 export function createLora(
-  weights: ReadonlyMap<string, Tensor>,
+  model: AdaptedModel,
   config: LoraConfig,
   options: { readonly seed: number; readonly dtype?: DType; readonly device?: Device },
 ): LoraAdapter {
@@ -68,10 +74,11 @@ export function createLora(
     });
   }
   const generator = new Generator(options.seed);
-  const modules = targetModules(weights, config);
+  const { weights } = model;
+  const modules = targetModules(model, config);
   if (modules.length === 0) {
     throw new ConfigError(`no linear layer matches target_modules ${JSON.stringify(config.target_modules)}`, {
-      hint: `names end for example in ${LORA_DEFAULTS.target_modules}`,
+      hint: `names end for example in ${LORA_TARGET_MODULES}`,
     });
   }
   const tensors = keep(
@@ -123,9 +130,10 @@ export function mergeLora(weights: ReadonlyMap<string, Tensor>, adapter: LoraAda
 }
 
 /** Linear layers (two-dimensional weights, embeddings and head left out) that the config names. */
-export function targetModules(weights: ReadonlyMap<string, Tensor>, config: LoraConfig): string[] {
+export function targetModules(model: AdaptedModel, config: LoraConfig): string[] {
+  const { transformersName } = familyOf(model.config);
   const modules: string[] = [];
-  for (const [name, stored] of weights) {
+  for (const [name, stored] of model.weights) {
     if (!name.endsWith('.weight') || stored.shape.length !== 2) continue;
     if (name === 'lm_head.weight' || name === 'model.embed_tokens.weight') continue;
     const module = name.slice(0, -'.weight'.length);
@@ -156,17 +164,10 @@ export function unsupportedTargets({ target_modules, exclude_modules }: LoraConf
     .map(([module, what]) => `${module.split('.').at(-1)} (${what})`);
 }
 
-export const SUPPORTED_TARGETS = `supported are linear layers inside the decoder and the vision tower: ${LORA_DEFAULTS.target_modules}, and the tower's qkv, proj, mlp and merger.mlp layers`;
+export const SUPPORTED_TARGETS = `supported are linear layers inside the decoder and the vision tower: ${LORA_TARGET_MODULES}, and the tower's qkv, proj, mlp and merger.mlp layers`;
 
 /** PEFT's rule: a list holds whole names or endings after a dot, a string is a pattern for the whole name. */
 function matches(module: string, names: readonly string[] | string): boolean {
   if (typeof names === 'string') return names === 'all-linear' || new RegExp(`^(?:${names})$`).test(module);
   return names.some((name) => module === name || module.endsWith(`.${name}`));
-}
-
-/** A published module name as transformers 5 calls it, and so PEFT. */
-export function transformersName(module: string): string {
-  if (module.startsWith('visual.')) return `model.${module}`;
-  if (module.startsWith('model.')) return `model.language_model.${module.slice('model.'.length)}`;
-  return module;
 }

@@ -8,7 +8,7 @@
  */
 import { DataError } from '../../base/index.ts';
 import { cat, scope, type Tensor, tensor } from '../../tensor/index.ts';
-import type { Grid } from './positions.ts';
+import type { Grid } from '../model.ts';
 import type { PatchSettings } from './processor-config.ts';
 
 export interface Patches {

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CHECKPOINTS, checkpointDir, readPrompts } from '../../../tests/support/model-goldens.ts';
-import { readModelConfig } from '../config.ts';
-import { type Grid, mropePositions } from './positions.ts';
+import { readModelConfig } from '../families.ts';
+import type { Grid } from '../model.ts';
+import { mropePositions } from './positions.ts';
 
 const qwen25 = readModelConfig(checkpointDir('qwen2-5-vl'));
 const VIDEO = qwen25.video_token_id;

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { hashedPixels, loadGoldenModel } from '../../../tests/support/model-goldens.ts';
 import { noGrad, scaled_dot_product_attention, scope, tensor } from '../../tensor/index.ts';
-import type { Grid } from './positions.ts';
-import { encodeVision, type MediaLayout, mediaLayout, type SegmentAttention } from './vision.ts';
+import type { Grid } from '../model.ts';
+import { TOWER as TOWER_2_5 } from '../qwen2_5_vl/vision.ts';
+import { encodeVision, type MediaLayout, mediaLayout, type SegmentAttention, TOWER } from './vision.ts';
 
 /** Segment number of every patch, from the layout's own description. */
 function segments(media: readonly MediaLayout[], isFull: boolean): number[] {
@@ -34,7 +35,10 @@ const GRIDS: Grid[] = [
 ];
 
 describe('encodeVision', () => {
-  for (const name of ['qwen2-5-vl', 'qwen2-vl']) {
+  for (const [name, tower] of [
+    ['qwen2-5-vl', TOWER_2_5],
+    ['qwen2-vl', TOWER],
+  ] as const) {
     it(`batched segments equal one dense mask: ${name}`, () => {
       const model = loadGoldenModel(name);
       const { vision_config } = model.config;
@@ -43,8 +47,8 @@ describe('encodeVision', () => {
         noGrad(() => {
           const patches = GRIDS.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
           const pixels = hashedPixels(3, patches, 3 * 2 * 14 * 14);
-          const batched = encodeVision(params, vision_config, pixels, GRIDS);
-          const masked = encodeVision(params, vision_config, pixels, GRIDS, maskedAttention);
+          const batched = encodeVision(tower, params, vision_config, pixels, GRIDS);
+          const masked = encodeVision(tower, params, vision_config, pixels, GRIDS, maskedAttention);
           expect(batched).toHaveShape([patches / 4, vision_config.out_hidden_size]);
           expect(batched).toBeAllclose(masked, { rtol: 0, atol: 1e-5 });
         }),
@@ -59,11 +63,11 @@ describe('encodeVision', () => {
         noGrad(() => {
           const patches = GRIDS.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
           const pixels = hashedPixels(4, patches, 3 * 2 * 14 * 14);
-          const together = encodeVision(params, vision_config, pixels, GRIDS);
+          const together = encodeVision(tower, params, vision_config, pixels, GRIDS);
           let at = 0;
           for (const grid of GRIDS) {
             const count = grid[0] * grid[1] * grid[2];
-            const alone = encodeVision(params, vision_config, pixels.narrow(0, at, count), [grid]);
+            const alone = encodeVision(tower, params, vision_config, pixels.narrow(0, at, count), [grid]);
             expect(together.narrow(0, at / 4, count / 4)).toBeAllclose(alone, { rtol: 0, atol: 1e-5 });
             at += count;
           }

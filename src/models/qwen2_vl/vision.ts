@@ -1,5 +1,5 @@
 /**
- * The vision tower: pixels of images and videos to one feature vector a merged patch.
+ * The vision tower of Qwen2-VL and its successors: pixels of images and videos to one feature vector a merged patch.
  *
  * A patch attends inside its own temporal slice: over the whole slice in "full" blocks, else inside its window. Windows are
  * disjoint, so the tower runs on patches put in window order, equal windows batched together, and undoes the order at
@@ -14,20 +14,29 @@
 import { cat, fastLinear, scaled_dot_product_attention, scope, type Tensor } from '../../tensor/index.ts';
 import type { VisionConfig } from '../config.ts';
 import { applyRotary, type Rotary, visionRotary } from '../decoder/rope.ts';
-import {
-  indexTensor,
-  layerNorm,
-  linear,
-  type ModelParams,
-  quickGelu,
-  rmsNorm,
-  swiglu,
-  weight,
-} from '../layers.ts';
-import type { Grid } from './positions.ts';
+import { indexTensor, layerNorm, linear, type ModelParams, quickGelu, weight } from '../layers.ts';
+import type { Grid } from '../model.ts';
 
 /** Norms of the tower use this epsilon whatever the config says. */
-const VISION_EPS = 1e-6;
+export const VISION_EPS = 1e-6;
+
+/** The layers in which the towers of the families differ. */
+export interface TowerStyle {
+  norm(params: ModelParams, module: string, x: Tensor): Tensor;
+  /** Whether the norms have a bias. */
+  readonly hasNormBias: boolean;
+  mlp(params: ModelParams, module: string, x: Tensor): Tensor;
+  /** Linear layers of the MLP: those that widen, then the one that narrows. */
+  readonly mlpLayers: { readonly widen: readonly string[]; readonly narrow: string };
+}
+
+/** Qwen2-VL: LayerNorm and a plain MLP. */
+export const TOWER: TowerStyle = {
+  norm: (params, module, x) => layerNorm(params, module, x, VISION_EPS),
+  hasNormBias: true,
+  mlp: (params, module, x) => linear(params, `${module}.fc2`, quickGelu(linear(params, `${module}.fc1`, x))),
+  mlpLayers: { widen: ['fc1'], narrow: 'fc2' },
+};
 
 /** Equal attention segments that follow each other in a slice. */
 export interface SegmentRun {
@@ -64,6 +73,7 @@ export type SegmentAttention = (
  * @returns (sum of t * h * w / merge^2, out_hidden_size), with a gradient where the weights ask for one.
  */
 export function encodeVision(
+  style: TowerStyle,
   params: ModelParams,
   config: VisionConfig,
   pixels_PC: Tensor,
@@ -82,18 +92,19 @@ export function encodeVision(
     let x_PD = fastLinear(pixels_PC.to({ dtype: params.dtype }), kernel.reshape([kernel.shape[0]!, -1]));
     x_PD = reorderUnits(x_PD, media, config.spatial_merge_size ** 2, (m) => m.order);
     for (let block = 0; block < config.depth; block++) {
-      const isFull = config.window_size === undefined || config.fullatt_block_indexes.includes(block);
+      const isFull = config.fullatt_block_indexes.includes(block);
       const x = x_PD;
       x_PD = scope(() =>
-        visionBlock(params, config, block, x, rotary, (q, k, v) => attention(q, k, v, media, isFull)),
+        visionBlock(style, params, config, block, x, rotary, (q, k, v) => attention(q, k, v, media, isFull)),
       );
     }
-    const merged = merge(params, config, x_PD);
+    const merged = merge(style, params, config, x_PD);
     return reorderUnits(merged, media, 1, (m) => inverse(m.order));
   });
 }
 
 function visionBlock(
+  style: TowerStyle,
   params: ModelParams,
   config: VisionConfig,
   block: number,
@@ -104,36 +115,21 @@ function visionBlock(
   const name = `visual.blocks.${block}`;
   const { num_heads } = config;
   const headSize = config.hidden_size / num_heads;
-  const qkv = linear(params, `${name}.attn.qkv`, norm(params, config, `${name}.norm1`, x_PD));
+  const qkv = linear(params, `${name}.attn.qkv`, style.norm(params, `${name}.norm1`, x_PD));
   const [q, k, v] = qkv.view([-1, 3, num_heads, headSize]).unbind(1) as [Tensor, Tensor, Tensor];
   // Rotated in float32 even in half precision, as Hugging Face does in the tower (but not in the decoder).
   const turn = (t: Tensor) => applyRotary(t.to({ dtype: 'float32' }), rotary).to({ dtype: params.dtype });
   const attended = attend(turn(q), turn(k), v);
   const h = x_PD.add(linear(params, `${name}.attn.proj`, attended));
-  return h.add(mlp(params, config, `${name}.mlp`, norm(params, config, `${name}.norm2`, h)));
-}
-
-function norm(params: ModelParams, config: VisionConfig, module: string, x: Tensor): Tensor {
-  return isQwen25(config) ? rmsNorm(params, module, x, VISION_EPS) : layerNorm(params, module, x, VISION_EPS);
-}
-
-function mlp(params: ModelParams, config: VisionConfig, module: string, x: Tensor): Tensor {
-  if (isQwen25(config)) return swiglu(params, module, x);
-  return linear(params, `${module}.fc2`, quickGelu(linear(params, `${module}.fc1`, x)));
+  return h.add(style.mlp(params, `${name}.mlp`, style.norm(params, `${name}.norm2`, h)));
 }
 
 /** merge x merge neighbouring patches become one vector of the decoder's width. */
-function merge(params: ModelParams, config: VisionConfig, x_PD: Tensor): Tensor {
-  const joined = norm(params, config, 'visual.merger.ln_q', x_PD).view([
-    -1,
-    config.hidden_size * config.spatial_merge_size ** 2,
-  ]);
+function merge(style: TowerStyle, params: ModelParams, config: VisionConfig, x_PD: Tensor): Tensor {
+  const joined = style
+    .norm(params, 'visual.merger.ln_q', x_PD)
+    .view([-1, config.hidden_size * config.spatial_merge_size ** 2]);
   return linear(params, 'visual.merger.mlp.2', linear(params, 'visual.merger.mlp.0', joined).gelu());
-}
-
-/** Qwen2-VL has no windows, LayerNorm and a plain MLP; everything else is shared. */
-function isQwen25(config: VisionConfig): boolean {
-  return config.window_size !== undefined;
 }
 
 /** Equal segments of all slices in one call each; at most a handful of calls an image or video. */

@@ -1,19 +1,20 @@
 /**
- * Every weight a configuration implies, by its published name, with its shape; and the other key layout of the family.
+ * Every weight a configuration implies, by its published name, with its shape; and the other key layout of the family: the published folders' names are
+ * ours, transformers 5 and PEFT use newer ones.
  *
  * Source: transformers `models/qwen2_5_vl/modeling_qwen2_5_vl.py`, `models/qwen2_vl/modeling_qwen2_vl.py`.
  */
 import type { ModelConfig } from '../config.ts';
+import type { TowerStyle } from './vision.ts';
 
 /** Published names and shapes, tower first. `lm_head.weight` is absent where the embeddings are tied. */
-export function weightShapes(config: ModelConfig): Map<string, readonly number[]> {
+export function weightShapes(config: ModelConfig, tower: TowerStyle): Map<string, readonly number[]> {
   const shapes = new Map<string, readonly number[]>();
   const linear = (name: string, out: number, into: number, bias = true) => {
     shapes.set(`${name}.weight`, [out, into]);
     if (bias) shapes.set(`${name}.bias`, [out]);
   };
   const { text_config: text, vision_config: vision } = config;
-  const isQwen2 = config.model_type === 'qwen2_vl';
   const norm = (name: string, width: number, bias: boolean) => {
     shapes.set(`${name}.weight`, [width]);
     if (bias) shapes.set(`${name}.bias`, [width]);
@@ -30,21 +31,16 @@ export function weightShapes(config: ModelConfig): Map<string, readonly number[]
   ]);
   for (let i = 0; i < vision.depth; i++) {
     const block = `visual.blocks.${i}`;
-    norm(`${block}.norm1`, width, isQwen2);
-    norm(`${block}.norm2`, width, isQwen2);
+    norm(`${block}.norm1`, width, tower.hasNormBias);
+    norm(`${block}.norm2`, width, tower.hasNormBias);
     linear(`${block}.attn.qkv`, 3 * width, width);
     linear(`${block}.attn.proj`, width, width);
-    if (isQwen2) {
-      linear(`${block}.mlp.fc1`, vision.intermediate_size, width);
-      linear(`${block}.mlp.fc2`, width, vision.intermediate_size);
-    } else {
-      linear(`${block}.mlp.gate_proj`, vision.intermediate_size, width);
-      linear(`${block}.mlp.up_proj`, vision.intermediate_size, width);
-      linear(`${block}.mlp.down_proj`, width, vision.intermediate_size);
-    }
+    const { widen, narrow } = tower.mlpLayers;
+    for (const name of widen) linear(`${block}.mlp.${name}`, vision.intermediate_size, width);
+    linear(`${block}.mlp.${narrow}`, width, vision.intermediate_size);
   }
   const merged = width * vision.spatial_merge_size ** 2;
-  norm('visual.merger.ln_q', width, isQwen2);
+  norm('visual.merger.ln_q', width, tower.hasNormBias);
   linear('visual.merger.mlp.0', merged, merged);
   linear('visual.merger.mlp.2', vision.out_hidden_size, merged);
 
@@ -77,4 +73,11 @@ export function publishedName(key: string): string {
 /** See `VideoLanguageModel.isHidden`. */
 export function isHidden(name: string): boolean {
   return !/embed_tokens|lm_head|patch_embed/.test(name);
+}
+
+/** A published module name as transformers 5 calls it, and so PEFT. */
+export function transformersName(module: string): string {
+  if (module.startsWith('visual.')) return `model.${module}`;
+  if (module.startsWith('model.')) return `model.language_model.${module.slice('model.'.length)}`;
+  return module;
 }

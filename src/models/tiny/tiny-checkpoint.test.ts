@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DataError } from '../../base/index.ts';
-import { readModelConfig } from '../config.ts';
+import { readModelConfig } from '../families.ts';
 import { loadProcessor } from '../model-folder.ts';
+import { readProcessorConfig } from '../qwen2_vl/processor-config.ts';
 import { createTinyCheckpoint } from './tiny-checkpoint.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'twgrpo-tiny-'));
@@ -43,11 +44,12 @@ describe('createTinyCheckpoint', () => {
       pixels: { mean: 0.6, std: 0.2 },
       chat_template: 'short',
     });
-    const { config, settings, ...processor } = loadProcessor(dir);
+    const { config, template } = loadProcessor(dir);
+    const settings = readProcessorConfig(dir, config);
     expect(config.text_config.mrope_section).toEqual([1, 2, 5]);
     expect(settings.video).toMatchObject({ image_mean: [0.6, 0.6, 0.6], image_std: [0.2, 0.2, 0.2] });
     const messages = [{ role: 'user', content: 'Hello' }] as const;
-    expect(processor.template.render(messages, { add_generation_prompt: true })).toBe(
+    expect(template.render(messages, { add_generation_prompt: true })).toBe(
       '<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n',
     );
     expect(() => createTinyCheckpoint(join(root, 'g'), { mrope_section: [1, 2, 3] })).toThrow(

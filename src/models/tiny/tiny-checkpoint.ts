@@ -8,8 +8,8 @@
 import { join } from 'node:path';
 import { ConfigError, writeFileAtomic, writeFolderAtomic } from '../../base/index.ts';
 import { type TensorSource, writeWeightFiles } from '../../io/index.ts';
-import { configToJson, type ModelConfig, type ModelType, parseModelConfig } from '../config.ts';
-import { weightShapes } from '../qwen2_vl/weight-names.ts';
+import type { ModelConfig } from '../config.ts';
+import { familyOf, type ModelType, parseModelConfig } from '../families.ts';
 import { CHAT_TEMPLATE, SHORT_CHAT_TEMPLATE, trainTinyTokenizer } from './tiny-tokenizer.ts';
 
 export interface TinyCheckpointOptions {
@@ -72,7 +72,7 @@ export function createTinyCheckpoint(dir: string, options: TinyCheckpointOptions
     dir,
     (folder) => {
       const write = (name: string, text: string) => writeFileAtomic(join(folder, name), text);
-      write('config.json', json(configToJson(config)));
+      write('config.json', json(familyOf(config).writeConfig(config)));
       write(
         'generation_config.json',
         json({
@@ -152,25 +152,26 @@ function tinyConfig(
 }
 
 function preprocessorJson(
-  { vision_config: vision, model_type }: ModelConfig,
+  config: ModelConfig,
   pixels: TinyCheckpointOptions['pixels'],
 ): Record<string, unknown> {
-  const unit = vision.patch_size * vision.spatial_merge_size;
+  const { vision_config: vision, pixel_unit } = config;
+  const { processorClass } = familyOf(config);
   return {
-    min_pixels: 4 * unit * unit,
-    max_pixels: 16384 * unit * unit,
+    min_pixels: 4 * pixel_unit * pixel_unit,
+    max_pixels: 16384 * pixel_unit * pixel_unit,
     patch_size: vision.patch_size,
     temporal_patch_size: vision.temporal_patch_size,
     merge_size: vision.spatial_merge_size,
     image_mean: pixels ? Array(3).fill(pixels.mean) : [0.48145466, 0.4578275, 0.40821073],
     image_std: pixels ? Array(3).fill(pixels.std) : [0.26862954, 0.26130258, 0.27577711],
     image_processor_type: 'Qwen2VLImageProcessor',
-    processor_class: model_type === 'qwen2_5_vl' ? 'Qwen2_5_VLProcessor' : 'Qwen2VLProcessor',
+    processor_class: processorClass,
   };
 }
 
 function randomWeights(config: ModelConfig, seed: number, dtype: 'float32' | 'bfloat16'): TensorSource[] {
-  return [...weightShapes(config)].map(([name, shape], index) => ({
+  return [...familyOf(config).weightShapes(config)].map(([name, shape], index) => ({
     name,
     shape,
     dtype: dtype === 'float32' ? ('F32' as const) : ('BF16' as const),

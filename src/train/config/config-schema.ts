@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { ACCURACY_KINDS, ANSWER_PARSERS } from '../../answers/index.ts';
 import { DATA_ORDERS, PROMPT_TEMPLATES } from '../../data/index.ts';
+import { LORA_TARGET_MODULES } from '../../models/index.ts';
 import {
   IMPORTANCE_SAMPLING_LEVELS,
   KL_ESTIMATORS,
@@ -44,7 +45,7 @@ const modelShape = {
   lora_target_modules: z
     .array(z.string())
     .min(1)
-    .default(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'])
+    .default([...LORA_TARGET_MODULES])
     .describe('endings of the names of the layers that get an adapter; frozen vision parts get none'),
 };
 

@@ -52,7 +52,7 @@ export function saveTrainingCheckpoint(outputDir: string, step: number, options:
     (folder) => {
       const { model, from, training } = options;
       if (model.adapter === undefined) writeModelFiles(folder, model.config, model.weights, { from });
-      else writeLoraFiles(folder, model.adapter, options.base_model ?? from);
+      else writeLoraFiles(folder, model, model.adapter, options.base_model ?? from);
       if (training === undefined) return;
       const stateDir = join(folder, 'training_state');
       mkdirSync(stateDir);

@@ -39,7 +39,7 @@ export function loadPolicy(config: ModelKeys, checkpointDir: string | undefined)
     model.adapter =
       checkpointDir === undefined
         ? createLora(
-            model.weights,
+            model,
             {
               r: config.lora_r,
               lora_alpha: config.lora_alpha,
@@ -49,7 +49,7 @@ export function loadPolicy(config: ModelKeys, checkpointDir: string | undefined)
             },
             { seed: Number(deriveSeed(config.seed, 'lora') % 2n ** 53n) },
           )
-        : loadLora(checkpointDir, model.weights);
+        : loadLora(checkpointDir, model);
     keep(model.adapter.weights);
   }
   model.freeze(frozen);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createLogger } from '../../../src/base/index.ts';
 import { itemSchema, toQuestion } from '../../../src/data/index.ts';
 import { evaluate } from '../../../src/eval/index.ts';
-import { createLora, LORA_DEFAULTS, mergeLora, openModelFolder } from '../../../src/models/index.ts';
+import { createLora, LORA_TARGET_MODULES, mergeLora, openModelFolder } from '../../../src/models/index.ts';
 import { promptLoader } from '../../../src/prompt/index.ts';
 import { generateGroups } from '../../../src/rollout/index.ts';
 import { Generator, setNumThreads } from '../../../src/tensor/index.ts';
@@ -91,7 +91,14 @@ async function numbers(device: string): Promise<GenerationNumbers> {
     ...limits,
     batch_size: 2,
   });
-  const adapter = createLora(model.weights, { ...LORA_DEFAULTS, r: 2 }, { seed: 1 });
+  const lora_config = {
+    r: 2,
+    lora_alpha: 32,
+    use_rslora: false,
+    target_modules: LORA_TARGET_MODULES,
+    exclude_modules: '.*visual.*',
+  };
+  const adapter = createLora(model, lora_config, { seed: 1 });
   // A fresh B is zero, which would hide a wrong path.
   for (const [name, weight] of adapter.weights) if (name.includes('lora_B')) weight.detach().fill_(0.05);
   const logps = model.completionLogps(prompts[0]!, completions).flat();

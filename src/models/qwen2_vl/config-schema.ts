@@ -1,10 +1,10 @@
 /**
- * What `config.json` and `generation_config.json` may contain, key by key, in both styles on disk. Unknown keys pass;
- * `config.ts` brings the styles together and holds the values against each other.
+ * What `config.json` may contain, key by key, in both styles on disk: the keys that Qwen2-VL shares with its successors, and its own
+ * tower. Unknown keys pass; `config.ts` brings the styles together and holds the values against each other.
  */
 import { z } from 'zod';
 
-const positive = z.number().int().positive();
+export const positive = z.number().int().positive();
 const tokenId = z.number().int().nonnegative();
 const tokenIds = z.union([tokenId, z.array(tokenId).min(1)]);
 
@@ -36,7 +36,7 @@ export const textSchema = z.looseObject({
   eos_token_id: tokenIds.nullish(),
 });
 
-const visionShared = {
+export const visionShared = {
   depth: positive,
   num_heads: positive,
   in_channels: positive.optional(),
@@ -51,18 +51,7 @@ const visionShared = {
     .nullish(),
 };
 
-export const vision25Schema = z.looseObject({
-  ...visionShared,
-  hidden_size: positive,
-  intermediate_size: positive,
-  out_hidden_size: positive,
-  hidden_act: z.literal('silu').default('silu'),
-  window_size: positive,
-  fullatt_block_indexes: z.array(z.number().int().nonnegative()),
-  tokens_per_second: z.number().positive(),
-});
-
-export const vision2Schema = z.looseObject({
+export const visionSchema = z.looseObject({
   ...visionShared,
   embed_dim: positive,
   hidden_size: positive,
@@ -71,7 +60,6 @@ export const vision2Schema = z.looseObject({
 });
 
 export const rootSchema = z.looseObject({
-  model_type: z.enum(['qwen2_vl', 'qwen2_5_vl']),
   text_config: z.looseObject({}).nullish(),
   vision_config: z.looseObject({}),
   image_token_id: tokenId,
@@ -84,14 +72,4 @@ export const rootSchema = z.looseObject({
   quantization_config: z
     .undefined('quantized checkpoints are not supported: use the unquantized folder')
     .optional(),
-});
-
-export const generationSchema = z.looseObject({
-  eos_token_id: tokenIds.nullish(),
-  pad_token_id: tokenId.nullish(),
-  do_sample: z.boolean().nullish(),
-  temperature: z.number().nonnegative().nullish(),
-  top_k: z.number().int().nonnegative().nullish(),
-  top_p: z.number().min(0).max(1).nullish(),
-  repetition_penalty: z.number().positive().nullish(),
 });

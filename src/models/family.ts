@@ -1,0 +1,42 @@
+/** What a family of models is made of: the part of a model that differs from family to family. `families.ts` lists them. */
+import type { Tensor } from '../tensor/index.ts';
+import type { ModelConfig } from './config.ts';
+import type { ModelParams } from './layers.ts';
+import type { Grid, MropePositions, TextAfterVision, VisionGrids } from './model.ts';
+import type { Processor } from './processor.ts';
+
+export interface ModelFamily {
+  /** `model_type` of `config.json`; the family's folder bears the same name. */
+  readonly model_type: string;
+  /** A parsed `config.json`. @throws CheckpointError naming file and key */
+  parseConfig(raw: unknown, file: string): ModelConfig;
+  /** The content of `config.json`; `parseConfig` gives the same config back. */
+  writeConfig(config: ModelConfig): Record<string, unknown>;
+  /** Class of transformers' processor, for the processor files of a new folder. */
+  readonly processorClass: string;
+  /** Processor settings, tokenizer and chat template of a folder. @throws CheckpointError naming file and key */
+  readProcessor(dir: string, config: ModelConfig): Processor;
+  /** Published names and shapes of all weights, tower first. `lm_head.weight` is absent where the embeddings are tied. */
+  weightShapes(config: ModelConfig): Map<string, readonly number[]>;
+  /** The published name of a key of any layout the family has had on disk. */
+  publishedName(key: string): string;
+  /** A published name as transformers 5 has it now, and so PEFT. */
+  transformersName(name: string): string;
+  /** See `VideoLanguageModel.isHidden`. */
+  isHidden(name: string): boolean;
+  /**
+   * Where a prompt's tokens stand.
+   * @throws DataError when placeholders and grids do not match.
+   */
+  positions(
+    input_ids: readonly number[],
+    grids: VisionGrids,
+    config: ModelConfig,
+    textAfterVision: TextAfterVision,
+  ): MropePositions;
+  /**
+   * Features of images or videos, (sum of t * h * w / merge^2, D), in the order of `grids`.
+   * @param pixels_PC Normalised pixels in the processor's patch order, P = sum of t * h * w.
+   */
+  encodeVision(params: ModelParams, config: ModelConfig, pixels_PC: Tensor, grids: readonly Grid[]): Tensor;
+}
