@@ -14,14 +14,14 @@ import {
   type VideoLanguageModel,
   visionTokenIds,
 } from '../models/index.ts';
-import { Generator, liveTensors } from '../tensor/index.ts';
+import { Generator, liveTensors, scope } from '../tensor/index.ts';
 import { type GeneratedToken, generateGroup, generateGroups } from './generate.ts';
 
 const STOP = 480;
 
 function encode(model: VideoLanguageModel, title: string, name = 'qwen2-5-vl'): EncodedPrompt {
   const golden = readPrompts(name)[title]!;
-  const prompt = model.encode(promptInputs(golden, model.config));
+  const prompt = scope(() => model.encode(promptInputs(golden, model.config)));
   freeAfterwards(() => prompt.dispose());
   return prompt;
 }
