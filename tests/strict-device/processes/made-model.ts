@@ -1,14 +1,14 @@
 /** Models without files, and the parts of a training step on them, for counting: all weights are 0, no number matters. */
 
-import { type ModelConfig, parseModelConfig } from '../../../src/models/config.ts';
+import type { ModelConfig } from '../../../src/models/config.ts';
+import { familyOf, parseModelConfig } from '../../../src/models/families.ts';
 import {
   createLora,
-  LORA_DEFAULTS,
+  LORA_TARGET_MODULES,
   type PromptInputs,
   type VideoLanguageModel,
 } from '../../../src/models/index.ts';
-import { weightShapes } from '../../../src/models/qwen2_vl/weight-names.ts';
-import { Qwen2_5VL } from '../../../src/models/transformer.ts';
+import { Transformer } from '../../../src/models/transformer.ts';
 import { dispose, keep, noGrad, scope, zeros } from '../../../src/tensor/index.ts';
 import type { GrpoConfig } from '../../../src/train/config/config.ts';
 import { accumulateGroupGradient, type PolicyGroup } from '../../../src/train/grpo/policy-update.ts';
@@ -107,13 +107,22 @@ export function configOf({ vision, mrope_section, ...text }: ModelSizes): ModelC
 export function makeModel(sizes: ModelSizes, lora_r?: number): VideoLanguageModel {
   const config = configOf(sizes);
   const weights = new Map(
-    [...weightShapes(config)].map(([name, shape]) => [
+    [...familyOf(config).weightShapes(config)].map(([name, shape]) => [
       name,
       keep(scope(() => zeros([...shape], { dtype: 'bfloat16', device: STRICT }))),
     ]),
   );
-  const model = new Qwen2_5VL(config, weights);
-  if (lora_r !== undefined) model.adapter = createLora(weights, { ...LORA_DEFAULTS, r: lora_r }, { seed: 1 });
+  const model = new Transformer(config, weights);
+  if (lora_r !== undefined) {
+    const lora_config = {
+      r: lora_r,
+      lora_alpha: 32,
+      use_rslora: false,
+      target_modules: LORA_TARGET_MODULES,
+      exclude_modules: '.*visual.*',
+    };
+    model.adapter = createLora(model, lora_config, { seed: 1 });
+  }
   model.freeze({ vision: true, merger: true });
   return model;
 }
