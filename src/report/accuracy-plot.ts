@@ -1,10 +1,10 @@
 /**
  * The accuracy table as a picture: a row for every group, strict accuracy as a dot on its 95 % interval, soft accuracy as a
- * ring; a second run in a second colour. Written as SVG text, because a dot plot is a hundred lines, and every
- * chart library for Node brings a browser's document or a canvas with it.
+ * ring; a second run in a second colour.
  */
 import { percent } from '../base/index.ts';
 import type { Accuracy, AccuracyTable } from '../stats/index.ts';
+import { COLORS, hundredth, svgDocument, svgText } from './svg.ts';
 import { escapeXml } from './xml.ts';
 
 const WIDTH = 880;
@@ -15,8 +15,7 @@ const ROW = 24;
 const HEADING = 30;
 const TOP = 64;
 const BOTTOM = 40;
-// Blue and orange of the Okabe-Ito palette: apart for every kind of colour sight.
-const COLORS = ['#0072B2', '#D55E00'] as const;
+const RUN_COLORS = [COLORS.blue, COLORS.orange] as const;
 /** A dimension with more values shows only its largest groups. */
 const MAX_VALUES = 12;
 
@@ -41,17 +40,11 @@ export function accuracyPlot(
   const numHeadings = sections.filter(({ title }) => title !== '').length;
   const plotHeight = numRows * ROW + numHeadings * HEADING;
   const height = TOP + plotHeight + BOTTOM;
-  const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="13" role="img">`,
-    `<title>${escapeXml(`Accuracy of ${name}`)}</title>`,
-    `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
-    legend(other === undefined ? [name] : [name, against!.name]),
-    axis(plotHeight),
-  ];
+  const parts = [legend(other === undefined ? [name] : [name, against!.name]), axis(plotHeight)];
   let y = TOP;
   for (const { title, rows } of sections) {
     if (title !== '') {
-      parts.push(text(12, y + HEADING - 10, title, 'font-weight="600"'));
+      parts.push(svgText(12, y + HEADING - 10, title, 'font-weight="600"'));
       y += HEADING;
     }
     for (const row of rows) {
@@ -59,8 +52,7 @@ export function accuracyPlot(
       y += ROW;
     }
   }
-  parts.push('</svg>\n');
-  return parts.join('\n');
+  return svgDocument({ width: WIDTH, height, title: `Accuracy of ${name}`, fontSize: 13 }, parts);
 }
 
 function sectionsOf(
@@ -108,12 +100,12 @@ function largest(groups: Readonly<Record<string, Accuracy>>): [string, Accuracy]
 
 function drawRow({ label, values }: Row, y: number): string {
   const parts = [
-    text(LABELS - 12, y + 4, shorten(label), 'text-anchor="end"'),
-    text(LABELS + COUNTS - 14, y + 4, String(values[0]?.n ?? 0), 'text-anchor="end" fill="#767676"'),
+    svgText(LABELS - 12, y + 4, shorten(label), 'text-anchor="end"'),
+    svgText(LABELS + COUNTS - 14, y + 4, String(values[0]?.n ?? 0), 'text-anchor="end" fill="#767676"'),
   ];
   for (const [run, value] of values.entries()) {
     if (value === undefined) continue;
-    const color = COLORS[run]!;
+    const color = RUN_COLORS[run]!;
     const at = values.length === 1 ? y : y - 4 + 8 * run;
     const { low, high } = value.strict_interval;
     parts.push(
@@ -135,7 +127,7 @@ function axis(plotHeight: number): string {
   return marks
     .map(
       (share) =>
-        `<line x1="${x(share)}" y1="${TOP}" x2="${x(share)}" y2="${TOP + plotHeight}" stroke="#dddddd"/>${text(
+        `<line x1="${x(share)}" y1="${TOP}" x2="${x(share)}" y2="${TOP + plotHeight}" stroke="#dddddd"/>${svgText(
           x(share),
           TOP + plotHeight + 20,
           `${100 * share} %`,
@@ -148,20 +140,16 @@ function axis(plotHeight: number): string {
 function legend(names: readonly string[]): string {
   const runs = names.map((name, run) => {
     const y = 20 + 18 * run;
-    return `<circle cx="18" cy="${y - 4}" r="4" fill="${COLORS[run]}"/>${text(30, y, shorten(name, 60))}`;
+    return `<circle cx="18" cy="${y - 4}" r="4" fill="${RUN_COLORS[run]}"/>${svgText(30, y, shorten(name, 60))}`;
   });
-  const key = `<circle cx="${WIDTH - 380}" cy="16" r="4" fill="#555555"/>${text(WIDTH - 370, 20, 'strict, with its 95 % interval')}<circle cx="${WIDTH - 150}" cy="16" r="4" fill="#ffffff" stroke="#555555" stroke-width="1.5"/>${text(WIDTH - 140, 20, 'soft')}`;
-  return `${runs.join('')}${key}${text(LABELS + COUNTS - 14, TOP - 8, 'items', 'text-anchor="end" fill="#767676"')}`;
+  const key = `<circle cx="${WIDTH - 380}" cy="16" r="4" fill="#555555"/>${svgText(WIDTH - 370, 20, 'strict, with its 95 % interval')}<circle cx="${WIDTH - 150}" cy="16" r="4" fill="#ffffff" stroke="#555555" stroke-width="1.5"/>${svgText(WIDTH - 140, 20, 'soft')}`;
+  return `${runs.join('')}${key}${svgText(LABELS + COUNTS - 14, TOP - 8, 'items', 'text-anchor="end" fill="#767676"')}`;
 }
 
 /** Horizontal place of a share, to a hundredth of a pixel. */
 function x(share: number): number {
   const start = LABELS + COUNTS;
-  return Math.round((start + share * (WIDTH - start - RIGHT)) * 100) / 100;
-}
-
-function text(left: number, y: number, content: string, attributes = ''): string {
-  return `<text x="${left}" y="${y}"${attributes === '' ? '' : ` ${attributes}`}>${escapeXml(content)}</text>`;
+  return hundredth(start + share * (WIDTH - start - RIGHT));
 }
 
 function shorten(label: string, length = 34): string {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { beforeAfter } from '../stats/index.ts';
-import { lineChart, runningMean } from './line-chart.ts';
+import { curveChart, runningMean } from './curve-chart.ts';
 import { splitAnswer } from './sample-answers.ts';
 import { tokenHeatMap } from './token-heat-map.ts';
 import { pText } from './training-page.ts';
@@ -81,7 +81,7 @@ describe('words and their weights', () => {
 describe('curves', () => {
   const steps = Array.from({ length: 40 }, (_, i) => i + 1);
   const chart = (values: readonly number[]) =>
-    lineChart({ title: 'a < b', steps, curves: [{ name: 'one', color: '#000000', values }] });
+    curveChart({ title: 'a < b', steps, curves: [{ name: 'one', color: '#000000', values }] });
   /** Points of the thin line. */
   const pointsOf = (svg: string) =>
     /<polyline points="([^"]*)"/
@@ -110,7 +110,7 @@ describe('curves', () => {
   });
 
   it('draws an empty frame where there is nothing', () => {
-    expect(lineChart({ title: 't', steps: [], curves: [] })).not.toMatch(/NaN|Infinity/);
+    expect(curveChart({ title: 't', steps: [], curves: [] })).not.toMatch(/NaN|Infinity/);
   });
 
   it('smooths by the mean of the values around each', () => {

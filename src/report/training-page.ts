@@ -4,8 +4,9 @@
  */
 import { percent } from '../base/index.ts';
 import type { Accuracy, BeforeAfter, Change } from '../stats/index.ts';
-import { type Curve, type LineChartOptions, lineChart } from './line-chart.ts';
+import { type Curve, type CurveChartOptions, curveChart } from './curve-chart.ts';
 import { OUTCOMES, type SampleAnswer, type SampleAnswers, splitAnswer } from './sample-answers.ts';
+import { COLORS } from './svg.ts';
 import { tokenHeatMap } from './token-heat-map.ts';
 import { TRAINING_PAGE_STYLE } from './training-page-style.ts';
 import type { TrainingRun, WordWeight } from './training-run.ts';
@@ -25,8 +26,6 @@ export interface TrainingPage {
   readonly next: readonly { readonly command: string; readonly what: string }[];
 }
 
-// Of the Okabe-Ito palette: apart for every kind of colour sight.
-const [BLUE, ORANGE, GREEN] = ['#0072B2', '#D55E00', '#009E73'] as const;
 const NUM_WORDS = 10;
 
 /** @returns a whole HTML document, also well-formed as XML */
@@ -39,7 +38,7 @@ export function trainingPage(page: TrainingPage): string {
     ...results.map(resultTable),
     paragraphs(notes, 'note'),
     '<h2>Training, step by step</h2>',
-    `<div class="charts">${charts(run.metrics).map(lineChart).join('')}</div>`,
+    `<div class="charts">${charts(run.metrics).map(curveChart).join('')}</div>`,
     '<h2>What it says about the clips</h2>',
     `<p class="note">Greedy answers on held-out questions: ${OUTCOMES.map((name) => `${answers.counts[name]} ${name}`).join(', ')}. Shown are the first of each sort, of different kinds of question where there are.</p>`,
     ...answers.samples.map(sample),
@@ -99,7 +98,7 @@ export function pText(p: number): string {
   return p >= 0.001 ? p.toFixed(p >= 0.1 ? 2 : 4) : p.toExponential(1);
 }
 
-function charts(metrics: TrainingRun['metrics']): LineChartOptions[] {
+function charts(metrics: TrainingRun['metrics']): CurveChartOptions[] {
   const steps = metrics.map(({ step }) => step);
   const column = (key: string) => metrics.map((row) => Number(row[key] ?? Number.NaN));
   const curve = (name: string, color: string, key: string): Curve => ({ name, color, values: column(key) });
@@ -112,7 +111,7 @@ function charts(metrics: TrainingRun['metrics']): LineChartOptions[] {
       curves: [
         {
           name: 'mean',
-          color: BLUE,
+          color: COLORS.blue,
           values: reward,
           band: reward.map((mean, i) => [mean - spread[i]!, mean + spread[i]!]),
         },
@@ -122,27 +121,27 @@ function charts(metrics: TrainingRun['metrics']): LineChartOptions[] {
       title: 'standard deviation of rewards within a group',
       steps,
       include: [0],
-      curves: [curve('std', ORANGE, 'reward_std')],
+      curves: [curve('std', COLORS.orange, 'reward_std')],
     },
     {
       title: 'soft accuracy of the sampled training answers',
       steps,
       unit: 'percent',
-      curves: [curve('accuracy', GREEN, 'rewards/accuracy/mean')],
+      curves: [curve('accuracy', COLORS.green, 'rewards/accuracy/mean')],
     },
     {
       title: 'groups without a signal (all rewards equal)',
       steps,
       unit: 'percent',
       include: [0, 1],
-      curves: [curve('share', ORANGE, 'frac_reward_zero_std')],
+      curves: [curve('share', COLORS.orange, 'frac_reward_zero_std')],
     },
     {
       title: 'tokens in an answer: mean, shortest to longest',
       steps,
       curves: [
         {
-          ...curve('mean', BLUE, 'completions/mean_length'),
+          ...curve('mean', COLORS.blue, 'completions/mean_length'),
           band: shortest.map((low, i) => [low, longest[i]!]),
         },
       ],
@@ -151,7 +150,7 @@ function charts(metrics: TrainingRun['metrics']): LineChartOptions[] {
       title: 'entropy of a token (nats)',
       steps,
       include: [0],
-      curves: [curve('entropy', GREEN, 'entropy')],
+      curves: [curve('entropy', COLORS.green, 'entropy')],
     },
   ];
 }

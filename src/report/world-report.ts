@@ -1,8 +1,11 @@
 /** A page about a world: samples of its videos with their questions, and the scores of answers that take no understanding. */
+
 import { join } from 'node:path';
+import { percent } from '../base/index.ts';
 import { readItems } from '../data/index.ts';
 import { contactSheet, decodeFrames, probeVideo } from '../video/index.ts';
 import { type BaselineScores, RUNGS, type WorldFiles, writeComplete } from '../world/index.ts';
+import { escapeXml } from './xml.ts';
 
 export type ReportedSet = WorldFiles & { readonly split: string };
 
@@ -52,7 +55,7 @@ export function barChart(byRung: Readonly<Record<string, BaselineScores>>): stri
     const bars = BARS.map(({ name, color, value }, bar) => {
       const share = value(scores);
       if (share === null) return '';
-      const title = `<title>${rung}: ${name} ${(100 * share).toFixed(1)} % of ${scores.n}</title>`;
+      const title = `<title>${rung}: ${name} ${percent(share)} of ${scores.n}</title>`;
       return `<rect x="${x + bar * barWidth}" y="${y(share)}" width="${barWidth - 1}" height="${height * share}" fill="${color}">${title}</rect>`;
     });
     const middle = x + (BARS.length * barWidth) / 2;
@@ -84,17 +87,14 @@ async function samples({ jsonl_path, video_root }: ReportedSet): Promise<string>
     );
     const options = item.options.map((option, index) => {
       const isRight = item.answer.includes(String.fromCharCode(65 + index));
-      return `<li class="${isRight ? 'right' : ''}">${escapeHtml(option)}</li>`;
+      return `<li class="${isRight ? 'right' : ''}">${escapeXml(option)}</li>`;
     });
     parts.push(
-      `<h3>${rung}</h3><img alt="frames of ${escapeHtml(item.path)}" src="data:image/png;base64,${Buffer.from(png).toString('base64')}"><p>${escapeHtml(item.question)}</p><ol type="A">${options.join('')}</ol>`,
+      `<h3>${rung}</h3><img alt="frames of ${escapeXml(item.path)}" src="data:image/png;base64,${Buffer.from(png).toString('base64')}"><p>${escapeXml(item.question)}</p><ol type="A">${options.join('')}</ol>`,
     );
   }
   return parts.join('\n');
 }
-
-const escapeHtml = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 
 function page(body: string): string {
   return `<!doctype html>

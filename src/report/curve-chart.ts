@@ -1,6 +1,6 @@
 /**
  * Curves over training steps as SVG text: every value as a thin line, its running mean as a thick one, a band where there is
- * a spread. No chart library for Node draws without a browser's document or a canvas, and this is a hundred lines.
+ * a spread. Drawn in the colours of the page around it.
  */
 import { mean } from '../base/index.ts';
 import { escapeXml } from './xml.ts';
@@ -15,7 +15,7 @@ export interface Curve {
   readonly band?: readonly (readonly [low: number, high: number])[];
 }
 
-export interface LineChartOptions {
+export interface CurveChartOptions {
   readonly title: string;
   readonly curves: readonly Curve[];
   /** Steps of the values. */
@@ -35,7 +35,13 @@ const BOTTOM = 26;
 const WINDOW = 0.1;
 
 /** @returns an `<svg>` element; an empty frame when there are no steps */
-export function lineChart({ title, curves, steps, include = [], unit = 'number' }: LineChartOptions): string {
+export function curveChart({
+  title,
+  curves,
+  steps,
+  include = [],
+  unit = 'number',
+}: CurveChartOptions): string {
   const shown = curves.flatMap(({ values, band = [] }) => [...values, ...band.flat()]);
   const [low, high] = niceRange([...shown, ...include].filter(Number.isFinite));
   const [first = 0, last = 1] = [steps[0], steps.at(-1)];
