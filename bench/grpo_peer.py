@@ -186,7 +186,7 @@ class Peer:
         return dict(
             step_s=time.perf_counter() - started,
             phases_s=phases.seconds,
-            phases_cpu_s=phases.cpu_seconds,
+            cpu_s=sum(phases.cpu_seconds.values()),
             loss=loss.item(),
             grad_norm=norm.item(),
             logps_sum=logps.detach().double().sum().item(),

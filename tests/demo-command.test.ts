@@ -136,7 +136,7 @@ async function interrupted(signal: NodeJS.Signals, when: string, output: string)
   const child = spawn(
     process.execPath,
     [
-      ...['--import', file('support/typescript-loader.mjs'), file('../src/cli/main.ts'), 'demo'],
+      ...['--import', file('../scripts/typescript/loader.mjs'), file('../src/cli/main.ts'), 'demo'],
       ...['--model', model, '--questions', '40', '--minutes', '0.05', '--output-dir', output],
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },

@@ -45,7 +45,7 @@ function start(argv: readonly string[]): ChildProcess {
   const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
   return spawn(
     process.execPath,
-    ['--import', file('support/typescript-loader.mjs'), file('../src/cli/main.ts'), ...argv],
+    ['--import', file('../scripts/typescript/loader.mjs'), file('../src/cli/main.ts'), ...argv],
     { stdio: 'ignore' },
   );
 }

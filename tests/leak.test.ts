@@ -22,7 +22,7 @@ function slope(values: readonly number[]): number {
 
 /** What a script of ours prints as JSON, in a process of its own: a test runner's memory moves too. */
 function runScript(script: string, flags: readonly string[], args: readonly string[] = []): unknown {
-  const loader = ['--import', file('support/typescript-loader.mjs')];
+  const loader = ['--import', file('../scripts/typescript/loader.mjs')];
   const out = execFileSync(process.execPath, [...flags, ...loader, file(script), ...args], {
     encoding: 'utf8',
     maxBuffer: 1 << 24,

@@ -49,7 +49,7 @@ async function interrupted(signal: NodeJS.Signals, outputDir: string, rows: numb
   const child = spawn(
     process.execPath,
     [
-      ...['--import', file('support/typescript-loader.mjs'), file('../src/cli/main.ts'), 'train'],
+      ...['--import', file('../scripts/typescript/loader.mjs'), file('../src/cli/main.ts'), 'train'],
       ...['--config', config, '--set', `output_dir=${outputDir}`, '--json'],
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },

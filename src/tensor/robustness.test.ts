@@ -300,14 +300,13 @@ describe("libtorch's operators with random arguments", () => {
       const folder = mkdtempSync(join(tmpdir(), 'twgrpo-fuzz-')); // from_file writes where it runs
       try {
         const sample = operators.filter((_, i) => i % 8 === seed);
-        const script = (name: string): string =>
-          fileURLToPath(new URL(`../../tests/support/${name}`, import.meta.url));
+        const script = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
         const run = spawnSync(
           process.execPath,
           [
             '--import',
-            script('typescript-loader.mjs'),
-            script('fuzz-operators.ts'),
+            script('scripts/typescript/loader.mjs'),
+            script('tests/support/fuzz-operators.ts'),
             String(seed),
             '6',
             ...sample,

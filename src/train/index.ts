@@ -1,13 +1,24 @@
-/** Training: configuration, GRPO and supervised runs. */
-export { type ConfigLayer, type ResolvedConfig, resolveGrpoConfig } from './config/config.ts';
-export { grpoConfigSchema } from './config/config-schema.ts';
+/** Training: configuration, GRPO and supervised runs, and the parts that a benchmark puts together itself. */
+export {
+  type ConfigLayer,
+  type GrpoConfig,
+  type ResolvedConfig,
+  resolveGrpoConfig,
+} from './config/config.ts';
+export { CONFIG_SECTIONS, grpoConfigSchema } from './config/config-schema.ts';
+export { configTable } from './config/config-table.ts';
 export { runConfigLayer, runFolderOf } from './config/run-config.ts';
-export { resolveSftConfig } from './config/sft-config.ts';
+export { resolveSftConfig, SFT_CONFIG_SECTIONS, type SftConfig } from './config/sft-config.ts';
 export { checkGrpo, type GrpoRunResult, type GrpoStepReport, runGrpo } from './grpo/grpo-run.ts';
+export { GrpoTrainer, type PromptSource } from './grpo/grpo-trainer.ts';
 export { checkpointSteps } from './loop/checkpoint.ts';
 export { readable } from './loop/preflight.ts';
+export { SINGLE_PROCESS } from './loop/process-state.ts';
+export { RunLength } from './loop/run-length.ts';
 export type { RunCheck, RunProgress, RunResult, RunStart } from './loop/run-loop.ts';
 export { AdamW } from './optim/adamw.ts';
 export { clipGradNorm } from './optim/grad-norm.ts';
+export { createOptimizer, type Optimizer } from './optim/optimizer.ts';
+export { Updater } from './optim/update.ts';
 export type { HeldOutResult } from './sft/held-out.ts';
 export { checkSft, runSft, type SftStepReport } from './sft/sft-run.ts';

@@ -38,7 +38,7 @@ console.log(JSON.stringify({ shape: video.frames.shape, indices: video.indices }
 def ours(path: str, kernel: str, scratch: Path):
     script = scratch / "dump.mjs"
     script.write_text(DUMP % TESTS.parent)
-    command = ["node", "--import", str(TESTS / "support" / "typescript-loader.mjs"), script, path, kernel, scratch / "out"]
+    command = ["node", "--import", str(TESTS.parent / "scripts" / "typescript" / "loader.mjs"), script, path, kernel, scratch / "out"]
     run = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=TESTS.parent)
     assert run.returncode == 0, run.stderr
     facts = json.loads(run.stdout)

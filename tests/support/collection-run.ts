@@ -2,7 +2,7 @@
  * @file Makes 200 tensors of 16 MiB outside any scope and prints the most bytes that were live at once. A process of
  * its own, because when V8 collects depends on the size of its heap and on how large that may become.
  *
- *   node --max-old-space-size=512 --import ./tests/support/typescript-loader.mjs tests/support/collection-run.ts
+ *   node --max-old-space-size=512 --import ./scripts/typescript/loader.mjs tests/support/collection-run.ts
  */
 import { setImmediate as nextTask } from 'node:timers/promises';
 import { empty, liveBytes } from '../../src/tensor/index.ts';

@@ -1,7 +1,7 @@
 /**
  * @file Calls operators of libtorch with random arguments, in a process of its own (`fuzz.test.ts` starts it):
  *
- *   node --import ./tests/support/typescript-loader.mjs tests/support/fuzz-operators.ts SEED CALLS OPERATOR...
+ *   node --import ./scripts/typescript/loader.mjs tests/support/fuzz-operators.ts SEED CALLS OPERATOR...
  *
  * About two arguments of three are of the right kind, with shapes and dtypes that seldom fit together; the others
  * are of a wrong kind. A call may throw NativeError and nothing else. The name of each operator is written before

@@ -2,7 +2,7 @@
  * @file Trains the tiny network and prints what stays behind: one JSON line with the live tensors and the resident
  * memory after every step.
  *
- *   node --expose-gc --import ./tests/support/typescript-loader.mjs tests/support/leak-run.ts STEPS
+ *   node --expose-gc --import ./scripts/typescript/loader.mjs tests/support/leak-run.ts STEPS
  */
 import { liveBytes, liveTensors, scope, setNumThreads } from '../../src/tensor/index.ts';
 import { AdamW } from '../../src/train/optim/adamw.ts';

@@ -1,12 +1,12 @@
 /**
- * @file The loader hook behind `typescript-loader.mjs`: types are taken out of `.ts` files as they are imported. Results
+ * @file The loader hook behind `loader.mjs` and `run.mjs`: types are taken out of `.ts` files as they are imported. Results
  * are kept in node_modules/.cache by content, so that only the first process pays for the compiler.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
-const CACHE = new URL('../../node_modules/.cache/twgrpo-test-loader/', import.meta.url);
+const CACHE = new URL('../../node_modules/.cache/twgrpo-typescript/', import.meta.url);
 let compiler;
 
 async function transpile(text, fileName) {

@@ -19,11 +19,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { saveSafetensors } from '../build/js/io/index.js';
-import { createTinyCheckpoint, loadProcessor } from '../build/js/models/index.js';
-import { loadVideo } from '../build/js/prompt/index.js';
-import { scope } from '../build/js/tensor/index.js';
-import { videoPreset } from '../build/js/video/index.js';
+import { saveSafetensors } from '../src/io/index.ts';
+import { createTinyCheckpoint, loadProcessor } from '../src/models/index.ts';
+import { loadVideo } from '../src/prompt/index.ts';
+import { scope } from '../src/tensor/index.ts';
+import { type VideoSettings, videoPreset } from '../src/video/index.ts';
 
 export const MODEL = {
   seed: 1,
@@ -56,40 +56,67 @@ expressions such as 'let me think', 'wait', 'hmm', 'oh, I see', 'let's break it 
 between the <think> </think> tags, and then give your final answer between the <answer> </answer> \
 tags: the letters of the right options, separated by commas.`;
 
-export function cacheFolder() {
-  return process.env.TWGRPO_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'twgrpo');
+export function cacheFolder(): string {
+  return (
+    process.env['TWGRPO_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'twgrpo')
+  );
+}
+
+/** The prompt beside its pixels, which lie in a file of their own. */
+export interface PromptFacts {
+  readonly input_ids: readonly number[];
+  readonly video_grid_thw: readonly (readonly [t: number, h: number, w: number])[];
+  readonly second_per_grid_ts: readonly number[];
+  /** Tokens. */
+  readonly promptLength: number;
+  readonly visionTokens: number;
+  readonly frames: number;
+  /** Seconds. */
+  readonly prepareS: { readonly decode: number; readonly processor: number };
+}
+
+export interface GrpoInputs extends PromptFacts {
+  /** Folder. */
+  readonly model: string;
+  /** File of pixels; the same with `.json` holds the prompt. */
+  readonly inputs: string;
 }
 
 /**
  * Makes what is not there yet.
  * @param clip a video file
- * @param words about how many tokens of text to add to the question, for the curve over the prompt length
- * @returns {Promise<{model: string, inputs: string, promptLength: number, visionTokens: number, prepareS: object}>}
+ * @param video changed settings of its sampling, for the curve over the prompt length
  */
-export async function prepareInputs(clip, { extraText = 0, video = {} } = {}) {
+export async function prepareInputs(clip: string, video: Partial<VideoSettings> = {}): Promise<GrpoInputs> {
   const { size, mtimeMs } = statSync(clip);
-  const key = (value) => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12);
+  const key = (value: unknown): string =>
+    createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12);
   const root = join(cacheFolder(), 'bench');
   const model = join(root, `model-${key(MODEL)}`);
   if (!existsSync(model)) {
     mkdirSync(root, { recursive: true });
     createTinyCheckpoint(model, { ...MODEL, corpus: [QUESTION, QUESTION.toLowerCase()] });
   }
-  const inputs = join(root, `inputs-${key([MODEL, QUESTION, clip, size, mtimeMs, extraText, video])}`);
-  if (!existsSync(`${inputs}.json`)) await writeInputs(inputs, model, clip, extraText, video);
-  return { model, inputs: `${inputs}.safetensors`, ...JSON.parse(readFileSync(`${inputs}.json`, 'utf8')) };
+  const inputs = join(root, `inputs-${key([MODEL, QUESTION, clip, size, mtimeMs, video])}`);
+  if (!existsSync(`${inputs}.json`)) await writeInputs(inputs, model, clip, video);
+  const facts = JSON.parse(readFileSync(`${inputs}.json`, 'utf8')) as PromptFacts;
+  return { model, inputs: `${inputs}.safetensors`, ...facts };
 }
 
-async function writeInputs(file, model, clip, extraText, video) {
+async function writeInputs(
+  file: string,
+  model: string,
+  clip: string,
+  video: Partial<VideoSettings>,
+): Promise<void> {
   const decodeStarted = performance.now();
   const loaded = await loadVideo(clip, { ...videoPreset('authors'), ...video });
   const processStarted = performance.now();
   const processor = loadProcessor(model);
-  const text = QUESTION + ' think'.repeat(extraText);
-  const facts = scope(() => {
-    const prompt = processor.prepareFrames({ videos: [loaded], text });
+  const facts = scope((): PromptFacts => {
+    const prompt = processor.prepareFrames({ videos: [loaded], text: QUESTION });
     const done = performance.now();
-    saveSafetensors(`${file}.safetensors`, new Map([['pixel_values_videos', prompt.pixel_values_videos]]));
+    saveSafetensors(`${file}.safetensors`, new Map([['pixel_values_videos', prompt.pixel_values_videos!]]));
     return {
       input_ids: prompt.input_ids,
       video_grid_thw: prompt.video_grid_thw,

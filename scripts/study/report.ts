@@ -1,33 +1,62 @@
 /** @file docs/results/study.md and its figure, out of the files of the runs. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { signFlipTest, studentMean } from '../../build/js/stats/index.js';
-import { COLORS, lineChart } from '../line-chart.mjs';
-import { readGrid } from './grid.mjs';
+import { mean, percent } from '../../src/base/index.ts';
+import { COLORS, type Panel, type PanelLine, panelChart } from '../../src/report/index.ts';
+import { signFlipTest, studentMean } from '../../src/stats/index.ts';
+import { type Grid, readGrid } from './grid.ts';
+import type { Answers, CurveName, StoredRun, Way } from './runs.ts';
 
-const WAYS = [
+const WAYS: readonly (readonly [way: Way, words: string])[] = [
   ['sampled', 'temperature 1'],
   ['greedy', 'greedy'],
 ];
 
+interface Study {
+  readonly runs: readonly StoredRun[];
+  /** Answers before training. */
+  readonly start: Answers;
+  readonly about: {
+    readonly machine: string;
+    readonly start: string;
+    readonly settings: { readonly kinds: readonly string[] };
+  };
+  readonly grid: Grid;
+}
+
+type CoreRun = StoredRun & Required<Pick<StoredRun, 'levels'>>;
+type Pair = readonly [first: StoredRun, second: StoredRun];
+
+/** A mean difference over pairs of runs; none where no pair was run. */
+interface Effect {
+  readonly name: string;
+  readonly words: string;
+  readonly n: number;
+  readonly found?: { readonly mean: number; readonly low: number; readonly high: number; readonly p: number };
+}
+
 /**
- * @param {string} results folder of the runs' JSON
- * @param {string} docs folder the page and the figure are written to
+ * Writes the page and the figure.
+ * @param results folder of the runs' JSON
+ * @param docs folder they are written to
  */
-export function writeReport(results, docs) {
+export function writeReport(results: string, docs: string): void {
   const grid = readGrid();
+  const read = (name: string): unknown => JSON.parse(readFileSync(join(results, name), 'utf8'));
   const runs = readdirSync(results)
     .filter((name) => /-s\d+\.json$/.test(name))
-    .map((name) => JSON.parse(readFileSync(join(results, name), 'utf8')));
-  const start = JSON.parse(readFileSync(join(results, 'start.json'), 'utf8'));
-  const about = JSON.parse(readFileSync(join(results, 'about.json'), 'utf8'));
+    .map((name) => read(name) as StoredRun);
+  const start = read('start.json') as Answers;
+  const about = read('about.json') as Study['about'];
   writeFileSync(join(docs, 'study.svg'), figure(runs, grid));
   writeFileSync(join(docs, 'study.md'), page({ runs, start, about, grid }));
 }
 
-function page({ runs, start, about, grid }) {
+const isCore = (run: StoredRun): run is CoreRun => run.levels !== undefined;
+
+function page({ runs, start, about, grid }: Study): string {
   const { centre, factors, cells } = grid;
-  const core = runs.filter(({ levels }) => levels !== undefined);
+  const core = runs.filter(isCore);
   const steps = Math.max(...runs.map((run) => run.steps));
   const numSeeds = new Set(runs.map(({ seed }) => seed)).size;
   const effects = Object.entries(factors).flatMap(([factor, levels]) => effectsOf(core, factor, levels));
@@ -98,45 +127,61 @@ read the intervals, and take single small p values for what they are.
 `;
 }
 
-const strictOf = (way) => (run) => 100 * run.after[way].strict;
+const strictOf =
+  (way: Way) =>
+  (run: StoredRun): number =>
+    100 * run.after[way].strict;
 
-function effectsOf(core, factor, [first, second]) {
-  const others = ({ levels, seed }) => JSON.stringify([{ ...levels, [factor]: '' }, seed]);
+function effectsOf(core: readonly CoreRun[], factor: string, levels: readonly string[]): Effect[] {
+  const [first, second] = levels;
+  const others = ({ levels, seed }: CoreRun): string => JSON.stringify([{ ...levels, [factor]: '' }, seed]);
   const base = new Map(
     core.filter(({ levels }) => levels[factor] === first).map((run) => [others(run), run]),
   );
   const pairs = core
     .filter(({ levels }) => levels[factor] === second)
-    .flatMap((run) => (base.has(others(run)) ? [[base.get(others(run)), run]] : []));
+    .flatMap((run) => pairWith(base.get(others(run)), run));
   return WAYS.map(([way, words]) =>
     compared(`${factor}: ${second} against ${first}`, words, pairs, strictOf(way)),
   );
 }
 
-function changesOf(runs, centre, name) {
+const pairWith = (first: StoredRun | undefined, second: StoredRun): Pair[] =>
+  first === undefined ? [] : [[first, second]];
+
+function changesOf(runs: readonly StoredRun[], centre: string, name: string): Effect[] {
   const base = new Map(runs.filter(({ name: cell }) => cell === centre).map((run) => [run.seed, run]));
   const pairs = runs
-    .filter(({ name: cell, seed }) => cell === name && base.has(seed))
-    .map((run) => [base.get(run.seed), run]);
+    .filter(({ name: cell }) => cell === name)
+    .flatMap((run) => pairWith(base.get(run.seed), run));
   return WAYS.map(([way, words]) => compared(name, words, pairs, strictOf(way)));
 }
 
-function compared(name, words, pairs, value) {
+function compared(
+  name: string,
+  words: string,
+  pairs: readonly Pair[],
+  value: (run: StoredRun) => number,
+): Effect {
   const differences = pairs.map(([first, second]) => value(second) - value(first));
   if (differences.length === 0) return { name, words, n: 0 };
-  return { name, words, n: pairs.length, ...studentMean(differences), p: signFlipTest(differences) };
+  const found = { ...studentMean(differences), p: signFlipTest(differences) };
+  return { name, words, n: pairs.length, found };
 }
 
-const signed = (value, digits = 1) => `${value >= 0 ? '+' : '−'}${Math.abs(value).toFixed(digits)}`;
-const effectRow = ({ name, words, n, mean, low, high, p }) =>
-  n === 0
+const signed = (value: number, digits = 1): string =>
+  `${value >= 0 ? '+' : '−'}${Math.abs(value).toFixed(digits)}`;
+const signedRange = ({ mean, low, high }: NonNullable<Effect['found']>, digits = 1): string =>
+  `${signed(mean, digits)} (${signed(low, digits)} to ${signed(high, digits)})`;
+const effectRow = ({ name, words, n, found }: Effect): string =>
+  found === undefined
     ? `| ${name} | ${words} | 0 | not run | |`
-    : `| ${name} | ${words} | ${n} | ${signed(mean)} (${signed(low)} to ${signed(high)}) | ${p.toFixed(3)} |`;
+    : `| ${name} | ${words} | ${n} | ${signedRange(found)} | ${found.p.toFixed(3)} |`;
 
-function cellRow(runs, name) {
+function cellRow(runs: readonly StoredRun[], name: string): string | undefined {
   const own = runs.filter(({ name: cell }) => cell === name);
   if (own.length === 0) return undefined;
-  const text = (way) => {
+  const text = (way: Way): string => {
     const { mean, low, high } = studentMean(own.map(strictOf(way)));
     return own.length > 1 ? `${mean.toFixed(1)} (${low.toFixed(1)}–${high.toFixed(1)})` : mean.toFixed(1);
   };
@@ -144,7 +189,7 @@ function cellRow(runs, name) {
   return `| ${name} | ${own.length} | ${text('sampled')} | ${text('greedy')} | ${length.toFixed(1)} |`;
 }
 
-const CURVES = [
+const CURVES: readonly (readonly [curve: CurveName, words: string])[] = [
   ['reward', 'mean reward (0 to 2)'],
   ['reward_std', 'standard deviation of the reward in a group'],
   ['length', 'tokens a completion'],
@@ -152,53 +197,64 @@ const CURVES = [
 ];
 
 /** The means of the last quarter of the steps, weights on minus off, over pairs of runs of the core. */
-function lateEffects(core) {
-  const others = ({ levels, seed }) => JSON.stringify([levels.loss, levels.vision, seed]);
-  const off = new Map(core.filter(({ levels }) => levels.weights === 'off').map((run) => [others(run), run]));
+function lateEffects(core: readonly CoreRun[]): Effect[] {
+  const others = ({ levels, seed }: CoreRun): string =>
+    JSON.stringify([levels['loss'], levels['vision'], seed]);
+  const off = new Map(
+    core.filter(({ levels }) => levels['weights'] === 'off').map((run) => [others(run), run]),
+  );
   const pairs = core
-    .filter((run) => run.levels.weights === 'on' && off.has(others(run)))
-    .map((run) => [off.get(others(run)), run]);
-  const late = (name) => (run) => {
-    const values = run.curves[name].slice(Math.floor(0.75 * run.curves[name].length));
-    return values.reduce((sum, value) => sum + value, 0) / values.length;
-  };
+    .filter(({ levels }) => levels['weights'] === 'on')
+    .flatMap((run) => pairWith(off.get(others(run)), run));
+  const late =
+    (name: CurveName) =>
+    (run: StoredRun): number => {
+      const values = run.curves[name];
+      return mean(values.slice(Math.floor(0.75 * values.length)).map(Number));
+    };
   return CURVES.map(([name, words]) => compared(name, words, pairs, late(name)));
 }
 
-function curveRow({ words, n, mean, low, high, p }) {
-  if (n === 0) return `| ${words} | 0 | not run | |`;
-  return `| ${words} | ${n} | ${signed(mean, 4)} (${signed(low, 4)} to ${signed(high, 4)}) | ${p.toFixed(3)} |`;
+function curveRow({ words, n, found }: Effect): string {
+  if (found === undefined) return `| ${words} | 0 | not run | |`;
+  return `| ${words} | ${n} | ${signedRange(found, 4)} | ${found.p.toFixed(3)} |`;
 }
 
-function answerLength(start, runs) {
+function answerLength(start: Answers, runs: readonly StoredRun[]): string {
   const { mean } = studentMean(runs.map(({ after }) => after.sampled.length));
   return `An answer has ${start.sampled.length.toFixed(1)} tokens before training and ${mean.toFixed(1)} after it, over all runs.`;
 }
 
 /** Whether the paper's figure shows here, in a sentence. */
-function paperFigure(late, start, runs) {
-  const answer = (name) => {
-    const { words, n, mean, low, high } = late.find((effect) => effect.name === name);
-    if (n === 0) return `${words}: not run`;
-    const range = `${signed(mean, 3)} (${signed(low, 3)} to ${signed(high, 3)})`;
-    return `${words} ${high < 0 ? 'is lower' : low > 0 ? 'is higher' : 'does not move beyond the spread of seeds'}, ${range}`;
+function paperFigure(late: readonly Effect[], start: Answers, runs: readonly StoredRun[]): string {
+  const effect = (name: CurveName): Effect => late.find((one) => one.name === name)!;
+  const answer = (name: CurveName): string => {
+    const { words, found } = effect(name);
+    if (found === undefined) return `${words}: not run`;
+    const { low, high } = found;
+    return `${words} ${high < 0 ? 'is lower' : low > 0 ? 'is higher' : 'does not move beyond the spread of seeds'}, ${signedRange(found, 3)}`;
   };
-  const isShown = ['reward_std', 'length'].every(
-    (name) => late.find((effect) => effect.name === name).high < 0,
-  );
+  const isLower = ({ found }: Effect): boolean => found !== undefined && found.high < 0;
+  const isShown = isLower(effect('reward_std')) && isLower(effect('length'));
   return `**The paper's figure** (lower spread of the reward, shorter answers with token weights) ${isShown ? 'shows' : 'does not show'} here: ${answer('reward_std')}; ${answer('length')}. ${answerLength(start, runs)}`;
 }
 
 /** Plain words that follow from the numbers. */
-function verdict(effects, changes, runs, start) {
-  const sentence = ({ name, words, n, mean, low, high }) => {
-    if (n === 0) return `${name} was not run.`;
+function verdict(
+  effects: readonly Effect[],
+  changes: readonly Effect[],
+  runs: readonly StoredRun[],
+  start: Answers,
+): string {
+  const sentence = ({ name, words, found }: Effect): string => {
+    if (found === undefined) return `${name} was not run.`;
+    const { mean, low, high } = found;
     const range = `${signed(mean)} points (${signed(low)} to ${signed(high)})`;
     const isClear = low > 0 || high < 0;
     return `**${name}**, ${words}: ${range}, ${isClear ? `a ${mean > 0 ? 'gain' : 'loss'} beyond the spread of seeds` : 'no difference that these runs can tell from 0'}.`;
   };
   const gain = studentMean(runs.map(({ after }) => 100 * (after.sampled.strict - start.sampled.strict)));
-  const sampled = ({ words }) => words === 'temperature 1';
+  const sampled = ({ words }: Effect): boolean => words === 'temperature 1';
   return [
     `Training moved strict accuracy at temperature 1 by ${signed(gain.mean)} points on average over all runs. What the parts do, at temperature 1:`,
     '',
@@ -206,28 +262,33 @@ function verdict(effects, changes, runs, start) {
   ].join('\n');
 }
 
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
-
 /** Means over the runs of the core with weights off and on, as far as there are some. */
-function figure(runs, { factors }) {
-  const core = runs.filter(({ levels }) => levels !== undefined);
-  const lines = (name) =>
-    factors.weights.flatMap((level, i) => {
-      const own = core.filter(({ levels }) => levels.weights === level);
+function figure(runs: readonly StoredRun[], { factors }: Grid): string {
+  const core = runs.filter(isCore);
+  const colors = [COLORS.blue, COLORS.orange];
+  const lines = (name: CurveName): PanelLine[] =>
+    (factors['weights'] ?? []).flatMap((level, i) => {
+      const own = core.filter(({ levels }) => levels['weights'] === level);
       const steps = own.length === 0 ? 0 : Math.min(...own.map((run) => run.steps));
-      const points = Array.from({ length: steps }, (_, at) => [
-        at + 1,
-        own.reduce((sum, run) => sum + run.curves[name][at], 0) / own.length,
-      ]);
-      return steps === 0 ? [] : [{ name: `weights ${level}`, color: COLORS[i], points }];
+      const points = Array.from(
+        { length: steps },
+        (_, at) => [at + 1, mean(own.map((run) => run.curves[name][at] ?? 0))] as const,
+      );
+      return steps === 0 ? [] : [{ name: `weights ${level}`, color: colors[i] ?? COLORS.grey, points }];
     });
+  const panel = (title: string, name: CurveName, y: string): Panel => ({
+    title,
+    x: 'step',
+    y,
+    lines: lines(name),
+  });
   const panels = [
-    ['reward', 'reward', 'mean'],
-    ['spread of the reward', 'reward_std', 'standard deviation in a group'],
-    ['length', 'length', 'tokens a completion'],
-    ['entropy', 'entropy', 'nats a token'],
-  ].map(([title, name, y]) => ({ title, x: 'step', y, lines: lines(name) }));
-  return lineChart({
+    panel('reward', 'reward', 'mean'),
+    panel('spread of the reward', 'reward_std', 'standard deviation in a group'),
+    panel('length', 'length', 'tokens a completion'),
+    panel('entropy', 'entropy', 'nats a token'),
+  ];
+  return panelChart({
     title: 'Reward, its spread, length and entropy over the steps, token weights off and on',
     panels,
   });

@@ -1,17 +1,21 @@
 /** @file The card of a cold-start model, out of its scores. */
+import { percentNumber, percentRange } from '../../src/base/index.ts';
+import type { Eye, Scores, Share } from './scores.ts';
 
-const percent = (share) => (100 * share).toFixed(1);
-const cell = ({ strict, low, high }) => `${percent(strict)} (${percent(low)}–${percent(high)})`;
-const RIVAL_WORDS = { frame: 'a single frame', none: 'no video' };
+/** A model of the same training that is shown less of each video. */
+export type Baselines = ReadonlyMap<Exclude<Eye, 'video'>, Scores>;
+
+const cell = (share: Share): string => `${percentNumber(share.strict)} (${percentRange(share)})`;
+const BASELINE_WORDS = { frame: 'a single frame', none: 'no video' };
 const SHOWN = { frame: 'the middle frame', none: 'an empty floor' };
 
-/** @param scores `scores.json`, see scripts/cold-start.mjs @param {Record<string, object>} rivals scores by eye */
-export function card(scores, rivals) {
+export function card(scores: Scores, baselines: Baselines): string {
   const { made_by, training, kinds, num_weights, machine } = scores;
-  const eyes = Object.keys(rivals);
+  const others = [...baselines];
   const rows = Object.entries(kinds).map(([kind, { n, greedy, sampled, best_constant }]) => {
-    const others = eyes.map((eye) => cell(rivals[eye].kinds[kind].greedy));
-    return `| ${[kind, n, cell(greedy), cell(sampled), percent(best_constant), ...others].join(' | ')} |`;
+    const theirs = others.map(([, { kinds: scored }]) => cell(scored[kind]!.greedy));
+    const own = [kind, n, cell(greedy), cell(sampled), percentNumber(best_constant)];
+    return `| ${[...own, ...theirs].join(' | ')} |`;
   });
   const header = [
     'kind',
@@ -19,7 +23,7 @@ export function card(scores, rivals) {
     'greedy %',
     'temperature 1 %',
     'best constant %',
-    ...eyes.map((eye) => `${RIVAL_WORDS[eye]} %`),
+    ...others.map(([eye]) => `${BASELINE_WORDS[eye]} %`),
   ];
   return `---
 license: apache-2.0
@@ -45,7 +49,7 @@ Strict accuracy (the chosen set is the right set) on the held-out videos, with 9
 ${rows.join('\n')}
 
 The best constant answer is the letter set that is most often right among the held-out questions of the kind.
-${eyes.map((eye) => `The rival with ${RIVAL_WORDS[eye]} (greedy) saw ${SHOWN[eye]} in place of every frame in ${rivals[eye].training}: \`${rivals[eye].made_by}\`.`).join('\n')}
+${others.map(([eye, other]) => `The baseline with ${BASELINE_WORDS[eye]} (greedy) saw ${SHOWN[eye]} in place of every frame in ${other.training}: \`${other.made_by}\`.`).join('\n')}
 
 \`node scripts/cold-start.mjs --check\` asks the model again and compares with this table.
 `;

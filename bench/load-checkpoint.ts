@@ -7,20 +7,17 @@
  *   float32   cast while loading: the result is twice the files, beside it at most one shard
  *   saved     every byte read, then written again to another folder
  *
- * Run:  node bench/load-checkpoint.mjs [--gigabytes 2] [--folder DIR]     (build first; DIR is kept and reused)
+ *   npm run bench -- load-checkpoint [--gigabytes 2] [--folder DIR]     DIR is kept and reused
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import {
-  createTinyCheckpoint,
-  loadWeights,
-  readModelConfig,
-  saveModelFolder,
-} from '../build/js/models/index.js';
-import { scope } from '../build/js/tensor/index.js';
+import { createTinyCheckpoint, loadWeights, readModelConfig, saveModelFolder } from '../src/models/index.ts';
+import { scope } from '../src/tensor/index.ts';
+import { peakBytes, statusBytes } from './harness.ts';
 
 const { values } = parseArgs({
   options: {
@@ -30,10 +27,18 @@ const { values } = parseArgs({
   },
 });
 
-if (values.mode !== undefined) child(values.mode, values.folder);
+if (values.mode !== undefined && values.folder !== undefined) child(values.mode, values.folder);
 else parent();
 
-function parent() {
+interface Report {
+  readonly seconds: number;
+  /** Bytes of resident memory: the most at any time, of mapped files at the end, of its own at the end. */
+  readonly peak: number;
+  readonly mapped: number;
+  readonly own: number;
+}
+
+function parent(): void {
   const root = values.folder ?? mkdtempSync(join(tmpdir(), 'twgrpo-load-'));
   const folder = join(root, 'model');
   try {
@@ -62,10 +67,10 @@ function parent() {
   }
 }
 
-function run(mode, folder) {
+function run(mode: string, folder: string): Report {
   const { stdout, stderr, status } = spawnSync(
     process.execPath,
-    [import.meta.filename, '--mode', mode, '--folder', folder],
+    [...process.execArgv, fileURLToPath(import.meta.url), '--mode', mode, '--folder', folder],
     {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -75,9 +80,9 @@ function run(mode, folder) {
   return JSON.parse(stdout);
 }
 
-function child(mode, folder) {
+function child(mode: string, folder: string): void {
   const begin = performance.now();
-  const report = scope(() => {
+  const report = scope((): Report => {
     if (mode !== 'start') {
       const config = readModelConfig(folder);
       const weights = loadWeights(folder, config, mode === 'float32' ? { dtype: 'float32' } : {});
@@ -90,20 +95,18 @@ function child(mode, folder) {
         rmSync(copy, { recursive: true });
       }
     }
-    const status = readFileSync('/proc/self/status', 'utf8');
-    const bytes = (key) => Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)[1]) * 1024;
     return {
       seconds: (performance.now() - begin) / 1000,
-      peak: bytes('VmHWM'),
-      mapped: bytes('RssFile'),
-      own: bytes('RssAnon'),
+      peak: peakBytes(),
+      mapped: statusBytes('RssFile'),
+      own: statusBytes('RssAnon'),
     };
   });
   console.log(JSON.stringify(report));
 }
 
 /** A bfloat16 folder of about `bytes`, in shards of 500 MB: nearly all of it decoder layers. */
-function generate(folder, bytes) {
+function generate(folder: string, bytes: number): void {
   const hidden_size = 2048;
   const intermediate_size = 8192;
   const layer = 2 * (hidden_size * hidden_size * 3 + hidden_size * intermediate_size * 3);
@@ -118,6 +121,6 @@ function generate(folder, bytes) {
   });
 }
 
-function gigabytes(bytes) {
+function gigabytes(bytes: number): string {
   return (bytes / 1e9).toFixed(2);
 }

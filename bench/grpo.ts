@@ -19,19 +19,52 @@
  *   ours            everything autograd needs is kept
  *   ours, ckpt      with gradient checkpointing
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { MODEL, prepareInputs } from './grpo_inputs.mjs';
-import { publish } from './grpo_results.mjs';
-import { describeMachine, machine } from './harness.mjs';
-import { peerPython } from './peer_python.mjs';
+import { median } from '../src/base/index.ts';
+import {
+  type About,
+  type Agreement,
+  type Comparison,
+  type CurvePoint,
+  type GrpoResult,
+  gib,
+  type LoadCommand,
+  type Measured,
+  PHASES,
+  type PointSide,
+  type Settings,
+  type SideFacts,
+  type StepCommand,
+  type StepRun,
+  total,
+} from './grpo-figures.ts';
+import { type GrpoInputs, MODEL, prepareInputs } from './grpo-inputs.ts';
+import { publish } from './grpo-results.ts';
+import { availableBytes, describeMachine, machine } from './harness.ts';
+import { peerPython } from './peer-python.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const SIDES = {
+/** Our side takes the types out of its files as this process does. */
+const OURS: readonly [program: string, args: readonly string[]] = [
+  process.execPath,
+  [...process.execArgv, join(HERE, 'grpo-ours.ts')],
+];
+type SideName = 'peer' | 'peer, ckpt' | 'peer, 5.18' | 'ours' | 'ours, ckpt';
+const SIDES: Readonly<
+  Record<
+    SideName,
+    {
+      readonly isPeer: boolean;
+      readonly step: { readonly vision_in_generate?: string; readonly gradient_checkpointing: boolean };
+    }
+  >
+> = {
   peer: { isPeer: true, step: { vision_in_generate: 'repeated', gradient_checkpointing: false } },
   'peer, ckpt': { isPeer: true, step: { vision_in_generate: 'repeated', gradient_checkpointing: true } },
   'peer, 5.18': { isPeer: true, step: { vision_in_generate: 'once', gradient_checkpointing: false } },
@@ -39,7 +72,7 @@ const SIDES = {
   'ours, ckpt': { isPeer: false, step: { gradient_checkpointing: true } },
 };
 /** Completions all sides score before the measured steps; the tolerance is float32 rounding through the whole model. */
-const AGREEMENT = { logps_sum: 1e-5, grad_norm: 1e-3 };
+const AGREEMENT = { logps_sum: 1e-5, grad_norm: 1e-3 } as const;
 
 const OPTIONS = {
   clip: { type: 'string' },
@@ -53,61 +86,70 @@ const OPTIONS = {
   out: { type: 'string' },
   publish: { type: 'string' },
   from: { type: 'string' },
-};
+} as const;
 
-export async function main(args) {
-  const { values } = parseArgs({ args, options: OPTIONS });
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: OPTIONS });
   if (values.publish !== undefined) {
-    const results = (values.from ?? '').split(',').map((file) => JSON.parse(readFileSync(file, 'utf8')));
-    publish(values.publish, Object.assign({}, ...results));
+    const results = (values.from ?? '')
+      .split(',')
+      .map((file) => JSON.parse(readFileSync(file, 'utf8')) as GrpoResult);
+    publish(values.publish, Object.assign({}, ...results) as GrpoResult);
     return;
   }
-  const settings = {
+  const settings: Settings = {
     num_generations: Number(values.generations),
     completion_length: Number(values.completion),
     threads: Number(values.threads),
     repeat: Number(values.repeat),
   };
   const clip = values.clip ?? findClip();
+  // Without a word to answer it only reads its files: what the compiler needs is not in the memory that is measured.
+  spawnSync(OURS[0], OURS[1], { stdio: ['ignore', 'inherit', 'inherit'] });
   const inputs = await prepareInputs(clip);
-  const about = { bench: 'grpo', date: new Date().toISOString(), machine: machine(), seed: MODEL.seed };
-  const result = {};
+  const about: About = {
+    bench: 'grpo',
+    date: new Date().toISOString(),
+    machine: machine(),
+    seed: MODEL.seed,
+  };
+  let result: GrpoResult = {};
   const save = () => {
     if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);
   };
   if (settings.repeat > 0) {
-    result.compare = await compareAll(values.sides, inputs, settings, about);
+    const compared = await compare(sidesOf(values.sides), inputs, settings);
+    result = { compare: { ...about, prepare_s: inputs.prepareS, ...compared } };
     save();
   }
   if (values.curve !== undefined) {
-    result.curve = {
-      ...about,
-      sides: values.curve,
-      completion_length: settings.completion_length,
-      points: [],
-    };
+    const points: CurvePoint[] = [];
+    const { completion_length } = settings;
+    result = { ...result, curve: { ...about, sides: values.curve, completion_length, points } };
     for await (const point of curve(clip, sidesOf(values.curve), settings)) {
-      result.curve.points.push(point);
+      points.push(point);
       save(); // the whole takes a quarter of an hour; what is measured is kept
     }
   }
   process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${report(result)}\n`);
 }
 
-function sidesOf(list) {
-  const sides = list.split(';').map((side) => side.trim());
-  for (const side of sides)
-    if (!(side in SIDES)) throw new Error(`no side '${side}'; there are: ${Object.keys(SIDES).join('; ')}`);
-  return sides;
+const isSide = (name: string): name is SideName => Object.hasOwn(SIDES, name);
+
+function sidesOf(list: string): SideName[] {
+  return list.split(';').map((name) => {
+    const side = name.trim();
+    if (!isSide(side)) throw new Error(`no side '${side}'; there are: ${Object.keys(SIDES).join('; ')}`);
+    return side;
+  });
 }
 
-async function compareAll(list, inputs, settings, about) {
-  return { ...about, prepare_s: inputs.prepareS, ...(await compare(sidesOf(list), inputs, settings)) };
-}
+/** A name out of a file may be of a side that is no more; it counts as ours. */
+const isPeer = (name: string): boolean => isSide(name) && SIDES[name].isPeer;
 
 /** The clip of the shared data folder beside the checkout, where it is. */
-function findClip() {
-  const shared = process.env.TWGRPO_SHARED ?? join(HERE, '..', '..', 'shared');
+function findClip(): string {
+  const shared = process.env['TWGRPO_SHARED'] ?? join(HERE, '..', '..', 'shared');
   const names = ['video_12176.mp4', 'clevrer_video_12176.mp4'];
   const found = names.map((name) => join(shared, 'data', 'videos', name)).find((file) => existsSync(file));
   if (found === undefined) throw new Error('which video? give one of about five seconds: --clip FILE');
@@ -118,59 +160,59 @@ function findClip() {
 
 /** A side in its own process, spoken to one JSON line at a time. */
 class Side {
-  #child;
-  #lines;
-  #name;
-  #step;
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #lines: AsyncIterator<string>;
+  readonly #name: SideName;
 
-  constructor(name) {
-    const { isPeer, step } = SIDES[name];
-    const [program, script] = isPeer
-      ? [peerPython(), join(HERE, 'grpo_peer.py')]
-      : [process.execPath, join(HERE, 'grpo_ours.mjs')];
+  constructor(name: SideName) {
+    const [program, args] = SIDES[name].isPeer ? [peerPython(), [join(HERE, 'grpo_peer.py')]] : OURS;
     this.#name = name;
-    this.#step = step;
-    this.#child = spawn(program, [script], {
+    this.#child = spawn(program, args, {
       stdio: ['pipe', 'pipe', 2],
       env: { ...process.env, TRANSFORMERS_VERBOSITY: 'error', HF_HUB_OFFLINE: '1', TQDM_DISABLE: '1' },
-    });
+    }) as ChildProcessByStdio<Writable, Readable, null>;
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  async load({ model, inputs }, { threads }) {
-    return await this.#ask({ do: 'load', model, inputs, threads });
+  async load({ model, inputs }: GrpoInputs, threads: number): Promise<SideFacts> {
+    return (await this.#ask({ do: 'load', model, inputs, threads })) as SideFacts;
   }
 
-  async step(options) {
-    return await this.#ask({ do: 'step', ...this.#step, ...options });
+  async step(options: Omit<StepCommand, 'do'>): Promise<StepRun> {
+    return (await this.#ask({ do: 'step', ...SIDES[this.#name].step, ...options })) as StepRun;
   }
 
-  async #ask(command) {
+  async #ask(command: LoadCommand | StepCommand): Promise<unknown> {
     this.#child.stdin.write(`${JSON.stringify(command)}\n`);
     const { value, done } = await this.#lines.next();
     if (done) throw new Error(`side '${this.#name}' ended before it answered ${command.do}`);
     return JSON.parse(value);
   }
 
-  async end() {
+  async end(): Promise<void> {
     this.#child.stdin.end();
     if (this.#child.exitCode === null) await new Promise((resolve) => this.#child.on('close', resolve));
   }
 }
 
 /** All sides in turns; first they must agree, which also warms them up, unless that is too dear. */
-async function compare(names, inputs, settings, { isChecked = true } = {}) {
+async function compare(
+  names: readonly SideName[],
+  inputs: GrpoInputs,
+  settings: Settings,
+  { isChecked = true } = {},
+): Promise<Comparison> {
   const { num_generations, completion_length, repeat } = settings;
   const sides = new Map(names.map((name) => [name, new Side(name)]));
   try {
-    const facts = {};
-    for (const [name, side] of sides) facts[name] = await side.load(inputs, settings);
+    const facts: Record<string, SideFacts> = {};
+    for (const [name, side] of sides) facts[name] = await side.load(inputs, settings.threads);
     const agreement = isChecked ? await checkAgreement(sides, settings) : undefined;
-    const runs = new Map(names.map((name) => [name, []]));
+    const runs = new Map(names.map((name) => [name, [] as StepRun[]]));
     for (let i = 0; i < repeat; i++) {
       for (const [name, side] of sides) {
         const { completions: _, ...run } = await side.step({ num_generations, completion_length });
-        runs.get(name).push(run);
+        runs.get(name)!.push(run);
         process.stderr.write(`[bench] ${name}: ${run.step_s.toFixed(2)} s\n`);
       }
     }
@@ -187,23 +229,26 @@ async function compare(names, inputs, settings, { isChecked = true } = {}) {
 }
 
 /** Warm-up and proof of equal work: all sides score completions that ours generated. */
-async function checkAgreement(sides, { num_generations, completion_length }) {
-  const ours = [...sides].find(([name]) => !SIDES[name].isPeer) ?? [...sides][0];
-  const first = await ours[1].step({ num_generations, completion_length, update: false });
+async function checkAgreement(
+  sides: ReadonlyMap<SideName, Side>,
+  { num_generations, completion_length }: Settings,
+): Promise<Agreement | undefined> {
+  const [oursName, ours] = [...sides].find(([name]) => !SIDES[name].isPeer) ?? [...sides][0]!;
+  const first = await ours.step({ num_generations, completion_length, update: false });
   if (first.completions === undefined) return undefined;
   const { completions } = first;
-  const figures = {};
+  const figures: Record<string, Agreement[string]> = {};
   for (const [name, side] of sides) {
     const run =
-      side === ours[1]
+      side === ours
         ? first
         : await side.step({ num_generations, completion_length, completions, update: false });
     figures[name] = { loss: run.loss, grad_norm: run.grad_norm, logps_sum: run.logps_sum };
-    for (const [figure, tolerance] of Object.entries(AGREEMENT)) {
+    for (const figure of ['logps_sum', 'grad_norm'] as const) {
       const difference = Math.abs(run[figure] / first[figure] - 1);
-      if (!(difference <= tolerance)) {
+      if (!(difference <= AGREEMENT[figure])) {
         throw new Error(
-          `the sides do different things: ${figure} of '${name}' is ${run[figure]}, of '${ours[0]}' ${first[figure]}`,
+          `the sides do different things: ${figure} of '${name}' is ${run[figure]}, of '${oursName}' ${first[figure]}`,
         );
       }
     }
@@ -211,27 +256,17 @@ async function checkAgreement(sides, { num_generations, completion_length }) {
   return figures;
 }
 
-const median = (values) => {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
-
-function summary(runs) {
+function summary(runs: readonly StepRun[]): Measured {
   const times = runs.map(({ step_s }) => step_s);
-  const names = Object.keys(runs[0].phases_s);
-  const medians = (key) =>
-    Object.fromEntries(names.map((name) => [name, median(runs.map((run) => run[key][name]))]));
-  const covered = runs.map(
-    ({ phases_s, step_s }) => Object.values(phases_s).reduce((a, b) => a + b) / step_s,
-  );
+  const covered = runs.map(({ phases_s, step_s }) => total(Object.values(phases_s)) / step_s);
   return {
     step_s: median(times),
     fastest_s: Math.min(...times),
     slowest_s: Math.max(...times),
-    phases_s: medians('phases_s'),
-    /** Of all threads; on a busy machine steadier than the wall clock. */
-    phases_cpu_s: medians('phases_cpu_s'),
+    phases_s: Object.fromEntries(
+      PHASES.map((name) => [name, median(runs.map(({ phases_s }) => phases_s[name] ?? 0))]),
+    ),
+    cpu_s: median(runs.map(({ cpu_s }) => cpu_s)),
     phase_coverage: Math.min(...covered),
     peak_bytes: Math.max(...runs.map(({ peak_bytes }) => peak_bytes)),
   };
@@ -240,10 +275,14 @@ function summary(runs) {
 // ----------------------------------------------------------------------------------------------------- curve
 
 /** Time and memory over the size of the group and over the length of the prompt; one step a point in a process of its own, no warm-up; point by point. */
-async function* curve(clip, sides, settings) {
-  const measure = async (inputs, changed) => {
+async function* curve(
+  clip: string,
+  sides: readonly SideName[],
+  settings: Settings,
+): AsyncGenerator<CurvePoint> {
+  const measure = async (inputs: GrpoInputs, changed: Partial<Settings>): Promise<CurvePoint> => {
     const used = { ...settings, ...changed, repeat: 1 };
-    const point = { num_generations: used.num_generations, prompt_length: inputs.promptLength };
+    const point: Record<string, PointSide> = {};
     for (const side of sides) {
       // What the peer keeps grows with the tokens; it must not drive the machine out of memory.
       const tokens = used.num_generations * (inputs.promptLength + used.completion_length);
@@ -253,57 +292,51 @@ async function* curve(clip, sides, settings) {
         continue;
       }
       const { measured } = await compare([side], inputs, used, { isChecked: false });
-      point[side] = { step_s: measured[side].step_s, peak_bytes: measured[side].peak_bytes };
+      const { step_s, peak_bytes } = measured[side]!;
+      point[side] = { step_s, peak_bytes };
     }
-    return point;
+    return { num_generations: used.num_generations, prompt_length: inputs.promptLength, sides: point };
   };
   const usual = await prepareInputs(clip);
   for (const num_generations of [2, 4, 8, 16, 32]) yield await measure(usual, { num_generations });
   for (const video of [{ max_frames: 4 }, { fps: 4, max_frames: 16 }, { fps: 4, max_frames: 20 }])
-    yield await measure(await prepareInputs(clip, { video }), {});
-}
-
-function availableBytes() {
-  return Number(/MemAvailable:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))[1]) * 1024;
+    yield await measure(await prepareInputs(clip, video), {});
 }
 
 // ---------------------------------------------------------------------------------------------------- report
 
-const gib = (bytes) => (bytes / 2 ** 30).toFixed(2);
-
-function report({ compare: result, curve: measured }) {
-  const lines = [];
+function report({ compare: result, curve: measured }: GrpoResult): string {
+  const lines: string[] = [];
   if (result !== undefined) lines.push(...compareLines(result));
   if (measured !== undefined)
     lines.push(describeMachine(measured.machine), '', ...curveLines(measured.points));
   return lines.join('\n');
 }
 
-function compareLines({ settings, facts, measured, machine: where, prepare_s, agreement, seed }) {
+function compareLines(result: NonNullable<GrpoResult['compare']>): string[] {
+  const { settings, facts, measured, machine: where, prepare_s, agreement, seed } = result;
   const { num_generations, completion_length, prompt_length, vision_tokens, threads, repeat } = settings;
-  const [someFacts] = Object.values(facts);
+  const parameters = Object.values(facts)[0]?.parameters ?? 0;
   const peerFacts = Object.values(facts).find(({ transformers }) => transformers !== undefined);
-  const phases = ['encode', 'generate', 'forward', 'loss', 'backward', 'optimizer'];
   const lines = [
     `GRPO step: G = ${num_generations}, ${completion_length} tokens each, prompt ${prompt_length} tokens (${vision_tokens} of video), ` +
-      `${(someFacts.parameters / 1e6).toFixed(1)} M parameters, float32, ${threads} threads, seed ${seed}`,
+      `${(parameters / 1e6).toFixed(1)} M parameters, float32, ${threads} threads, seed ${seed}`,
     describeMachine(where),
     `${peerFacts === undefined ? '' : `torch ${peerFacts.torch}, transformers ${peerFacts.transformers}; `}median of ${repeat}`,
     '',
-    `${'side'.padEnd(12)}${'step s'.padStart(9)}${phases.map((p) => p.padStart(11)).join('')}${'cpu s'.padStart(9)}${'peak GiB'.padStart(11)}`,
+    `${'side'.padEnd(12)}${'step s'.padStart(9)}${PHASES.map((p) => p.padStart(11)).join('')}${'cpu s'.padStart(9)}${'peak GiB'.padStart(11)}`,
   ];
-  for (const [name, { step_s, phases_s, phases_cpu_s, peak_bytes }] of Object.entries(measured)) {
-    const cpu = Object.values(phases_cpu_s).reduce((a, b) => a + b);
-    const cells = phases.map((p) => (phases_s[p] === undefined ? '' : phases_s[p].toFixed(2)).padStart(11));
+  for (const [name, { step_s, phases_s, cpu_s, peak_bytes }] of Object.entries(measured)) {
+    const cells = PHASES.map((p) => (phases_s[p]?.toFixed(2) ?? '').padStart(11));
     lines.push(
-      `${name.padEnd(12)}${step_s.toFixed(2).padStart(9)}${cells.join('')}${cpu.toFixed(2).padStart(9)}${gib(peak_bytes).padStart(11)}`,
+      `${name.padEnd(12)}${step_s.toFixed(2).padStart(9)}${cells.join('')}${cpu_s.toFixed(2).padStart(9)}${gib(peak_bytes).padStart(11)}`,
     );
   }
   lines.push('', 'ratios (peer / ours)            step     memory');
   for (const [ours, own] of Object.entries(measured)) {
-    if (SIDES[ours].isPeer) continue;
+    if (isPeer(ours)) continue;
     for (const [peer, other] of Object.entries(measured)) {
-      if (!SIDES[peer].isPeer) continue;
+      if (!isPeer(peer)) continue;
       const step = `${(other.step_s / own.step_s).toFixed(1)}x`;
       const memory = `${(other.peak_bytes / own.peak_bytes).toFixed(1)}x`;
       lines.push(`${`${peer} / ${ours}`.padEnd(27)}${step.padStart(9)}${memory.padStart(11)}`);
@@ -326,18 +359,18 @@ function compareLines({ settings, facts, measured, machine: where, prepare_s, ag
   return lines;
 }
 
-function curveLines(points) {
+function curveLines(points: readonly CurvePoint[]): string[] {
   const lines = [`   G   prompt  ${'side'.padEnd(12)}   step s   peak GiB`];
-  for (const { num_generations: G, prompt_length: P, ...sides } of points)
-    for (const [side, { skipped, step_s, peak_bytes }] of Object.entries(sides))
+  for (const { num_generations: G, prompt_length: P, sides } of points)
+    for (const [side, measured] of Object.entries(sides))
       lines.push(
         `${String(G).padStart(4)}${String(P).padStart(9)}  ${side.padEnd(12)}${
-          skipped === undefined
-            ? `${step_s.toFixed(2).padStart(9)}${gib(peak_bytes).padStart(11)}`
-            : `  ${skipped}`
+          'skipped' in measured
+            ? `  ${measured.skipped}`
+            : `${measured.step_s.toFixed(2).padStart(9)}${gib(measured.peak_bytes).padStart(11)}`
         }`,
       );
   return lines;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));
+await main();
