@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createLogger } from '../src/base/index.ts';
-import type { DataItem } from '../src/data/index.ts';
+import { type DataItem, toQuestion } from '../src/data/index.ts';
 import { openSafetensors } from '../src/io/index.ts';
 import {
   loadModel,
@@ -51,8 +51,8 @@ function configOf(model: string, command: StepCommand): GrpoConfig {
 }
 
 const ITEM: DataItem = {
-  ...{ id: 'benchmark', question: '', options: [], answer: [], dims: {} },
-  ...{ media: 'video', path: '', type: '', source: '', split: '', provenance: {} },
+  ...{ id: 'benchmark', question: '', options: ['yes', 'no'], answer: ['A'], dims: {}, provenance: {} },
+  ...{ media: 'video', path: '', type: '', source: '', split: '' },
 };
 
 class Ours {
@@ -73,7 +73,14 @@ class Ours {
     this.#inputs = {
       ...facts,
       pixel_values_videos: keep(scope(() => pixels.read())),
-      ...{ text: '', mm_token_type_ids: [], image_grid_thw: [], resized: [], frame_indices: [] },
+      ...{
+        text: '',
+        mm_token_type_ids: [],
+        image_grid_thw: [],
+        resized: [],
+        frame_indices: [],
+        frame_times: [],
+      },
     };
   }
 
@@ -134,7 +141,7 @@ class Ours {
 
   /** The same prompt at every step; its pixels stay. */
   #prompts(): PromptSource {
-    const question = { id: ITEM.id, problem: '', solution: '', options: [], video: '', item: ITEM };
+    const question = toQuestion(ITEM, { video_root: '.' });
     return {
       next: async () => [{ question, inputs: this.#inputs, dispose: () => {} }],
       prefetch: () => {},
