@@ -9,7 +9,9 @@ import { type DataItem, toQuestion } from '../src/data/index.ts';
 import { openSafetensors } from '../src/io/index.ts';
 import {
   loadModel,
+  loadProcessor,
   type PreparedPrompt,
+  type Processor,
   type VideoLanguageModel,
   visionTokenIds,
 } from '../src/models/index.ts';
@@ -57,6 +59,7 @@ const ITEM: DataItem = {
 
 class Ours {
   readonly #folder: string;
+  readonly #processor: Processor;
   readonly #model: VideoLanguageModel;
   readonly #trainable: ReadonlyMap<string, Tensor>;
   readonly #inputs: PreparedPrompt;
@@ -65,6 +68,7 @@ class Ours {
   constructor({ model, inputs, threads }: LoadCommand) {
     setNumThreads(threads);
     this.#folder = model;
+    this.#processor = loadProcessor(model);
     this.#model = loadModel(model);
     this.#model.freeze({ vision: true, merger: true });
     this.#trainable = new Map([...this.#model.parameters()].filter(([, weight]) => weight.requires_grad));
@@ -113,14 +117,14 @@ class Ours {
       rewards: [{ name: 'place', reward: rewardsByPlace }],
       stop_token_ids: [],
       banned_token_ids: visionTokenIds(this.#model.config),
-      decode: (ids) => ids.join(' '),
+      tokenizer: this.#processor.tokenizer,
     });
     const before = process.cpuUsage();
     clock.enter('data');
     const { details } = await trainer.trainStep(0, metrics);
     const { phases, total: step_s } = clock.take();
     const { user, system } = process.cpuUsage(before);
-    const completions = details.groups.flatMap((group) => group.scored.map(({ ids }) => ids));
+    const completions = details.groups.flatMap((group) => group.rollouts.map(({ ids }) => ids));
     if (
       command.completions !== undefined &&
       JSON.stringify(command.completions) !== JSON.stringify(completions)
@@ -143,7 +147,7 @@ class Ours {
   #prompts(): PromptSource {
     const question = toQuestion(ITEM, { video_root: '.' });
     return {
-      next: async () => [{ question, inputs: this.#inputs, dispose: () => {} }],
+      next: async () => [{ question, text: '', inputs: this.#inputs, dispose: () => {} }],
       prefetch: () => {},
     };
   }
