@@ -118,6 +118,7 @@ class Ours {
       stop_token_ids: [],
       banned_token_ids: visionTokenIds(this.#model.config),
       tokenizer: this.#processor.tokenizer,
+      frames: { numKept: 0 },
     });
     const before = process.cpuUsage();
     clock.enter('data');
@@ -137,7 +138,7 @@ class Ours {
       cpu_s: (user + system) / 1e6,
       loss: Number(loss),
       grad_norm: Number(grad_norm),
-      logps_sum: total(details.tokens.flat().map(({ logps }) => total([...logps]))),
+      logps_sum: total(details.tokens.map(({ logps }) => total([...logps]))),
       peak_bytes: peakBytes(),
       completions,
     };

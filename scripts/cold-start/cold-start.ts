@@ -18,12 +18,12 @@ import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { describeMachine, machine } from '../../bench/harness.ts';
 import { createLogger, packageRoot, percent, percentNumber, readJsonLines } from '../../src/base/index.ts';
-import { labelled, type Question, solutionText } from '../../src/data/index.ts';
-import { createTinyCheckpoint, loadModel, type VisionFrames } from '../../src/models/index.ts';
-import { frameDecoder } from '../../src/prompt/index.ts';
+import { labelled, solutionText } from '../../src/data/index.ts';
+import { createTinyCheckpoint, loadModel } from '../../src/models/index.ts';
+import { type FrameReader, FrameStore, readFrames } from '../../src/prompt/index.ts';
 import type { MetricsRow } from '../../src/run/index.ts';
 import { fromTypedArray, keep } from '../../src/tensor/index.ts';
-import { resolveSftConfig, runSft, type SftConfig } from '../../src/train/index.ts';
+import { resolveSftConfig, runSft } from '../../src/train/index.ts';
 import { sampleFrames, videoPreset } from '../../src/video/index.ts';
 import { drawEpisode, drawFloor, LESSON, renderFrame, type Story, traceOf } from '../../src/world/index.ts';
 import { card } from './card.ts';
@@ -151,7 +151,7 @@ await runSft({
   resolved,
   logger: createLogger({ fd: 2 }),
   resume: 'auto',
-  decode: drawnFrames(resolved.config),
+  frames: new FrameStore({ budget_mib: resolved.config.video_cache_mib, read: drawnFrames() }),
   onStep: ({ step, usedS, metrics }) => {
     if (step % 20 === 0)
       say(
@@ -251,12 +251,11 @@ function drawTraining(): void {
 }
 
 /** Frames of a training video as the video room would sample them; held-out videos are decoded. */
-function drawnFrames(config: SftConfig): (question: Question) => Promise<VisionFrames> {
-  const decode = frameDecoder(config);
+function drawnFrames(): FrameReader {
   const floor = drawFloor({ width, height });
-  return async (question) => {
+  return async (question, settings) => {
     const story = stories[Number(question.id.split('-')[0])];
-    if (story === undefined) return decode(question);
+    if (story === undefined) return readFrames(question, settings);
     const planes = new Uint8Array(sampled.indices.length * 3 * width * height).fill(FLOOR);
     let at = 0;
     for (const place of shownFrames(eye, sampled.indices.length)) {

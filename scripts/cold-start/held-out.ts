@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { createProgress, readJsonLines } from '../../src/base/index.ts';
 import { readItems, toQuestion } from '../../src/data/index.ts';
 import { answerBothWays } from '../../src/eval/index.ts';
-import { type LoadedVideo, rememberVideos, type VideoLoader } from '../../src/prompt/index.ts';
+import { type FrameReader, FrameStore, type ReadFrames, readFrames } from '../../src/prompt/index.ts';
 import { accuracy, type EvaluationRow } from '../../src/stats/index.ts';
 import { full, scope, tensor } from '../../src/tensor/index.ts';
-import { sampleFrames, videoPreset } from '../../src/video/index.ts';
 import { generateWorld, LESSON } from '../../src/world/index.ts';
 import type { Eye, KindScores, Scores, Share } from './scores.ts';
 
@@ -60,10 +59,12 @@ export async function knownKinds(
 ): Promise<Scores['kinds']> {
   rmSync(folder, { recursive: true, force: true });
   const questions = readItems(jsonl).items.map((item) => toQuestion(item, { video_root }));
-  const readVideo = rememberVideos(CACHE_MIB);
+  const read: FrameReader =
+    eye === 'none' ? emptyVideo : async (...given) => shown(await readFrames(...given), eye);
+  const frames = new FrameStore({ budget_mib: CACHE_MIB, read });
   const answers = await answerBothWays({
     ...{ model, questions, seed, max_completion_length: MAX_COMPLETION_LENGTH },
-    readVideo: eye === 'none' ? emptyVideo : async (...given) => shown(await readVideo(...given), eye),
+    frames,
     keys: {
       video: 'correct',
       max_frames: NUM_FRAMES,
@@ -102,7 +103,7 @@ interface Solved {
 }
 
 /** The video with the frames that the eye sees in place of its own. */
-function shown(video: LoadedVideo, eye: Eye): LoadedVideo {
+function shown(video: ReadFrames, eye: Eye): ReadFrames {
   if (eye === 'video') return video;
   const { frames } = video;
   const seen = scope(() =>
@@ -113,20 +114,11 @@ function shown(video: LoadedVideo, eye: Eye): LoadedVideo {
 }
 
 /** An empty floor; the file is not opened. */
-const emptyVideo: VideoLoader = async () => {
+const emptyVideo: FrameReader = async () => {
   const { width, height, fps, num_frames } = LESSON;
-  const sampled = sampleFrames(videoPreset('correct'), { totalFrames: num_frames, fps });
   return {
     frames: full([NUM_FRAMES, 3, height, width], FLOOR, { dtype: 'uint8' }),
-    ...{ numFrames: NUM_FRAMES, height, width, sourceHeight: height, sourceWidth: width, fps },
-    ...{
-      indices: sampled.indices,
-      timesS: sampled.indices.map((index) => index / fps),
-      sampleFps: sampled.sampleFps,
-    },
-    totalFrames: num_frames,
     secondPerGridS: (2 * num_frames) / fps / NUM_FRAMES,
-    warnings: [],
   };
 };
 

@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { createLogger, mean, readJsonLines } from '../../src/base/index.ts';
 import { readItems, toQuestion } from '../../src/data/index.ts';
 import { answerBothWays } from '../../src/eval/index.ts';
-import { rememberVideos } from '../../src/prompt/index.ts';
+import { FrameStore } from '../../src/prompt/index.ts';
 import type { EvaluationRow } from '../../src/stats/index.ts';
 import { setNumThreads } from '../../src/tensor/index.ts';
 import { type GrpoConfig, resolveGrpoConfig, runGrpo } from '../../src/train/index.ts';
 import type { AnswerFigures, Answers, Job, Reply, RunResult } from './runs.ts';
 
-const readVideo = rememberVideos(2048);
+const frames = new FrameStore({ budget_mib: 2048 });
 const logger = createLogger({ quiet: true, fd: 2 });
 
 setNumThreads(1);
@@ -36,7 +36,7 @@ async function trainAndAnswer(job: Job): Promise<RunResult> {
   const { checkpoint } = await runGrpo({
     resolved: resolveGrpoConfig([{ source: 'study', values: given }]),
     logger,
-    readVideo,
+    frames,
   });
   const seconds = (performance.now() - began) / 1000;
   const rows = readJsonLines(join(output_dir, 'metrics.jsonl')) as Record<string, number | undefined>[];
@@ -62,7 +62,7 @@ async function answer(model: string, { held_out, video_root, folder, seed, value
     'prompt_template' | 'max_frames' | 'max_pixels' | 'max_completion_length'
   >;
   const answers = await answerBothWays({
-    ...{ model, seed, readVideo, max_completion_length },
+    ...{ model, seed, frames, max_completion_length },
     questions: readItems(held_out).items.map((item) => toQuestion(item, { video_root })),
     keys: { video: 'correct', prompt_template, max_frames, max_pixels },
     folderOf: (way) => join(folder, way),

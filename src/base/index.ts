@@ -1,5 +1,6 @@
 export { KEY_ALIASES, presentValue, presentWords } from './aliases.ts';
 export { isLeftover, sweepLeftovers, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
+export { forEachConcurrently, limitConcurrency } from './concurrency.ts';
 export {
   CheckpointError,
   ConfigError,

@@ -35,7 +35,7 @@ import {
   verdict,
 } from '../demo/index.ts';
 import { answerBothWays, type BothWays, WAYS, type Way } from '../eval/index.ts';
-import { rememberVideos } from '../prompt/index.ts';
+import { FrameStore } from '../prompt/index.ts';
 import { readTrainingRun, sampleAnswers, type TrainingPage, trainingPage } from '../report/index.ts';
 import { type BeforeAfter, beforeAfter } from '../stats/index.ts';
 import { type GrpoRunResult, type ResolvedConfig, runGrpo } from '../train/index.ts';
@@ -116,10 +116,10 @@ async function runDemo(given: DemoOptions, out: Output): Promise<number> {
 
     out.status(out.bold('2/5  what the model says about them'));
     const questions = readItems(heldOut.jsonl_path).items.map((item) => toQuestion(item, heldOut));
-    const readVideo = rememberVideos(VIDEO_CACHE_MIB);
+    const frames = new FrameStore({ budget_mib: VIDEO_CACHE_MIB });
     const ask = (when: 'before' | 'after', asked: string) =>
       answerBothWays({
-        ...{ model: asked, questions, readVideo, seed, signal: stop.signal },
+        ...{ model: asked, questions, frames, seed, signal: stop.signal },
         keys: { ...VIDEO_KEYS, prompt_template: PROMPT_TEMPLATE },
         max_completion_length: MAX_COMPLETION_LENGTH,
         folderOf: (way) => join(folder, 'eval', `${when}-${way}`),

@@ -23,12 +23,12 @@ import {
 } from '../eval/index.ts';
 import { authorsLogLine, scoreLog } from '../logs/index.ts';
 import { openModelFolder, type VideoLanguageModel } from '../models/index.ts';
-import { promptCounter, promptLoader } from '../prompt/index.ts';
+import { FrameStore, promptCounter, promptLoader } from '../prompt/index.ts';
 import { evaluationReport, type ReportContent, writeReport } from '../report/index.ts';
 import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
 import { checkDevice } from '../tensor/index.ts';
 import { checkpointSteps } from '../train/index.ts';
-import { videoSettings } from '../video/index.ts';
+import { textAfterVision, videoSettings } from '../video/index.ts';
 import { printAccuracy, printComparison } from './accuracy-lines.ts';
 import type { CommandDefinition } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
@@ -137,7 +137,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
     answer_parser: resolved.answer_parser,
     video: { preset: videoPreset, ...videoSettings(resolved.video) },
     clip: resolved.clip,
-    text_after_vision: given.textAfterVision ?? (videoPreset === 'correct' ? 'spatial' : 'largest'),
+    text_after_vision: given.textAfterVision ?? textAfterVision(videoPreset),
   };
   const facts: JsonObject = {
     model: given.model,
@@ -206,12 +206,13 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
 
   async function answerAll(model: VideoLanguageModel, made: JsonObject, signal: AbortSignal) {
     let progress: ReturnType<typeof createProgress> | undefined;
+    const logger = createLogger({ quiet: out.isQuiet, fd: 2, color: out.hasColor });
     try {
       return await evaluate({
         model,
         processor,
         questions,
-        load: promptLoader(processor, loaderOptions),
+        load: promptLoader(processor, loaderOptions, new FrameStore({ budget_mib: 0, logger })),
         output_dir,
         settings: made,
         facts,
@@ -222,7 +223,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
         answer_parser: resolved.answer_parser,
         stop_token_ids: folder.stop_token_ids,
         banned_token_ids: folder.banned_token_ids,
-        logger: createLogger({ quiet: out.isQuiet, fd: 2, color: out.hasColor }),
+        logger,
         onProgress: (done, shown) => {
           if (progress !== undefined) return progress.update(done, { strict: percent(shown.strict, 2) });
           if (done > 0) out.status(`${done} questions are answered already in ${output_dir}`);

@@ -15,7 +15,13 @@ import {
 } from '../models/index.ts';
 import { IMAGE_PIXELS, loadImage, loadVideo, type ResizeKernel } from '../prompt/index.ts';
 import { checkDevice, setNumThreads } from '../tensor/index.ts';
-import { VIDEO_PRESETS, type VideoPreset, type VideoSettings, videoSettings } from '../video/index.ts';
+import {
+  textAfterVision,
+  VIDEO_PRESETS,
+  type VideoPreset,
+  type VideoSettings,
+  videoSettings,
+} from '../video/index.ts';
 import { finiteNumber, positiveNumber, wholeNumber } from './numbers.ts';
 
 export interface ModelChoice {
@@ -135,7 +141,7 @@ export async function withModel(
     device,
     dtype: dtype === 'auto' ? undefined : dtype,
     compute_dtype: choice.computeDtype,
-    text_after_vision: choice.textAfterVision ?? (choice.videoPreset === 'correct' ? 'spatial' : 'largest'),
+    text_after_vision: choice.textAfterVision ?? textAfterVision(choice.videoPreset),
   });
   try {
     if (choice.adapter !== undefined) model.adapter = loadLora(choice.adapter, model);

@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
-import { DataError, mean, recordOf, tally, VideoError } from '../base/index.ts';
+import { DataError, forEachConcurrently, mean, recordOf, tally, VideoError } from '../base/index.ts';
 import { decodeFrames, listFrames, probeVideo, readImage, type VideoInfo } from '../video/index.ts';
 import { countIssues, type DataIssue } from './issues.ts';
 import type { DataItem } from './item.ts';
@@ -181,19 +181,14 @@ async function checkMedia(
   const first = new Map<string, DataItem>();
   for (const item of items) if (!first.has(item.path)) first.set(item.path, item);
   const queue = [...first.values()];
-  let next = 0;
   let done = 0;
-  const work = async (): Promise<void> => {
-    while (next < queue.length) {
-      const item = queue[next++]!;
-      options.signal?.throwIfAborted();
-      const facts = await checkOne(file, item, root, options, report);
-      if (facts !== undefined) report.facts.set(item.path, facts);
-      options.onProgress?.(++done, queue.length);
-    }
-  };
   const jobs = Math.max(1, options.jobs ?? Math.min(8, availableParallelism()));
-  await Promise.all(Array.from({ length: jobs }, work));
+  await forEachConcurrently(queue, jobs, async (item) => {
+    options.signal?.throwIfAborted();
+    const facts = await checkOne(file, item, root, options, report);
+    if (facts !== undefined) report.facts.set(item.path, facts);
+    options.onProgress?.(++done, queue.length);
+  });
   for (const item of items) {
     const durationS = report.facts.get(item.path)?.durationS;
     if (durationS !== undefined && (item.start ?? 0) >= durationS) {

@@ -6,9 +6,9 @@
 import { createLogger, type Progress, VideoError } from '../base/index.ts';
 import type { Question } from '../data/index.ts';
 import { openModelFolder } from '../models/index.ts';
-import { promptLoader, type VideoLoader } from '../prompt/index.ts';
+import { type FrameStore, promptLoader } from '../prompt/index.ts';
 import type { EvaluationRow } from '../stats/index.ts';
-import type { VideoKeys } from '../video/index.ts';
+import { textAfterVision, type VideoKeys } from '../video/index.ts';
 import { evaluate } from './evaluate.ts';
 
 /** Drawn at temperature 1, and the likeliest token each time. */
@@ -21,8 +21,8 @@ export interface BothWaysOptions {
   /** Model folder; computed in float32. */
   readonly model: string;
   readonly questions: readonly Question[];
-  /** One with a memory (`rememberVideos`) decodes each video once for both ways. */
-  readonly readVideo: VideoLoader;
+  /** With a budget, each video is decoded once for both ways. */
+  readonly frames: FrameStore;
   /** How prompts are shown, as the model was trained. */
   readonly keys: VideoKeys & { readonly prompt_template: string };
   readonly max_completion_length: number;
@@ -44,12 +44,12 @@ export async function answerBothWays(options: BothWaysOptions): Promise<BothWays
   const { model: path, questions, keys, folderOf, seed, signal, max_completion_length } = options;
   const folder = openModelFolder(path);
   const { processor } = folder;
-  const model = folder.loadModel({ dtype: 'float32', text_after_vision: 'spatial' });
+  const model = folder.loadModel({ dtype: 'float32', text_after_vision: textAfterVision(keys.video) });
   const max_prompt_length = model.config.text_config.max_position_embeddings;
   const load = promptLoader(
     processor,
     { ...keys, question_type: 'mixed', max_prompt_length },
-    options.readVideo,
+    options.frames,
   );
   const answer = async (way: Way): Promise<readonly EvaluationRow[] | undefined> => {
     const progress = options.showProgress?.(way);

@@ -6,28 +6,17 @@
 import { type AnswerParser, accuracyScore, formatAuthors } from '../answers/index.ts';
 import { appendJsonLines, type JsonObject, type Logger, VideoError } from '../base/index.ts';
 import type { Question } from '../data/index.ts';
-import type { EncodedPrompt, Processor, VideoLanguageModel } from '../models/index.ts';
+import type { Processor } from '../models/index.ts';
 import type { ReadyPrompt } from '../prompt/index.ts';
-import { type Completion, generateGroups, readCompletion, type SamplingOptions } from '../rollout/index.ts';
+import { type AnswerOptions, answerPrompts, type Completion, readCompletion } from '../rollout/index.ts';
 import { checkSettings, type EvaluationRow, resumeRows, rowsPath } from '../stats/index.ts';
-import { Generator, NativeError } from '../tensor/index.ts';
+import { NativeError } from '../tensor/index.ts';
 import { inBatches } from './batches.ts';
 
 /** What reading and scoring an answer needs. */
 export interface AnswerReading {
   readonly processor: Pick<Processor, 'tokenizer'>;
   readonly answer_parser: AnswerParser;
-}
-
-/** What answering needs. */
-export interface AnswerOptions {
-  readonly model: VideoLanguageModel;
-  readonly max_completion_length: number;
-  readonly sampling: SamplingOptions;
-  /** Used where sampling is not greedy. @default 0 */
-  readonly seed?: number;
-  readonly stop_token_ids: readonly number[];
-  readonly banned_token_ids: readonly number[];
 }
 
 export interface EvaluateOptions extends AnswerReading, AnswerOptions {
@@ -87,7 +76,13 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     batch_size: batchSize,
     num_loaders: options.num_loaders ?? 2,
     load: options.load,
-    answer: options.answer ?? ((ready) => answerWithModel(ready, options)),
+    answer:
+      options.answer ??
+      ((ready) =>
+        answerPrompts(
+          ready.map(({ question, inputs }) => ({ id: question.id, inputs: () => inputs })),
+          options,
+        )),
     isSkippable: (error) => error instanceof VideoError,
     isOutOfMemory,
     onBatch: ({ answered, skipped }) => {
@@ -109,35 +104,6 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   });
   rows.sort((a, b) => wanted.get(a.id)! - wanted.get(b.id)!);
   return { rows, missing, isComplete, num_resumed: done.size, batch_size: batchSize };
-}
-
-/** One completion a prompt. */
-async function answerWithModel(ready: readonly ReadyPrompt[], options: AnswerOptions): Promise<Completion[]> {
-  const { model, seed = 0 } = options;
-  const encoded: EncodedPrompt[] = [];
-  try {
-    for (const { inputs } of ready) encoded.push(model.encode(inputs));
-    const groups = await generateGroups(model, encoded, {
-      ...options.sampling,
-      num_generations: 1,
-      max_completion_length: options.max_completion_length,
-      stop_token_ids: options.stop_token_ids,
-      banned_token_ids: options.banned_token_ids,
-      // Named by the item, so that an answer does not depend on its neighbours in the batch.
-      generators: ready.map(({ question }) => new Generator(seedOf(seed, question.id))),
-    });
-    return groups.map(([completion]) => completion!);
-  } finally {
-    for (const prompt of encoded) prompt.dispose();
-  }
-}
-
-/** FNV-1a of seed and id. */
-function seedOf(seed: number, id: string): bigint {
-  let hash = 0xcbf29ce484222325n ^ BigInt(seed);
-  for (const byte of Buffer.from(id, 'utf8'))
-    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
-  return BigInt.asUintN(63, hash);
 }
 
 function toRow(

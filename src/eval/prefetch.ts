@@ -2,6 +2,7 @@
  * Loads what comes next while the present batch is being answered: a few loads at once, in order, each result kept until
  * it is released. A load that fails is a result too, told when its turn comes.
  */
+import { limitConcurrency } from '../base/index.ts';
 
 /** What a load gave. */
 export type Loaded<Ready> =
@@ -14,15 +15,13 @@ export interface Disposable {
 
 export class Prefetch<Task, Ready extends Disposable> {
   readonly #load: (task: Task) => Promise<Ready>;
-  readonly #numLoaders: number;
   readonly #slots = new Map<Task, Promise<Loaded<Ready>>>();
-  readonly #queue: (() => Promise<void>)[] = [];
-  #numRunning = 0;
+  readonly #limit: ReturnType<typeof limitConcurrency>;
 
   /** @param numLoaders loads running at once */
   constructor(load: (task: Task) => Promise<Ready>, numLoaders: number) {
     this.#load = load;
-    this.#numLoaders = numLoaders;
+    this.#limit = limitConcurrency(numLoaders);
   }
 
   /** Begins to load what is not loading yet, behind what was asked for earlier. */
@@ -31,20 +30,17 @@ export class Prefetch<Task, Ready extends Disposable> {
       if (this.#slots.has(task)) continue;
       this.#slots.set(
         task,
-        new Promise((resolve) => {
-          this.#queue.push(async () => {
-            // Released before its turn: nobody waits for it.
-            if (!this.#slots.has(task)) return resolve({ error: new Error('internal: released') });
-            try {
-              resolve({ ready: await this.#load(task) });
-            } catch (error) {
-              resolve({ error });
-            }
-          });
+        this.#limit(async (): Promise<Loaded<Ready>> => {
+          // Released before its turn: nobody waits for it.
+          if (!this.#slots.has(task)) return { error: new Error('internal: released') };
+          try {
+            return { ready: await this.#load(task) };
+          } catch (error) {
+            return { error };
+          }
         }),
       );
     }
-    this.#pump();
   }
 
   /** Results of tasks in order. They stay here until `release`. */
@@ -66,15 +62,5 @@ export class Prefetch<Task, Ready extends Disposable> {
   /** Releases everything. */
   close(): Promise<void> {
     return this.release([...this.#slots.keys()]);
-  }
-
-  #pump(): void {
-    while (this.#numRunning < this.#numLoaders && this.#queue.length > 0) {
-      this.#numRunning++;
-      void this.#queue.shift()!().then(() => {
-        this.#numRunning--;
-        this.#pump();
-      });
-    }
   }
 }

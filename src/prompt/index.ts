@@ -1,4 +1,11 @@
-export { FrameCache, frameDecoder, type HeldFrames } from './frame-cache.ts';
+export {
+  type FrameReader,
+  FrameStore,
+  type FrameStoreOptions,
+  type HeldFrames,
+  type ReadFrames,
+  readFrames,
+} from './frame-store.ts';
 export { ItemFeed } from './item-feed.ts';
 export {
   IMAGE_PIXELS,
@@ -8,7 +15,7 @@ export {
   loadImage,
   loadVideo,
 } from './load-video.ts';
+export { PromptBuilder, type PromptKeys } from './prompt-builder.ts';
 export { promptCounter } from './prompt-length.ts';
-export { type PromptLoaderOptions, promptLoader, type ReadyPrompt } from './prompt-loader.ts';
-export { rememberVideos, type VideoLoader } from './remember-videos.ts';
+export { promptLoader, type ReadyPrompt } from './prompt-loader.ts';
 export { type ResizeKernel, resizeFrames } from './resize.ts';

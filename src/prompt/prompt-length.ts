@@ -1,18 +1,19 @@
 /** How long a prompt will be, without decoding its video: text through the chat template, frames by the video's size and length. */
 
 import { VideoError } from '../base/index.ts';
-import { type DataItem, promptMessages, type VideoFacts } from '../data/index.ts';
+import type { DataItem, VideoFacts } from '../data/index.ts';
 import type { Processor } from '../models/index.ts';
 import {
   FRAME_FACTOR,
   sampleFrames,
   smartResize,
+  type VideoKeys,
   type VideoSettings,
   videoFrameSize,
   videoSettings,
 } from '../video/index.ts';
 import { IMAGE_PIXELS } from './load-video.ts';
-import type { PromptLoaderOptions } from './prompt-loader.ts';
+import { PromptBuilder, type PromptKeys } from './prompt-builder.ts';
 
 /**
  * A function that gives the number of prompt tokens of an item, vision tokens included. Where nothing is known of the video, or
@@ -20,15 +21,13 @@ import type { PromptLoaderOptions } from './prompt-loader.ts';
  */
 export function promptCounter(
   processor: Processor,
-  options: Omit<PromptLoaderOptions, 'max_prompt_length'>,
+  keys: Omit<PromptKeys, 'max_prompt_length'> & VideoKeys,
 ): (item: DataItem, video?: VideoFacts) => number {
-  const settings = videoSettings(options);
+  const settings = videoSettings(keys);
   const area = processor.config.pixel_unit ** 2;
-  const { prompt_template: template, question_type } = options;
+  const builder = new PromptBuilder(processor, { ...keys, max_prompt_length: Number.POSITIVE_INFINITY });
   return (item, video) => {
-    const messages = promptMessages(item, { template, question_type });
-    const kind = item.media === 'image' ? { images: [0] } : { videos: [0] };
-    const text = processor.tokenizer.encode(processor.render({ messages, ...kind })).length;
+    const text = builder.textIds(item).length;
     const pixels =
       item.media === 'image'
         ? imagePixels(video)

@@ -1,10 +1,10 @@
-/** From an item to a prompt the model can read: video decoding, the prompt protocol, the processor. Used alike by training and evaluation. */
-import { promptMessages, promptText, type Question, type QuestionType } from '../data/index.ts';
+/** From a question to a prompt the model can read: its frames out of the store, its tokens from the builder. */
+import type { Question } from '../data/index.ts';
 import type { PreparedPrompt, Processor } from '../models/index.ts';
-import { dispose } from '../tensor/index.ts';
+import { dispose, keep, scope } from '../tensor/index.ts';
 import { type VideoKeys, videoSettings } from '../video/index.ts';
-import { loadImage, loadVideo } from './load-video.ts';
-import type { VideoLoader } from './remember-videos.ts';
+import type { FrameStore } from './frame-store.ts';
+import { PromptBuilder, type PromptKeys } from './prompt-builder.ts';
 
 /** A prompt ready for the model. Its pixels live until `dispose`. */
 export interface ReadyPrompt {
@@ -15,42 +15,19 @@ export interface ReadyPrompt {
   dispose(): void;
 }
 
-export interface PromptLoaderOptions extends VideoKeys {
-  readonly prompt_template: string;
-  readonly question_type: QuestionType;
-  readonly max_prompt_length: number;
-}
-
-/**
- * A function that decodes and prepares one item. @throws VideoError, DataError (prompt too long)
- * @param readVideo how a file becomes frames; `rememberVideos` decodes each but once
- */
-export function promptLoader(
-  processor: Processor,
-  options: PromptLoaderOptions,
-  readVideo: VideoLoader = loadVideo,
-) {
-  const settings = videoSettings(options);
-  const { prompt_template: template, question_type, max_prompt_length } = options;
+/** A function that decodes and prepares one question. @throws VideoError, DataError (prompt too long) */
+export function promptLoader(processor: Processor, keys: PromptKeys & VideoKeys, store: FrameStore) {
+  const settings = videoSettings(keys);
+  const builder = new PromptBuilder(processor, keys);
   return async (question: Question): Promise<ReadyPrompt> => {
-    const { item: data, video: path } = question;
-    const messages = promptMessages(data, { template, question_type });
-    const clip = {
-      startS: data.start,
-      endS: data.end,
-      ...(data.fps === undefined ? {} : { folderFps: data.fps }),
-    };
-    const inputs = await processor.prepare(
-      { messages, ...(data.media === 'image' ? { images: [path] } : { videos: [path] }) },
-      { loadVideo: (file) => readVideo(file, settings, clip), loadImage: (file) => loadImage(file) },
-      { max_prompt_length },
-    );
-    const text = promptText(data, { template, question_type });
-    return {
-      question,
-      text,
-      inputs,
-      dispose: () => dispose([inputs.pixel_values, inputs.pixel_values_videos]),
-    };
+    const { item } = question;
+    const frames = await store.get(question, settings);
+    try {
+      const inputs = keep(scope('prompt', () => builder.build(item, frames)));
+      const free = () => dispose([inputs.pixel_values, inputs.pixel_values_videos]);
+      return { question, text: builder.text(item), inputs, dispose: free };
+    } finally {
+      frames.dispose();
+    }
   };
 }

@@ -20,6 +20,7 @@ export {
   videoFrameSize,
 } from './pixel-budget.ts';
 export {
+  textAfterVision,
   VIDEO_PRESETS,
   type VideoKeys,
   type VideoPreset,

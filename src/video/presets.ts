@@ -40,6 +40,14 @@ export function videoPreset(name: VideoPreset): VideoSettings {
   }
 }
 
+/**
+ * Where positions of text go on after a video: after the space it takes (transformers 5), or after its largest position
+ * (transformers 4), which is what the authors trained and evaluated with.
+ */
+export function textAfterVision(preset: VideoPreset): 'spatial' | 'largest' {
+  return preset === 'correct' ? 'spatial' : 'largest';
+}
+
 /** Where frames come from and how large they are: a preset, and keys that override it one by one. */
 export interface VideoKeys {
   readonly video: VideoPreset;

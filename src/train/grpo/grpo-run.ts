@@ -2,7 +2,7 @@
 import type { Logger } from '../../base/index.ts';
 import { EpochSampler } from '../../data/index.ts';
 import type { GenerationConfig } from '../../models/index.ts';
-import { ItemFeed, promptLoader, rememberVideos, type VideoLoader } from '../../prompt/index.ts';
+import { FrameStore, ItemFeed, promptLoader } from '../../prompt/index.ts';
 import { loadRewards } from '../../rollout/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
 import { loadQuestions } from '../loop/load-questions.ts';
@@ -23,8 +23,8 @@ import { recordStep } from './run-records.ts';
 export type GrpoStepReport = StepReport & GrpoDetails;
 
 export interface GrpoRunOptions extends RunOptions<GrpoConfig, GrpoStepReport> {
-  /** How videos are read; several runs in one process may share a memory of frames. Default: one of `video_cache_mib`. */
-  readonly readVideo?: VideoLoader | undefined;
+  /** Decoded frames; several runs in one process may share a store, which stays the caller's. Default: one of `video_cache_mib`. */
+  readonly frames?: FrameStore | undefined;
 }
 
 export type GrpoRunResult = RunResult;
@@ -42,7 +42,7 @@ export async function checkGrpo(options: GrpoRunOptions): Promise<RunCheck> {
   return await checkTraining(grpoMethod(options), options);
 }
 
-function grpoMethod({ resolved, logger, readVideo }: GrpoRunOptions): Method<'grpo', GrpoDetails> {
+function grpoMethod({ resolved, logger, frames: shared }: GrpoRunOptions): Method<'grpo', GrpoDetails> {
   const { config } = resolved;
   return {
     kind: 'grpo',
@@ -66,10 +66,11 @@ function grpoMethod({ resolved, logger, readVideo }: GrpoRunOptions): Method<'gr
           const { model } = parts;
           const reference =
             config.beta > 0 && model.adapter === undefined ? loadReference(config) : undefined;
+          const frames = shared ?? new FrameStore({ budget_mib: config.video_cache_mib, logger });
           const feed = new ItemFeed({
             questions,
             sampler,
-            load: promptLoader(processor, config, readVideo ?? rememberVideos(config.video_cache_mib)),
+            load: promptLoader(processor, config, frames),
             on_bad_video: config.on_bad_video,
             logger,
           });
@@ -80,6 +81,7 @@ function grpoMethod({ resolved, logger, readVideo }: GrpoRunOptions): Method<'gr
             config,
             reference,
             prompts: feed,
+            frames,
             rewards,
             stop_token_ids: folder.stop_token_ids,
             banned_token_ids: folder.banned_token_ids,
@@ -99,6 +101,7 @@ function grpoMethod({ resolved, logger, readVideo }: GrpoRunOptions): Method<'gr
             state: () => ({}),
             dispose: async () => {
               await feed.dispose();
+              if (shared === undefined) frames.dispose();
               reference?.dispose();
             },
           };

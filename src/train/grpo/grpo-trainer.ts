@@ -42,6 +42,8 @@ export interface GrpoTrainerParts extends TrainerParts {
   /** A frozen copy of the start, for `beta > 0` without an adapter. */
   readonly reference?: VideoLanguageModel | undefined;
   readonly prompts: PromptSource;
+  /** Frames that stay in memory between steps. */
+  readonly frames: { readonly numKept: number };
   readonly rewards: readonly NamedReward[];
   readonly stop_token_ids: readonly number[];
   readonly banned_token_ids: readonly number[];
@@ -85,7 +87,7 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
 
   /** Prompts and their scored completions; groups without signal are replaced where the configuration asks for it. */
   async #collect(step: number, metrics: MetricAccumulator) {
-    const { config, prompts, model, clock, length, logger } = this.#parts;
+    const { config, prompts, frames, model, clock, length, logger } = this.#parts;
     const wanted = config.per_device_train_batch_size * config.gradient_accumulation_steps;
     const experience: RolloutGroup[] = [];
     const owned = new Set<RolloutPrompt>();
@@ -105,7 +107,7 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
         clock.enter('data');
         const ready = await prompts.next(wanted - experience.length);
         // Here no prompt is half loaded, so the count depends on nothing but the step.
-        if (attempt === 0) metrics.add('live_tensors', last(liveTensors()));
+        if (attempt === 0) metrics.add('live_tensors', last(liveTensors() - frames.numKept));
         // Decoded by other processes while this step generates, which yields after every token.
         if (!length.isOver(step + 1)) prompts.prefetch(wanted);
         clock.enter('encode');

@@ -6,7 +6,7 @@ import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
 import { createLogger } from '../../base/index.ts';
 import { readItems, toQuestion } from '../../data/index.ts';
 import { loadProcessor } from '../../models/index.ts';
-import { promptLoader } from '../../prompt/index.ts';
+import { FrameStore, promptLoader } from '../../prompt/index.ts';
 import { resolveGrpoConfig } from '../config/config.ts';
 import { quickKeys, writeModel, writeQuestions } from '../test-support.ts';
 import { checkPrompts } from './check-prompts.ts';
@@ -26,7 +26,7 @@ it.each(['video', 'image'])('measures the very length that loading gives (%s)', 
   const question = toQuestion(readItems(jsonl_path).items[0]!, config);
   const logger = createLogger({ quiet: true, fd: 2 });
   const { longest, numProbed } = await checkPrompts([question], { processor, config, logger });
-  const ready = await promptLoader(processor, config)(question);
+  const ready = await promptLoader(processor, config, new FrameStore({ budget_mib: 0 }))(question);
   expect([longest, numProbed]).toEqual([ready.inputs.input_ids.length, 1]);
   ready.dispose();
 });

@@ -9,7 +9,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { DataError, type Logger, VideoError } from '../../base/index.ts';
+import { DataError, forEachConcurrently, type Logger, VideoError } from '../../base/index.ts';
 import type { Question, VideoFacts } from '../../data/index.ts';
 import type { Processor } from '../../models/index.ts';
 import { promptCounter } from '../../prompt/index.ts';
@@ -79,28 +79,24 @@ export async function checkPrompts(
   }
 
   const known = new Map<string, Promise<VideoFacts>>();
-  let [next, done] = [0, 0];
-  const work = async (): Promise<void> => {
-    while (next < unsure.length) {
-      if (signal?.aborted) return;
-      const question = unsure[next++]!;
-      let facts = known.get(question.video);
-      if (facts === undefined) {
-        facts = factsOf(question);
-        known.set(question.video, facts);
-      }
-      try {
-        const length = count(question.item, await facts);
-        longest = Math.max(longest, length);
-        if (length > config.max_prompt_length) tooLong.push({ id: question.id, length });
-      } catch (error) {
-        if (!(error instanceof VideoError)) throw error;
-        bad.set(question.id, error.message);
-      }
-      options.onProgress?.(++done, unsure.length);
+  let done = 0;
+  await forEachConcurrently(unsure, Math.min(availableParallelism(), 8), async (question) => {
+    if (signal?.aborted) return;
+    let facts = known.get(question.video);
+    if (facts === undefined) {
+      facts = factsOf(question);
+      known.set(question.video, facts);
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(availableParallelism(), 8) }, work));
+    try {
+      const length = count(question.item, await facts);
+      longest = Math.max(longest, length);
+      if (length > config.max_prompt_length) tooLong.push({ id: question.id, length });
+    } catch (error) {
+      if (!(error instanceof VideoError)) throw error;
+      bad.set(question.id, error.message);
+    }
+    options.onProgress?.(++done, unsure.length);
+  });
   if (signal?.aborted) return { longest, numProbed: known.size, numBad: bad.size };
 
   if (tooLong.length > 0) {

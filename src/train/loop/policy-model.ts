@@ -3,6 +3,7 @@
 import { deriveSeed } from '../../base/index.ts';
 import { createLora, loadLora, loadModel, type VideoLanguageModel } from '../../models/index.ts';
 import { keep } from '../../tensor/index.ts';
+import { textAfterVision } from '../../video/index.ts';
 import type { GrpoConfig } from '../config/config-schema.ts';
 
 /** The keys that say what the model is and what of it trains. */
@@ -20,12 +21,12 @@ export type ModelKeys = Pick<
   | 'seed'
 >;
 
-/** How the folder is loaded. The authors' transformers placed text after a video by its largest position. */
+/** How the folder is loaded. */
 function modelOptions({ device, dtype, video }: ModelKeys) {
   return {
     device,
     ...(dtype === 'auto' ? {} : { dtype }),
-    text_after_vision: video === 'correct' ? ('spatial' as const) : ('largest' as const),
+    text_after_vision: textAfterVision(video),
   };
 }
 

@@ -3,13 +3,13 @@
  * token, and the strict accuracy of what the model says on its own (greedy), whole and by kind and rung of question.
  */
 
-import { parseAnswer } from '../../answers/index.ts';
 import { type JsonObject, type Logger, VideoError } from '../../base/index.ts';
 import type { Question } from '../../data/index.ts';
-import type { EncodedPrompt, VideoLanguageModel } from '../../models/index.ts';
-import type { FrameCache, HeldFrames } from '../../prompt/index.ts';
-import { generateGroups } from '../../rollout/index.ts';
+import type { VideoLanguageModel } from '../../models/index.ts';
+import type { FrameStore, HeldFrames } from '../../prompt/index.ts';
+import { answerPrompts, type Completion, type ReadOptions, readCompletion } from '../../rollout/index.ts';
 import { scope } from '../../tensor/index.ts';
+import { type VideoKeys, videoSettings } from '../../video/index.ts';
 import type { SftConfig } from '../config/sft-config.ts';
 import { packQuestions, type SftEncoder } from './sft-packs.ts';
 import { sftLoss } from './sft-update.ts';
@@ -20,14 +20,15 @@ const SLICES = ['kind', 'rung'] as const;
 export interface HeldOutOptions {
   readonly model: VideoLanguageModel;
   readonly encoder: SftEncoder;
-  readonly frames: FrameCache;
-  readonly decode: (ids: readonly number[]) => string;
+  readonly frames: FrameStore;
+  readonly tokenizer: ReadOptions['tokenizer'];
   readonly stop_token_ids: readonly number[];
   readonly banned_token_ids: readonly number[];
   readonly config: Pick<
     SftConfig,
     'per_device_eval_batch_size' | 'max_completion_length' | 'logits_chunk_mib' | 'on_bad_video' | 'pack_size'
-  >;
+  > &
+    VideoKeys;
   readonly logger: Logger;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -85,13 +86,16 @@ export async function evaluateHeldOut(
         totals.numTokens += numTokens;
         totals.numRight += numRight;
       }
-      for (const { question, ids } of await answer(loaded, options)) {
-        const completion = options.decode(ids);
-        const { letters } = parseAnswer(completion, { parser: 'tolerant', options: question.options });
+      for (const [i, completion] of (await answer(loaded, options)).entries()) {
+        const { question } = loaded[i]!;
+        const { text, answer } = readCompletion(completion, question, {
+          tokenizer: options.tokenizer,
+          answer_parser: 'tolerant',
+        });
         const truth = question.item.answer;
-        const right = letters.join() === truth.join();
-        totals.length += ids.length;
-        answers.push({ id: question.id, completion, chosen: letters, truth, right });
+        const right = answer.letters.join() === truth.join();
+        totals.length += completion.ids.length;
+        answers.push({ id: question.id, completion: text, chosen: answer.letters, truth, right });
         for (const name of SLICES) {
           const value = question.item.dims[name];
           if (value === undefined) continue;
@@ -128,8 +132,9 @@ async function loadFrames(
   batch: readonly Question[],
   { frames, config, logger }: HeldOutOptions,
 ): Promise<LoadedQuestion[]> {
+  const settings = videoSettings(config);
   const results = await Promise.allSettled(
-    batch.map(async (question) => ({ question, frames: await frames.get(question) })),
+    batch.map(async (question) => ({ question, frames: await frames.get(question, settings) })),
   );
   const loaded = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
   results.forEach((result, i) => {
@@ -160,25 +165,15 @@ function teacherForced(loaded: readonly LoadedQuestion[], { model, encoder, conf
   );
 }
 
-async function answer(loaded: readonly LoadedQuestion[], options: HeldOutOptions) {
-  if (loaded.length === 0) return [];
-  const { model, encoder, config, stop_token_ids, banned_token_ids } = options;
-  const encoded: EncodedPrompt[] = [];
-  try {
-    for (const { question, frames } of loaded)
-      encoded.push(scope('held-out prompt', () => model.encode(encoder.prompt(question, frames))));
-    const groups = await generateGroups(model, encoded, {
-      num_generations: 1,
-      greedy: true,
-      generators: [],
-      max_completion_length: config.max_completion_length,
-      stop_token_ids,
-      banned_token_ids,
-    });
-    return groups.map(([completion], i) => ({ question: loaded[i]!.question, ids: completion!.ids }));
-  } finally {
-    for (const prompt of encoded) prompt.dispose();
-  }
+/** What the model says on its own, the likeliest token each time. */
+async function answer(loaded: readonly LoadedQuestion[], options: HeldOutOptions): Promise<Completion[]> {
+  const { encoder, config } = options;
+  const prompts = loaded.map(({ question, frames }) => ({
+    id: question.id,
+    inputs: () => encoder.prompt(question, frames),
+  }));
+  const { max_completion_length } = config;
+  return await answerPrompts(prompts, { ...options, sampling: { greedy: true }, max_completion_length });
 }
 
 /** The numbers of an evaluation as a row of metrics, `eval_strict` and its like. */

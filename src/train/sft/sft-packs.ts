@@ -4,13 +4,14 @@
  */
 
 import { DataError } from '../../base/index.ts';
-import { clipOf, type DataItem, promptMessages, type Question, solutionText } from '../../data/index.ts';
+import { clipOf, type DataItem, type Question, solutionText } from '../../data/index.ts';
 import {
   type PreparedPrompt,
   type Processor,
   type VisionFrames,
   visionTokenIds,
 } from '../../models/index.ts';
+import { PromptBuilder } from '../../prompt/index.ts';
 import type { SftConfig } from '../config/sft-config.ts';
 import type { SftGroup, SftRow } from './sft-update.ts';
 
@@ -55,12 +56,14 @@ export interface SftEncoderOptions
 /** Turns questions into token ids; what depends on text alone is checked before any video is decoded. */
 export class SftEncoder {
   readonly #options: SftEncoderOptions;
+  readonly #builder: PromptBuilder;
   readonly #end: number;
   readonly #forbidden: ReadonlyMap<number, string>;
 
   /** @throws CheckpointError when the tokenizer has no end token */
   constructor(options: SftEncoderOptions) {
     this.#options = options;
+    this.#builder = new PromptBuilder(options.processor, options);
     const { tokenizer, config } = options.processor;
     this.#end = options.processor.endOfTurn.id;
     const named = new Map([...tokenizer.addedTokens].map(([text, id]) => [id, text]));
@@ -91,14 +94,7 @@ export class SftEncoder {
 
   /** The prompt of one question alone, as generation reads it. Its pixels belong to the caller's scope. */
   prompt({ item }: Question, frames: VisionFrames): PreparedPrompt {
-    const { processor, max_prompt_length } = this.#options;
-    return processor.prepareFrames(
-      {
-        messages: this.#messages(item),
-        ...(item.media === 'image' ? { images: [frames] } : { videos: [frames] }),
-      },
-      { max_prompt_length },
-    );
+    return this.#builder.build(item, frames);
   }
 
   /** Tokens of a pack's rows: what stands after the video in each prompt, then the target. No pixels needed. */
@@ -127,14 +123,7 @@ export class SftEncoder {
 
   /** Ids of a prompt with its one placeholder unexpanded, and where the shared beginning ends. */
   #cutText(item: DataItem): { readonly ids: readonly number[]; readonly cut: number } {
-    const { processor } = this.#options;
-    const kind = item.media === 'image' ? { images: [0] } : { videos: [0] };
-    const ids = processor.tokenizer.encode(processor.render({ messages: this.#messages(item), ...kind }));
-    return { ids, cut: processor.visionEnd(ids) };
-  }
-
-  #messages(item: DataItem) {
-    const { prompt_template: template, question_type } = this.#options;
-    return promptMessages(item, { template, question_type });
+    const ids = this.#builder.textIds(item);
+    return { ids, cut: ids.lastIndexOf(this.#options.processor.config.vision_end_token_id) + 1 };
   }
 }

@@ -6,9 +6,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError, createLogger, DataError, type JsonObject } from '../../base/index.ts';
 import { readItems, toQuestion } from '../../data/index.ts';
 import { createTinyCheckpoint, loadModel, loadProcessor, type Processor } from '../../models/index.ts';
-import { FrameCache } from '../../prompt/index.ts';
 import type { MetricsRow } from '../../run/index.ts';
-import { fromTypedArray, keep, liveTensors, scope } from '../../tensor/index.ts';
+import { fromTypedArray, liveTensors, scope } from '../../tensor/index.ts';
 import { resolveSftConfig } from '../config/sft-config.ts';
 import { packQuestions, SftEncoder } from './sft-packs.ts';
 import { runSft, type SftRunOptions, type SftRunResult } from './sft-run.ts';
@@ -165,28 +164,6 @@ describe('packs', () => {
       );
       expect(group!.inputs.input_ids.at(-1)).toBe(processor.config.vision_end_token_id);
     });
-  });
-});
-
-describe('FrameCache', () => {
-  const question = (end: number) => {
-    const [item] = readItems(DATA).items;
-    return toQuestion({ ...item!, end }, { video_root: '/' });
-  };
-  const decode = async () => ({
-    frames: keep(scope(() => fromTypedArray(new Uint8Array(2 ** 19), [2 ** 19]))),
-  });
-
-  it('decodes what fits once, also when asked twice at a time, and the rest each time', async () => {
-    const before = liveTensors();
-    const cache = new FrameCache(1, decode);
-    const visit = async (end: number) => (await cache.get(question(end))).dispose();
-    await Promise.all([visit(1), visit(1), visit(2)]);
-    expect([cache.numDecoded, cache.bytes]).toEqual([2, 2 ** 20]);
-    for (const end of [1, 2, 3, 3]) await visit(end);
-    expect([cache.numDecoded, cache.bytes]).toEqual([4, 2 ** 20]);
-    cache.dispose();
-    expect(liveTensors()).toBe(before);
   });
 });
 

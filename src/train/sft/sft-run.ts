@@ -5,9 +5,10 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/index.ts';
 import { EpochSampler, type Question } from '../../data/index.ts';
-import type { ModelFolder, VisionFrames } from '../../models/index.ts';
-import { FrameCache, frameDecoder, ItemFeed } from '../../prompt/index.ts';
+import type { ModelFolder } from '../../models/index.ts';
+import { FrameStore, ItemFeed } from '../../prompt/index.ts';
 import { stepName } from '../../run/index.ts';
+import { videoSettings } from '../../video/index.ts';
 import type { SftConfig } from '../config/sft-config.ts';
 import {
   checkTraining,
@@ -30,8 +31,8 @@ import { type ReadyPack, SftTrainer } from './sft-trainer.ts';
 export type SftStepReport = StepReport;
 
 export interface SftRunOptions extends RunOptions<SftConfig, SftStepReport> {
-  /** Frames of a question, owned by the caller. @default its video, decoded with the settings of the run */
-  readonly decode?: ((question: Question) => Promise<VisionFrames>) | undefined;
+  /** Decoded frames, which stay the caller's. Default: a store of `video_cache_mib`. */
+  readonly frames?: FrameStore | undefined;
   readonly onEvaluation?: ((step: number, stage: number, result: HeldOutResult) => void) | undefined;
 }
 
@@ -80,7 +81,7 @@ function sftMethod(
       const encoder = new SftEncoder({ ...config, processor: folder.processor });
       checkStages(config.curriculum ?? [], questions, heldOut, config);
       if (saved !== undefined) curriculum.loadState(saved);
-      const frames = new FrameCache(config.video_cache_mib, options.decode ?? frameDecoder(config));
+      const frames = options.frames ?? new FrameStore({ budget_mib: config.video_cache_mib, logger });
       const packs = new StagePacks({ ...options, questions, fingerprint, curriculum, frames });
       // Refuses a position in other data.
       packs.open(curriculum.isFinished ? undefined : saved?.sampler);
@@ -119,7 +120,7 @@ function sftMethod(
             }),
             dispose: async () => {
               await packs.feed.dispose();
-              frames.dispose();
+              if (options.frames === undefined) frames.dispose();
             },
           };
         },
@@ -132,7 +133,7 @@ interface StagePacksOptions extends Pick<SftRunOptions, 'resolved' | 'logger'> {
   readonly questions: readonly Question[];
   readonly fingerprint: string;
   readonly curriculum: Curriculum;
-  readonly frames: FrameCache;
+  readonly frames: FrameStore;
 }
 
 /** Packs of the present stage, in their order, with their frames. */
@@ -154,6 +155,7 @@ class StagePacks {
   open(state?: Readonly<Record<string, unknown>>): void {
     const { resolved, logger, questions, fingerprint, curriculum, frames } = this.#options;
     const { config } = resolved;
+    const settings = videoSettings(config);
     const packs = packQuestions(
       questions.filter(({ item }) => isWhere(item, curriculum.current.where)),
       config.pack_size,
@@ -169,7 +171,7 @@ class StagePacks {
       questions: packs,
       sampler,
       load: async (pack) => {
-        const held = await frames.get(pack.questions[0]!);
+        const held = await frames.get(pack.questions[0]!, settings);
         return { pack, frames: held, dispose: () => held.dispose() };
       },
       on_bad_video: config.on_bad_video,
@@ -198,7 +200,7 @@ interface StageChangeOptions
   readonly encoder: SftEncoder;
   readonly heldOut: readonly Question[];
   readonly curriculum: Curriculum;
-  readonly frames: FrameCache;
+  readonly frames: FrameStore;
   readonly packs: StagePacks;
   /** Is told the share of the last evaluation. */
   readonly last: { strict?: number };
@@ -254,7 +256,7 @@ class StageChange {
     const { config } = resolved;
     const result = await evaluateHeldOut(heldOutOf(heldOut, curriculum.current, config), {
       ...this.#options,
-      decode: (ids) => folder.processor.tokenizer.decode(ids, { skip_special_tokens: true }),
+      tokenizer: folder.processor.tokenizer,
       stop_token_ids: folder.stop_token_ids,
       banned_token_ids: folder.banned_token_ids,
       config,

@@ -6,7 +6,7 @@ import { createLogger } from '../../../src/base/index.ts';
 import { itemSchema, toQuestion } from '../../../src/data/index.ts';
 import { evaluate } from '../../../src/eval/index.ts';
 import { createLora, LORA_TARGET_MODULES, mergeLora, openModelFolder } from '../../../src/models/index.ts';
-import { promptLoader } from '../../../src/prompt/index.ts';
+import { FrameStore, promptLoader } from '../../../src/prompt/index.ts';
 import { generateGroups } from '../../../src/rollout/index.ts';
 import { Generator, setNumThreads } from '../../../src/tensor/index.ts';
 import { resolveGrpoConfig } from '../../../src/train/index.ts';
@@ -80,7 +80,7 @@ async function numbers(device: string): Promise<GenerationNumbers> {
   ]);
   const { rows } = await evaluate({
     questions,
-    load: promptLoader(opened.processor, config),
+    load: promptLoader(opened.processor, config, new FrameStore({ budget_mib: 0 })),
     model,
     processor: opened.processor,
     output_dir: join(folder, `eval-${device.replace(':', '-')}`),
