@@ -796,7 +796,7 @@ function pull(endpoint: string, cache: string) {
   const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
   const child = spawn(
     process.execPath,
-    ['--import', file('support/typescript-loader.mjs'), file('../src/cli/main.ts'), 'pull', NAME],
+    ['--import', file('../scripts/typescript/loader.mjs'), file('../src/cli/main.ts'), 'pull', NAME],
     { env: { ...process.env, HF_ENDPOINT: endpoint, HF_HUB_CACHE: cache, HF_TOKEN: '' } },
   );
   let [stdout, stderr] = ['', ''];

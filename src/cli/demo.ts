@@ -102,6 +102,7 @@ async function runDemo(given: DemoOptions, out: Output): Promise<number> {
   const began = performance.now();
   const secondsSince = (start: number) => (performance.now() - start) / 1000;
   const stop = stopSignals(out);
+  const frames = new FrameStore({ budget_mib: VIDEO_CACHE_MIB });
   const stopped = (): number => {
     out.print(`stopped; what there is so far lies in ${here(folder)}`);
     out.json({ stopped: true, output_dir: folder });
@@ -116,7 +117,6 @@ async function runDemo(given: DemoOptions, out: Output): Promise<number> {
 
     out.status(out.bold('2/5  what the model says about them'));
     const questions = readItems(heldOut.jsonl_path).items.map((item) => toQuestion(item, heldOut));
-    const frames = new FrameStore({ budget_mib: VIDEO_CACHE_MIB });
     const ask = (when: 'before' | 'after', asked: string) =>
       answerBothWays({
         ...{ model: asked, questions, frames, seed, signal: stop.signal },
@@ -181,6 +181,7 @@ async function runDemo(given: DemoOptions, out: Output): Promise<number> {
     out.json(record);
     return stop.exitCode();
   } finally {
+    frames.dispose();
     stop.off();
   }
 }

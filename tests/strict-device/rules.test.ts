@@ -26,7 +26,7 @@ describe.skipIf(skipReason)(titled('strict device'), () => {
     const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
     const args = [
       '--import',
-      file('../support/typescript-loader.mjs'),
+      file('../../scripts/typescript/loader.mjs'),
       file('processes/host-read-run.ts'),
       '{}',
     ];

@@ -45,7 +45,7 @@ export function buildDevice(): Promise<string> {
 
 /** What a script in `processes/` prints as JSON. @param argument is its only argument, as JSON */
 export async function runOnDevice<T>(script: string, argument: unknown = {}): Promise<T> {
-  const loader = file('../support/typescript-loader.mjs');
+  const loader = file('../../scripts/typescript/loader.mjs');
   const args = ['--import', loader, file(`processes/${script}`), JSON.stringify(argument)];
   const { stdout } = await run(process.execPath, args, {
     env: { ...process.env, STRICT_DEVICE: await buildDevice() },
