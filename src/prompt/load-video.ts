@@ -62,16 +62,14 @@ export async function loadVideo(
   settings: VideoSettings,
   options: LoadVideoOptions = {},
 ): Promise<LoadedVideo> {
-  let sample: FrameSample | undefined;
-  const choose: FrameChooser = (video) => {
-    sample = sampleFrames(settings, { ...video, startS: options.startS, endS: options.endS, path });
-    return sample.indices;
-  };
+  const { startS, endS } = options;
+  const choose: FrameChooser<FrameSample> = (video) =>
+    sampleFrames(settings, { ...video, startS, endS, path });
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   const decoded = isFolder
     ? await readFrameFolder(path, options.folderFps ?? FOLDER_FPS, choose, options)
     : await decodeFrames(path, choose, options);
-  const { indices, numSampled, sampleFps, secondPerGridS } = sample!;
+  const { indices, numSampled, sampleFps, secondPerGridS } = decoded.sample;
   const size = videoFrameSize(settings, decoded, numSampled);
   return {
     frames: resizeFrames(decoded, size, options.kernel),

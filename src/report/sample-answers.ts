@@ -50,7 +50,7 @@ export async function sampleAnswers(
   const chosen = OUTCOMES.flatMap((outcome) => firstOfEachKind(of(outcome), SHOWN[outcome]));
   const samples = await Promise.all(
     chosen.map(async (pair) => {
-      const frames = await decodeFrames(pair.before.video, (video) => sampleFrames(settings, video).indices);
+      const frames = await decodeFrames(pair.before.video, (video) => sampleFrames(settings, video));
       return { ...pair, sheet: contactSheet(frames, { columns: 8, maxFrameWidth: 112 }) };
     }),
   );

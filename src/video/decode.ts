@@ -11,14 +11,20 @@ import { findFfmpeg, passthroughArguments, runFfmpeg } from './ffmpeg.ts';
 import { inputArguments } from './media-file.ts';
 import { checkTruncation, type ProbeOptions, probeDecoded, probeVideo, type VideoInfo } from './probe.ts';
 
-export interface DecodedFrames {
-  /** RGB bytes, N x height x width x 3, in the order of `indices`. */
+/** What a chooser decided; at least the frames to decode. */
+export interface FrameSelection {
+  /** Indices among the decoded frames of the video, ascending, possibly repeated. */
+  readonly indices: readonly number[];
+}
+
+export interface DecodedFrames<Sample extends FrameSelection = FrameSelection> {
+  /** RGB bytes, N x height x width x 3, in the order of `sample.indices`. */
   readonly frames: Uint8Array;
   readonly numFrames: number;
   readonly height: number;
   readonly width: number;
-  /** Index of each frame among the decoded frames of the video. */
-  readonly indices: readonly number[];
+  /** What was chosen, as the chooser gave it. */
+  readonly sample: Sample;
   /** Time of each frame in seconds from the first frame. */
   readonly timesS: readonly number[];
   /** Frames a second of the video. */
@@ -46,30 +52,40 @@ export interface DecodeOptions extends ProbeOptions {
 const DEFAULT_TIMEOUT_S = 300;
 const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
 
-/** Chooses indices once the number of frames and the rate are known. */
-export type FrameChooser = (video: {
+/** Chooses frames once their number and the rate are known. */
+export type FrameChooser<Sample extends FrameSelection = FrameSelection> = (video: {
   readonly totalFrames: number;
   readonly fps: number;
   /** Presentation times in seconds from the first frame; absent where the rate says all. */
   readonly timesS?: readonly number[];
   readonly durationS?: number;
-}) => readonly number[];
+}) => Sample;
 
 /**
  * Decodes the chosen frames of a video.
- * @param choose indices in ascending order (repeats allowed), or a function that gives them
+ * @param choose indices in ascending order (repeats allowed), or a function that gives them; it is called again when fewer
+ *   frames can be decoded than the file names
  * @throws VideoError when the file is missing, no video, damaged (unless allowed), too large, or takes too long
  */
+export async function decodeFrames(
+  path: string,
+  choose: readonly number[],
+  options?: DecodeOptions,
+): Promise<DecodedFrames>;
+export async function decodeFrames<Sample extends FrameSelection>(
+  path: string,
+  choose: FrameChooser<Sample>,
+  options?: DecodeOptions,
+): Promise<DecodedFrames<Sample>>;
 export async function decodeFrames(
   path: string,
   choose: readonly number[] | FrameChooser,
   options: DecodeOptions = {},
 ): Promise<DecodedFrames> {
   const info = await probeVideo(path, options);
-  const select = typeof choose === 'function' ? choose : (): readonly number[] => choose;
-  const indicesOf = ({ numFrames: totalFrames, fps, timesS, durationS }: VideoInfo): readonly number[] =>
-    select({ totalFrames, fps, timesS, durationS });
-  const first = await decodePass(info, indicesOf(info), options);
+  const sampleOf = ({ numFrames: totalFrames, fps, timesS, durationS }: VideoInfo): FrameSelection =>
+    typeof choose === 'function' ? choose({ totalFrames, fps, timesS, durationS }) : { indices: choose };
+  const first = await decodePass(info, sampleOf(info), options);
   if (first.totalFrames === info.numFrames) return first;
   if (options.damaged !== 'allow' && first.totalFrames < info.numFrames && first.warnings.length > 0) {
     throw new VideoError(
@@ -80,14 +96,15 @@ export async function decodeFrames(
   // Packets that hold no frame to show (VP8's hidden references), or damage that is allowed: the decoder's count and its
   // times are the truth.
   const decoded = await probeDecoded(info, options);
-  return await decodePass(decoded, indicesOf(decoded), options);
+  return await decodePass(decoded, sampleOf(decoded), options);
 }
 
 async function decodePass(
   info: VideoInfo,
-  indices: readonly number[],
+  sample: FrameSelection,
   options: DecodeOptions,
 ): Promise<DecodedFrames> {
+  const { indices } = sample;
   const { path, width, height, numFrames: totalFrames } = info;
   checkIndices(path, indices, totalFrames);
   const unique = [...new Set(indices)];
@@ -151,7 +168,7 @@ async function decodePass(
     numFrames: indices.length,
     height,
     width,
-    indices,
+    sample,
     timesS: indices.map((index) => info.timesS[index]!),
     fps: info.fps,
     totalFrames: numDecoded,

@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { VideoError } from '../base/index.ts';
-import type { DecodedFrames, DecodeOptions, FrameChooser } from './decode.ts';
+import type { DecodedFrames, DecodeOptions, FrameChooser, FrameSelection } from './decode.ts';
 import { runFfmpeg } from './ffmpeg.ts';
 import { checkMediaFile, imageInputArguments } from './media-file.ts';
 import { exifOrientation, upright, webpChunks } from './orientation.ts';
@@ -140,12 +140,26 @@ export function listFrames(folder: string): string[] {
 export async function readFrameFolder(
   folder: string,
   fps: number,
+  choose: readonly number[],
+  options?: DecodeOptions,
+): Promise<DecodedFrames>;
+export async function readFrameFolder<Sample extends FrameSelection>(
+  folder: string,
+  fps: number,
+  choose: FrameChooser<Sample>,
+  options?: DecodeOptions,
+): Promise<DecodedFrames<Sample>>;
+export async function readFrameFolder(
+  folder: string,
+  fps: number,
   choose: readonly number[] | FrameChooser,
   options: DecodeOptions = {},
 ): Promise<DecodedFrames> {
   const names = listFrames(folder);
   if (names.length === 0) throw new VideoError(`${folder}: the folder holds no images`);
-  const indices = typeof choose === 'function' ? choose({ totalFrames: names.length, fps }) : choose;
+  const sample =
+    typeof choose === 'function' ? choose({ totalFrames: names.length, fps }) : { indices: choose };
+  const { indices } = sample;
   let frames = new Uint8Array(0);
   let size: { readonly width: number; readonly height: number } | undefined;
   for (const [at, index] of indices.entries()) {
@@ -170,7 +184,7 @@ export async function readFrameFolder(
     numFrames: indices.length,
     height: size.height,
     width: size.width,
-    indices,
+    sample,
     timesS: indices.map((index) => index / fps),
     fps,
     totalFrames: names.length,

@@ -32,8 +32,9 @@ const golden = <Golden>(name: string): Readonly<Record<string, Golden>> =>
 const videos = golden<VideoGolden>('videos.json');
 const images = golden<ImageGolden>('images.json');
 
-const all = ({ totalFrames }: { readonly totalFrames: number }): number[] =>
-  Array.from({ length: totalFrames }, (_, index) => index);
+const all = ({ totalFrames }: { readonly totalFrames: number }) => ({
+  indices: Array.from({ length: totalFrames }, (_, index) => index),
+});
 
 /** Largest difference of the mean colours of 8 x 6 blocks. */
 function blockDifference(rgb: Uint8Array, height: number, width: number, expected: string): number {
