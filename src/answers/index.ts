@@ -6,7 +6,6 @@ export {
   type AnswerSource,
   type ParsedAnswer,
   type ParseOptions,
-  PYTHON_SPACE_CLASS,
   parseAnswer,
   parseSolution,
   pythonStrip,

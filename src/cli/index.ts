@@ -1,2 +1,2 @@
 export type { CommandDefinition, CommandEntry, CommonOptions, ConfigOptions, Invocation } from './command.ts';
-export { COMMANDS, runCli } from './program.ts';
+export { runCli } from './program.ts';

@@ -10,7 +10,7 @@ export {
 } from './check-data.ts';
 export { type ConvertClevrerOptions, type ConvertClevrerResult, convertClevrer } from './convert-clevrer.ts';
 export { type FieldValue, filterRows } from './filter-rows.ts';
-export { countIssues, type DataIssue, formatIssue, throwOnErrors } from './issues.ts';
+export { type DataIssue, formatIssue } from './issues.ts';
 export {
   type DataItem,
   type DataItemInput,
@@ -26,13 +26,12 @@ export {
 } from './item.ts';
 export { type JsonProblem, type JsonScan, scanJson } from './json-scan.ts';
 export { type MediaRoot, mediaPath } from './media-path.ts';
-export { splitLabel, splitProblem, unlabel } from './options.ts';
+export { splitProblem } from './options.ts';
 export {
   PROMPT_TEMPLATES,
   type PromptOptions,
   type PromptTemplate,
   promptMessages,
-  promptTemplate,
   promptText,
 } from './prompts.ts';
 export * from './qai/index.ts';

@@ -58,7 +58,7 @@ export interface PromptOptions {
 }
 
 /** @throws ConfigError for an unknown template */
-export function promptTemplate(name: string): PromptTemplate {
+function promptTemplate(name: string): PromptTemplate {
   const found = PROMPT_TEMPLATES.find((one) => one === name);
   if (found === undefined) {
     throw new ConfigError(

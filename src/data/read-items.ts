@@ -121,7 +121,7 @@ function readerOf(format: DataFormat, options: ReadOptions): RowReader {
 }
 
 /** The format a file seems to have; unclear ones are read as the authors' records, whose errors name what is missing. */
-export function detectFormat(rows: readonly Row[], layout: 'array' | 'object' | 'lines'): DataFormat {
+function detectFormat(rows: readonly Row[], layout: 'array' | 'object' | 'lines'): DataFormat {
   const first = rows.find((row) => typeof row.value === 'object' && row.value !== null)?.value as
     | Record<string, unknown>
     | undefined;

@@ -1,7 +1,6 @@
 /** Scores, their statistics, and the reports made of them. */
 export {
   BENCHMARK_NAMES,
-  BENCHMARKS,
   type Benchmark,
   type BenchmarkName,
   benchmarkOf,

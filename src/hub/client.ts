@@ -20,7 +20,7 @@ export interface HubTimes {
   readonly staleLockMs: number;
 }
 
-export const HUB_TIMES: HubTimes = {
+const HUB_TIMES: HubTimes = {
   backoffMs: 1000,
   maxWaitMs: 300_000,
   stallMs: 60_000,
@@ -319,13 +319,13 @@ async function errorText(response: Response): Promise<string> {
 }
 
 /** A URL as messages show it: without its query, which may hold a signature that opens the file. */
-export function place(address: string | URL): string {
+function place(address: string | URL): string {
   const url = URL.canParse(String(address)) ? new URL(address) : undefined;
   return url === undefined ? String(address) : `${url.origin}${url.pathname}`;
 }
 
 /** One line without control characters, whoever wrote it. */
-export function printable(text: string): string {
+function printable(text: string): string {
   return text.replaceAll(/[^\P{C}]+/gu, ' ').trim();
 }
 

@@ -2,7 +2,6 @@ export type { HubTimes } from './client.ts';
 export { type HubEnvironment, hubEnvironment } from './environment.ts';
 export { lastPart, type ModelCard, modelCard } from './model-card.ts';
 export {
-  fullName,
   isHubAddress,
   parseDatasetFile,
   parseModelName,

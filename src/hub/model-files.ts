@@ -7,7 +7,7 @@ import type { RemoteFile } from './download-file.ts';
 import { isPlainPath } from './names.ts';
 
 const SINGLE_FILE = 'model.safetensors';
-export const INDEX_FILE = 'model.safetensors.index.json';
+const INDEX_FILE = 'model.safetensors.index.json';
 const ADAPTER_FILE = 'adapter_model.safetensors';
 
 const SMALL_FILES = new Set([

@@ -11,9 +11,7 @@ export {
 } from './safetensors.ts';
 export type { SafetensorsDType, TensorInfo } from './safetensors-format.ts';
 export {
-  MAX_SHARD_SIZE,
   type TensorSource,
-  writeSafetensorsFile,
   writeWeightFiles,
 } from './safetensors-write.ts';
 export { byteAlphabet, type DecodeOptions, type DecodeStream, Tokenizer } from './tokenizer.ts';

@@ -16,7 +16,7 @@ export interface TensorSource extends TensorSpec {
 export const SINGLE_FILE = 'model.safetensors';
 export const INDEX_FILE = 'model.safetensors.index.json';
 /** Shard limit of the published folders, in bytes. */
-export const MAX_SHARD_SIZE = 5e9;
+const MAX_SHARD_SIZE = 5e9;
 
 /** Write one safetensors file. @throws CheckpointError (`internal:`) when a source gives too few or too many bytes. */
 export function writeSafetensorsFile(

@@ -253,7 +253,7 @@ function inside(dir: string, name: string, origin: string): string {
 }
 
 /** A tensor as something to write: its dtype, its shape, and its bytes in pieces without doubling the memory. */
-export function tensorSource(name: string, tensor: Tensor): TensorSource {
+function tensorSource(name: string, tensor: Tensor): TensorSource {
   const dtype = STORED_DTYPES[tensor.dtype] as SafetensorsDType;
   return {
     name,

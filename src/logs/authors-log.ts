@@ -38,13 +38,13 @@ export function authorsLogLine(row: EvaluationRow, item: DataItem, parser: Answe
 }
 
 /** What their evaluator takes for the answer; under `tolerant`, the letters that were read. */
-export function extractedAnswer(output: string, parser: AnswerParser): string {
+function extractedAnswer(output: string, parser: AnswerParser): string {
   const { text, letters } = parseAnswer(output, { parser });
   return parser === 'tolerant' ? letters.join(',') : pythonStrip(text);
 }
 
 /** The first thinking block, else all before "answer:", else nothing. */
-export function thinkContent(output: string): string {
+function thinkContent(output: string): string {
   const block = /<think>(.*?)<\/think>/s.exec(output);
   if (block !== null) return pythonStrip(block[1]!);
   return pythonStrip(output.slice(0, Math.max(0, output.toLowerCase().indexOf('answer:'))));

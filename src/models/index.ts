@@ -1,5 +1,5 @@
 /** Models: families of video-language models from files to logits, the decoder they share, adapters. */
-export { type GenerationConfig, type ModelConfig, readGenerationConfig } from './config.ts';
+export type { GenerationConfig, ModelConfig } from './config.ts';
 export type { DecodeSession } from './decoder/session.ts';
 export { readModelConfig } from './families.ts';
 export { indexTensor } from './layers.ts';
@@ -39,8 +39,7 @@ export type {
   VisionFrames,
 } from './processor.ts';
 export { createTinyCheckpoint, type TinyCheckpointOptions } from './tiny/tiny-checkpoint.ts';
-export { trainTinyTokenizer } from './tiny/tiny-tokenizer.ts';
-export { bannedTokenIds, stopTokenIds, visionTokenIds } from './token-ids.ts';
+export { bannedTokenIds, visionTokenIds } from './token-ids.ts';
 export {
   type LoadWeightsOptions,
   loadWeights,

@@ -18,4 +18,4 @@ export {
 export { PromptBuilder, type PromptKeys } from './prompt-builder.ts';
 export { promptCounter } from './prompt-length.ts';
 export { promptLoader, type ReadyPrompt } from './prompt-loader.ts';
-export { type ResizeKernel, resizeFrames } from './resize.ts';
+export type { ResizeKernel } from './resize.ts';

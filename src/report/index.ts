@@ -1,5 +1,5 @@
 export { type Panel, type PanelLine, panelChart } from './panel-chart.ts';
-export { renderReport, writeReport } from './report.ts';
+export { writeReport } from './report.ts';
 export { type AnswerFigures, evaluationReport, logReport, type ReportContent } from './report-content.ts';
 export { type SampleAnswers, sampleAnswers, splitAnswer } from './sample-answers.ts';
 export { COLORS } from './svg.ts';

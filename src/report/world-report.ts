@@ -40,7 +40,7 @@ export async function writeWorldReport(path: string, sets: readonly ReportedSet[
 }
 
 /** One group of bars for each rung. */
-export function barChart(byRung: Readonly<Record<string, BaselineScores>>): string {
+function barChart(byRung: Readonly<Record<string, BaselineScores>>): string {
   const rungs = Object.entries(byRung);
   const [barWidth, gap, height, left] = [9, 26, 180, 44];
   const groupWidth = BARS.length * barWidth + gap;

@@ -22,15 +22,12 @@ export {
   LOSS_NORMS,
   type LossNorm,
   type LossScale,
-  lossMask,
   type PolicyLossConfig,
   type PolicyLossInputs,
   type PolicyMetrics,
-  policyLoss,
 } from './loss.ts';
 export { LOSS_PRESETS, LOSS_TYPES, type LossPreset, type LossType } from './presets.ts';
 export {
-  accuracyReward,
   BUILT_IN_REWARDS,
   type BuiltInRewardOptions,
   builtInReward,
@@ -49,13 +46,10 @@ export {
 } from './temporal-contrast.ts';
 export {
   type DivergenceChunk,
-  divergenceFromStatistics,
   groupDivergence,
-  groupDivergenceGradient,
   TOKEN_WEIGHT_MODES,
   type TokenWeightConfig,
   type TokenWeightMode,
   type TokenWeightStatistics,
-  weightStatistics,
   weightsFromDivergence,
 } from './token-weights.ts';

@@ -58,7 +58,7 @@ export interface NamedReward {
 }
 
 /** The accuracy reward as a reward function. Every input's truth must have at least one letter (TwgrpoError else). */
-export function accuracyReward(kind: AccuracyKind): RewardFunction {
+function accuracyReward(kind: AccuracyKind): RewardFunction {
   return (inputs) => inputs.map(({ answer, truth }) => accuracyScore(answer.letters, truth, kind));
 }
 

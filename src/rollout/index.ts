@@ -9,6 +9,6 @@ export {
 export { type ReadCompletion, type ReadOptions, readCompletion } from './read-completion.ts';
 export { loadRewards } from './rewards.ts';
 export { rollOut, rollOutShuffled } from './roll-out.ts';
-export { checkSampling, drawTokens, type SamplingOptions, sampleScores } from './sampler.ts';
+export { checkSampling, type SamplingOptions } from './sampler.ts';
 export { score } from './score.ts';
 export type { Completion, FinishReason, Rollout, RolloutGroup, RolloutPrompt } from './types.ts';

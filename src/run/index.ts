@@ -11,4 +11,4 @@ export {
   stepName,
 } from './run-directory.ts';
 export { EventWriter } from './tensorboard.ts';
-export { decodeTokens, encodeTokens, type TokenFile, type TokenRecord } from './token-file.ts';
+export { encodeTokens, type TokenFile, type TokenRecord } from './token-file.ts';

@@ -62,7 +62,7 @@ export function last(value: number): LastMetric {
 }
 
 /** Combines two parts of the same metric; order matters only for `last`. */
-export function combine(a: Metric, b: Metric): Metric {
+function combine(a: Metric, b: Metric): Metric {
   switch (a.kind) {
     case 'mean':
       if (b.kind === 'mean') return { kind: 'mean', total: a.total + b.total, weight: a.weight + b.weight };

@@ -10,12 +10,9 @@ export {
 } from './evaluation-rows.ts';
 export {
   type BootstrapOptions,
-  bootstrapMean,
   type ConfidenceLevel,
   type Interval,
   type McNemar,
-  mcnemar,
   signFlipTest,
   studentMean,
-  wilsonInterval,
 } from './statistics.ts';

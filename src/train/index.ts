@@ -5,7 +5,7 @@ export {
   type ResolvedConfig,
   resolveGrpoConfig,
 } from './config/config.ts';
-export { CONFIG_SECTIONS, grpoConfigSchema } from './config/config-schema.ts';
+export { CONFIG_SECTIONS } from './config/config-schema.ts';
 export { configTable } from './config/config-table.ts';
 export { runConfigLayer, runFolderOf } from './config/run-config.ts';
 export { resolveSftConfig, SFT_CONFIG_SECTIONS, type SftConfig } from './config/sft-config.ts';

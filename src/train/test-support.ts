@@ -37,7 +37,7 @@ export function writeQuestions(folder: string, count = 5, video = CLIP): string 
 }
 
 /** A reward that random text earns in many sizes: the share of its characters in the first half of the alphabet. */
-export const DENSE_REWARD = `export function reward(inputs) {
+const DENSE_REWARD = `export function reward(inputs) {
   return inputs.map(({ completion }) => {
     const low = [...completion].filter((one) => /[a-m]/i.test(one)).length;
     return low / Math.max(completion.length, 1);

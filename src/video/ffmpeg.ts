@@ -92,7 +92,7 @@ function isExecutable(path: string): boolean {
 }
 
 /** `[7, 0]` for `7.0.2-static`; undefined for development builds named by date or commit. */
-export function majorMinor(program: FfmpegProgram): readonly [number, number] | undefined {
+function majorMinor(program: FfmpegProgram): readonly [number, number] | undefined {
   const match = /^n?(\d+)\.(\d+)/.exec(program.version);
   return match === null ? undefined : [Number(match[1]), Number(match[2])];
 }

@@ -1,10 +1,9 @@
 export { type ContactSheetOptions, contactSheet } from './contact-sheet.ts';
 export { type DecodedFrames, type DecodeOptions, decodeFrames, type FrameChooser } from './decode.ts';
-export { type EncodedVideo, type EncodeOptions, encodeVideo, videoEncoder } from './encode.ts';
+export { type EncodedVideo, type EncodeOptions, encodeVideo } from './encode.ts';
 export { type EncodeManyOptions, encodeMany } from './encode-many.ts';
 export { type FfmpegProgram, findFfmpeg } from './ffmpeg.ts';
 export {
-  isImagePath,
   listFrames,
   type RgbFrames,
   type RgbImage,
@@ -14,7 +13,6 @@ export {
 export {
   type FrameSize,
   IMAGE_FACTOR,
-  maxPixelsPerFrame,
   type PixelSettings,
   smartResize,
   videoFrameSize,
@@ -32,8 +30,6 @@ export { type ProbeOptions, probeVideo, type VideoInfo } from './probe.ts';
 export {
   FRAME_FACTOR,
   type FrameSample,
-  roundHalfEven,
   type SamplingSettings,
   sampleFrames,
-  smartNframes,
 } from './sample.ts';

@@ -281,7 +281,7 @@ function entryOf(path: string, bytes: Buffer): object {
   return { type: 'file', path, size: bytes.length, oid, ...lfs };
 }
 
-export function sendJson(response: ServerResponse, value: unknown, headers: object = {}): void {
+function sendJson(response: ServerResponse, value: unknown, headers: object = {}): void {
   response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
 }
 

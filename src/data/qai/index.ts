@@ -12,8 +12,6 @@ export {
   type Contractions,
   type Negation,
   negateQuestion,
-  REFUSALS,
   type Refusal,
 } from './negation.ts';
-export { OPTION_REFUSALS, type OptionRefusal } from './options-check.ts';
-export { PythonRandom } from './python-random.ts';
+export type { OptionRefusal } from './options-check.ts';

@@ -9,7 +9,6 @@ import type { Row } from '../rows.ts';
 import type { ReadSink, RowReader } from './reader.ts';
 
 export const CLEVRER_QUESTION_TYPES = ['descriptive', 'explanatory', 'predictive', 'counterfactual'] as const;
-export type ClevrerQuestionType = (typeof CLEVRER_QUESTION_TYPES)[number];
 
 const choiceSchema = z.looseObject({
   choice_id: z.int(),
@@ -33,7 +32,7 @@ const sceneSchema = z.looseObject({
 });
 
 /** Words a descriptive question can be answered with, by what they tell; they become the options. */
-export const DESCRIPTIVE_ANSWERS: readonly (readonly string[])[] = [
+const DESCRIPTIVE_ANSWERS: readonly (readonly string[])[] = [
   ['yes', 'no'],
   ['0', '1', '2', '3', '4', '5'],
   ['blue', 'brown', 'cyan', 'gray', 'green', 'purple', 'red', 'yellow'],

@@ -164,7 +164,7 @@ export function unsupportedTargets({ target_modules, exclude_modules }: LoraConf
     .map(([module, what]) => `${module.split('.').at(-1)} (${what})`);
 }
 
-export const SUPPORTED_TARGETS = `supported are linear layers inside the decoder and the vision tower: ${LORA_TARGET_MODULES}, and the tower's qkv, proj, mlp and merger.mlp layers`;
+const SUPPORTED_TARGETS = `supported are linear layers inside the decoder and the vision tower: ${LORA_TARGET_MODULES}, and the tower's qkv, proj, mlp and merger.mlp layers`;
 
 /** PEFT's rule: a list holds whole names or endings after a dot, a string is a pattern for the whole name. */
 function matches(module: string, names: readonly string[] | string): boolean {

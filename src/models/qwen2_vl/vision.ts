@@ -133,7 +133,7 @@ function merge(style: TowerStyle, params: ModelParams, config: VisionConfig, x_P
 }
 
 /** Equal segments of all slices in one call each; at most a handful of calls an image or video. */
-export function segmentAttention(
+function segmentAttention(
   q: Tensor,
   k: Tensor,
   v: Tensor,

@@ -10,7 +10,7 @@ import { type ConfigLayer, checkConfig, mergeLayers, type Resolved } from './con
 import { type GrpoConfig, grpoConfigSchema } from './config-schema.ts';
 
 export type { ConfigLayer } from './config-layers.ts';
-export { CONFIG_SECTIONS, type GrpoConfig, grpoConfigSchema } from './config-schema.ts';
+export type { GrpoConfig } from './config-schema.ts';
 
 export type ResolvedConfig = Resolved<GrpoConfig>;
 

@@ -29,7 +29,7 @@ export interface FixedLogps {
 }
 
 /** Completion ids (G, T) padded with 0, and which cells hold a token. */
-export function padCompletions(
+function padCompletions(
   completions: readonly (readonly number[])[],
   device: string,
 ): { readonly ids_GT: Tensor; readonly alive_GT: Tensor } {

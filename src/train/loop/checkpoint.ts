@@ -31,7 +31,7 @@ export interface SaveOptions {
   readonly save_total_limit?: number | undefined;
 }
 
-export function checkpointName(step: number): string {
+function checkpointName(step: number): string {
   return `checkpoint-${step}`;
 }
 

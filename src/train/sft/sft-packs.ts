@@ -40,7 +40,7 @@ export function packQuestions(questions: readonly Question[], packSize: number):
 }
 
 /** What the model is to say: the reasoning where the item has one, then the solution. */
-export function targetText({ process, answer }: Pick<DataItem, 'process' | 'answer'>): string {
+function targetText({ process, answer }: Pick<DataItem, 'process' | 'answer'>): string {
   const solution = solutionText(answer);
   return process === undefined ? solution : `${process}\n${solution}`;
 }

@@ -22,8 +22,8 @@ export interface TraceOptions {
 }
 
 /** Outside the picture; never in the scene at all. */
-export const OUT = 'out';
-export const NONE = 'none';
+const OUT = 'out';
+const NONE = 'none';
 
 /** The thinking, in its tags. Objects go by colour where colours tell them apart, else by colour and shape. */
 export function traceOf(question: WorldQuestion, story: Story, options: TraceOptions): string {
@@ -57,6 +57,6 @@ function cellAt({ scene, motion }: Observation, index: number, time: number, cel
 }
 
 /** @example cellName(0, 3) is `ad` */
-export function cellName(row: number, column: number): string {
+function cellName(row: number, column: number): string {
   return String.fromCharCode(97 + row) + String.fromCharCode(97 + column);
 }

@@ -13,13 +13,13 @@ const CLEAR_SHIFT = 0.12;
 /** Largest way that counts as none. */
 const NO_SHIFT = 0.03;
 /** Seconds from the ends of the video within which a collision could be missed. */
-export const MARGIN_S = 0.15;
+const MARGIN_S = 0.15;
 /** Discs closer than this many times their touching distance look as if they touch. */
 const NEAR = 1.15;
 /** Cosine below which a contact is a graze: the paths hardly bend. */
 const LEAST_DIRECTNESS = 0.3;
 /** Moments at which the whole video is looked at. */
-export const NUM_LOOKS = 97;
+const NUM_LOOKS = 97;
 /** Part of the video that must lie between two entries or exits for their order to be clear: more than one of eight frames. */
 const CLEAR_ORDER = 0.13;
 /** Part of the video that a visit must last to be noticed in eight frames. */
@@ -271,7 +271,7 @@ export function isClear({ height }: Scene, { collisions }: Motion): boolean {
 }
 
 /** Least distance of two objects in a span, as a multiple of the distance at which they touch. */
-export function leastGap({ scene, motion }: Observation, a: number, b: number, { from, to }: Span): number {
+function leastGap({ scene, motion }: Observation, a: number, b: number, { from, to }: Span): number {
   const reach = scene.objects[a]!.radius + scene.objects[b]!.radius;
   const [p, q] = [motion.paths[a]!, motion.paths[b]!];
   let least = Number.POSITIVE_INFINITY;

@@ -24,7 +24,7 @@ export const COLORS = {
   yellow: [255, 238, 51],
 } as const satisfies Record<string, readonly [number, number, number]>;
 export type Color = keyof typeof COLORS;
-export const COLOR_NAMES = Object.keys(COLORS) as Color[];
+const COLOR_NAMES = Object.keys(COLORS) as Color[];
 
 /** How an object looks. */
 export interface Look {

@@ -74,7 +74,7 @@ function specialTokens(vocab: number) {
   };
 }
 
-export function configOf({ vision, mrope_section, ...text }: ModelSizes): ModelConfig {
+function configOf({ vision, mrope_section, ...text }: ModelSizes): ModelConfig {
   return parseModelConfig({
     model_type: 'qwen2_5_vl',
     ...text,
