@@ -124,7 +124,10 @@ async function buildProgram(
   return program;
 }
 
-/** Adds commands to their parent; those named in `argv` with their options, and with the commands under them. */
+/**
+ * Adds commands to their parent; the one that `argv` names first with its options, and with the commands under it. A later word
+ * that reads like a command (`world generate`) is not one, and its file is not loaded.
+ */
 async function addCommands(
   parent: Command,
   commands: readonly CommandEntry[],
@@ -132,14 +135,16 @@ async function addCommands(
   streams: Streams,
   onDone: (code: number) => void,
 ): Promise<void> {
+  const names = commands.map(({ name }) => name);
+  const named = argv.findIndex((word) => names.includes(word));
   for (const { name, summary, load } of commands) {
     const command = parent.command(name).description(summary);
-    if (!argv.includes(name)) continue;
+    if (name !== argv[named]) continue;
     const definition = await load();
     const { configure, examples, run, subcommands = [] } = definition;
     configure?.(command);
     command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ ${line}`).join('\n')}`);
-    await addCommands(command, subcommands, argv, streams, onDone);
+    await addCommands(command, subcommands, argv.slice(named + 1), streams, onDone);
     if (run === undefined) continue;
     command
       .option('--json', 'print only JSON on stdout')

@@ -10,7 +10,8 @@ import {
 } from '../base/index.ts';
 import { type RunCheck, type RunProgress, type RunResult, type RunStart, readable } from '../train/index.ts';
 import type { CommandDefinition } from './command.ts';
-import { locateRun, planRun, printPlans } from './locate.ts';
+import { printPlans } from './locate.ts';
+import { locateRun, planRun } from './locate-run.ts';
 import { printResolved, type RunOptions, readRunOptions, runOptions } from './run-options.ts';
 import { stopSignals } from './stop-signals.ts';
 import { createTrainProgress, type Facts, type TrainProgress } from './train-progress.ts';
