@@ -1,4 +1,4 @@
-"""The other side of bench/engine.mjs: the same work in Python's torch, one JSON request a line on stdin."""
+"""The other side of bench/engine.ts: the same work in Python's torch, one JSON request a line on stdin."""
 
 import json
 import sys

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
 
 const TESTS = [
-  'src/rollout/packed-decode.test.ts',
+  'src/models/decoder/session.test.ts',
   'src/rollout/generate.test.ts',
   'src/models/layers.test.ts',
 ];

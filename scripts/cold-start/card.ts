@@ -35,7 +35,7 @@ A Qwen2.5-VL-shaped model of ${(num_weights / 1e6).toFixed(2)} million weights t
 \`twgrpo demo\` starts from, and good for nothing else: it was trained on ${Object.keys(kinds).length - 1} kinds of question about three coloured objects.
 
 - **Made by** \`${made_by}\` (${machine})
-- **Data** videos with up to three questions each (\`src/world/lesson.ts\`), each seen once, frames drawn and not decoded
+- **Data** videos with up to three questions each (\`src/world/questions/lesson.ts\`), each seen once, frames drawn and not decoded
 - **Training** ${training}; Muon and AdamW by \`recipes/cold-start.yaml\`
 - **Answers** are tracks, one an option: colour, its cell in each second (\`aa\` upper left to \`dd\` lower right; \`out\`, \`none\`), then the option's letter or \`no\`
 

@@ -250,7 +250,7 @@ function drawTraining(): void {
   writeFileSync(train, `${records.map((record) => JSON.stringify(record)).join('\n')}\n`);
 }
 
-/** Frames of a training video as the video room would sample them; held-out videos are decoded. */
+/** Frames of training videos, drawn at the moments the sampler of `src/video` chooses; held-out videos are decoded. */
 function drawnFrames(): FrameReader {
   const floor = drawFloor({ width, height });
   return async (question, settings) => {

@@ -8,7 +8,7 @@ import type { Tensor } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
 import type { Grid, PromptInputs } from './model.ts';
 
-/** Frames of one video, or the one frame of an image; `LoadedVideo` and `LoadedImage` of the video room fit. */
+/** Frames of one video, or the one frame of an image; `LoadedVideo` and `LoadedImage` of the prompt room fit. */
 export interface VisionFrames {
   /** uint8 [N, 3, height, width]; sides multiples of `patch_size * merge_size`. */
   readonly frames: Tensor;
@@ -57,7 +57,7 @@ export interface PreparedPrompt extends PromptInputs {
   readonly frame_times: readonly (readonly number[])[];
 }
 
-/** How files become frames: `loadVideo` and `loadImage` of the video room, with the run's settings filled in. */
+/** How files become frames: `loadVideo` and `loadImage` of the prompt room, with the run's settings filled in. */
 export interface MediaLoader {
   readonly loadVideo: (path: string) => Promise<VisionFrames>;
   readonly loadImage: (path: string) => Promise<VisionFrames>;

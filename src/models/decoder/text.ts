@@ -1,7 +1,7 @@
 /**
  * The decoder. One layer function serves every way of running it; the ways differ only in who attends to whom, and that is
  * the `attend` function they pass in: a prompt alone (`causalAttention`), a prompt with the continuations that share it
- * (`completion.ts`), or one new token a row against caches (`rollout/kv-cache.ts`).
+ * (`forward.ts`), or one new token a row against caches (`kv-cache.ts`).
  *
  * Tokens lie packed in one axis, without padding: a prompt, or a prompt followed by its continuations one after another.
  *

@@ -34,7 +34,7 @@ export function toPatches(frames_N3HW: Tensor, settings: PatchSettings, what: st
   if (frames_N3HW.ndim !== 4 || frames_N3HW.dtype !== 'uint8' || !fits) {
     throw new DataError(
       `${what}: expected uint8 frames [N, 3, height, width] with sides that are multiples of ${unit}, got ${frames_N3HW.dtype} [${frames_N3HW.shape.join(', ')}]`,
-      { hint: 'Resize the frames first: `loadVideo` and `loadImage` of the video room do.' },
+      { hint: 'Resize the frames first: `loadVideo` and `loadImage` of the prompt room do.' },
     );
   }
   const slices = Math.ceil(frames / depth);

@@ -3,7 +3,7 @@
  * video that is missing, then stops a run at its start and not at step 400. Nothing is ever cut.
  *
  * The text is tokenized; the number of vision tokens follows from the size and length of the file and the sampling settings
- * (`rollout/prompt-length.ts`). Files are opened only where the largest video the settings allow would not fit, which with
+ * (`src/prompt/prompt-length.ts`). Files are opened only where the largest video the settings allow would not fit, which with
  * the usual settings is never.
  */
 import { existsSync } from 'node:fs';

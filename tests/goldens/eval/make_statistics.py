@@ -1,4 +1,4 @@
-"""Golden values for src/eval/statistics.ts, from SciPy. Run: python make_statistics.py > statistics.json"""
+"""Golden values for src/stats/statistics.ts, from SciPy. Run: python make_statistics.py > statistics.json"""
 
 import json
 
