@@ -1,4 +1,4 @@
-/** Files of a model folder: weights, tokenizer, chat template; and files that appear whole or not at all. */
+/** Files of a model folder: weights, tokenizer, chat template. */
 export { type ChatContent, type ChatMessage, ChatTemplate, type RenderOptions } from './chat-template.ts';
 export {
   CheckpointFiles,

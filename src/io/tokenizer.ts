@@ -48,7 +48,7 @@ export class Tokenizer {
   readonly addedTokens: ReadonlyMap<string, number>;
   /** One above the largest id (a model's `vocab_size` may be larger still). */
   readonly size: number;
-  /** What tokenizer_config.json names: `bos_token`, `eos_token`, `pad_token`, `unk_token`; absent ones undefined. */
+  /** Tokens that tokenizer_config.json names: `bos_token`, `eos_token`, `pad_token`, `unk_token`; absent ones undefined. */
   readonly namedTokens: Readonly<
     Record<'bos_token' | 'eos_token' | 'pad_token' | 'unk_token', string | undefined>
   >;

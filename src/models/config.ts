@@ -20,7 +20,7 @@ export interface TextConfig {
   readonly max_position_embeddings: number;
   readonly rms_norm_eps: number;
   readonly rope_theta: number;
-  /** How many frequency pairs turn with time, height and width; the sum is `head_dim / 2`. */
+  /** Numbers of frequency pairs that turn with time, height and width; they add up to `head_dim / 2`. */
   readonly mrope_section: readonly [number, number, number];
 }
 

@@ -1,4 +1,4 @@
-/** What a family of models is made of: the part of a model that differs from family to family. `families.ts` lists them. */
+/** A family of models: the parts of a model that differ from family to family. `families.ts` lists the families. */
 import type { Tensor } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
 import type { ModelParams } from './layers.ts';

@@ -25,7 +25,7 @@ export interface LowRankPair {
   readonly scale: number;
 }
 
-/** What a forward pass reads. */
+/** The weights, adapters and dtype that a forward pass reads. */
 export interface ModelParams {
   readonly weights: ReadonlyMap<string, Tensor>;
   /** Adapters by module name (`model.layers.0.self_attn.q_proj`); undefined: the plain model. */

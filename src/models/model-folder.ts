@@ -14,7 +14,7 @@ import { checkWeights, type LoadWeightsOptions, loadWeights, type Stored } from 
 
 export type LoadModelOptions = LoadWeightsOptions & Omit<ModelOptions, 'from'>;
 
-/** Every getter may throw CheckpointError naming file and key. */
+/** A model folder whose files are read when they are first asked for. Every getter may throw CheckpointError naming file and key. */
 export class ModelFolder {
   readonly path: string;
   #config: ModelConfig | undefined;

@@ -21,7 +21,7 @@ export type Grid = readonly [t: number, h: number, w: number];
  */
 export type TextAfterVision = 'spatial' | 'largest';
 
-/** What a prompt shows, as the processor gives it: grids in the order of their placeholders. */
+/** Grids of a prompt's images and videos as the processor gives them, in the order of their placeholders. */
 export interface VisionGrids {
   readonly image_grid_thw?: readonly Grid[] | undefined;
   readonly video_grid_thw?: readonly Grid[] | undefined;
@@ -40,11 +40,11 @@ export interface MropePositions {
 
 /** One prompt as the processor gives it. */
 export interface PromptInputs extends VisionGrids {
-  /** Placeholders expanded. */
+  /** Token ids of the prompt, each placeholder expanded to its vision tokens. */
   readonly input_ids: readonly number[];
   /** Pixels of all images, (sum of t * h * w, channels * temporal_patch_size * patch_size^2). */
   readonly pixel_values?: Tensor | undefined;
-  /** The same of all videos. */
+  /** Pixels of all videos, in the form of `pixel_values`. */
   readonly pixel_values_videos?: Tensor | undefined;
 }
 
@@ -59,7 +59,7 @@ export interface EncodedPrompt {
 }
 
 export interface CompletionHidden {
-  /** (G, C, D), after the final norm. Places after a completion's end hold numbers without meaning. */
+  /** Hidden states (G, C, D) after the final norm. Places after a completion's end hold numbers without meaning. */
   readonly hidden_GCD: Tensor;
   /**
    * Adds to `.grad` of every parameter that asks for it. Once only.
@@ -73,7 +73,7 @@ export interface CompletionHidden {
 
 /** Parts that are frozen; what is left out trains. */
 export interface FrozenParts {
-  /** The tower without its merger. */
+  /** The vision tower without its merger. */
   readonly vision?: boolean | undefined;
   readonly merger?: boolean | undefined;
   /** Decoder, token embedding and head. */
@@ -95,11 +95,11 @@ export interface VideoLanguageModel {
   withoutAdapter<T>(body: () => T): T;
   /** Weights, then adapter weights, by name; those that train have `requires_grad`. */
   parameters(): Map<string, Tensor>;
-  /** Say what trains: everything but the frozen parts; with an adapter on, only the adapter. */
+  /** Choose the parameters that train: all but the frozen parts; with an adapter on, the adapter alone. */
   freeze(frozen: FrozenParts): void;
-  /** Whether any part of the vision tower or its merger trains, itself or through an adapter. */
+  /** True when any part of the vision tower or its merger trains, itself or through an adapter. */
   trainsVision(): boolean;
-  /** Whether a parameter lies in a hidden layer: not in the token embedding, the patch embedding or the head. */
+  /** True for a parameter of a hidden layer, false for the token embedding, the patch embedding and the head. */
   isHidden(name: string): boolean;
   /** `exclude_modules` of an adapter that leaves the frozen vision parts alone; undefined where both train. */
   excludedModules(frozen: FrozenParts): string | undefined;
@@ -111,7 +111,7 @@ export interface VideoLanguageModel {
    * @throws DataError when placeholders, grids and pixels do not match.
    */
   encode(inputs: PromptInputs): EncodedPrompt;
-  /** The same inside the caller's scope, with gradients where the tower trains. */
+  /** Positions and vision features of a prompt, inside the caller's scope, with gradients where the tower trains. */
   encodePrompt(inputs: PromptInputs): EncodedPrompt;
   /**
    * Hidden states that predict every token of the completions. Run it inside a scope: the result belongs to it.

@@ -14,7 +14,7 @@ export interface VisionFrames {
   readonly frames: Tensor;
   /** Seconds between two temporal slices. Needed for videos of Qwen2.5-VL. */
   readonly secondPerGridS?: number | undefined;
-  /** Which decoded frames these are; only passed on. */
+  /** Indices of these frames among the decoded ones; only passed on. */
   readonly indices?: readonly number[] | undefined;
   /** Seconds from the first frame at which these are shown; only passed on. */
   readonly timesS?: readonly number[] | undefined;
@@ -44,7 +44,7 @@ export interface PrepareOptions {
 export interface PreparedPrompt extends PromptInputs {
   /** The rendered conversation, each placeholder once. */
   readonly text: string;
-  /** One a token: 0 text, 1 image, 2 video. */
+  /** Modality of each token: 0 text, 1 image, 2 video. */
   readonly mm_token_type_ids: readonly number[];
   readonly image_grid_thw: readonly Grid[];
   readonly video_grid_thw: readonly Grid[];
@@ -57,7 +57,7 @@ export interface PreparedPrompt extends PromptInputs {
   readonly frame_times: readonly (readonly number[])[];
 }
 
-/** How files become frames: `loadVideo` and `loadImage` of the prompt room, with the run's settings filled in. */
+/** Readers of frames from files: `loadVideo` and `loadImage` of the prompt room, with the run's settings filled in. */
 export interface MediaLoader {
   readonly loadVideo: (path: string) => Promise<VisionFrames>;
   readonly loadImage: (path: string) => Promise<VisionFrames>;

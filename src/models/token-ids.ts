@@ -1,4 +1,4 @@
-/** Which tokens end a completion, and which are never drawn: read once from a model folder, used alike by every caller. */
+/** The tokens that end a completion, and those that are never drawn: read once from a model folder, used alike by every caller. */
 
 import type { GenerationConfig, ModelConfig } from './config.ts';
 import type { Processor } from './processor.ts';

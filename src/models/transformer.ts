@@ -61,7 +61,7 @@ export class Transformer implements VideoLanguageModel {
     for (const stored of this.parameters().values()) stored.dispose();
   }
 
-  /** What the forward functions read now. */
+  /** The parameters that the forward functions read now: the weights, and the adapter unless it is off. */
   get params(): ModelParams {
     const adapters = this.#isAdapterOff ? undefined : this.#adapter?.pairs;
     return { weights: this.weights, adapters, dtype: this.compute_dtype };

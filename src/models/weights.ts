@@ -178,7 +178,7 @@ function checkTiedHead(head: LazyTensor, embedding: LazyTensor | undefined): voi
   }
 }
 
-/** What is known of a weight before it is read, or of a tensor. */
+/** Dtype and shape of a tensor, or of a stored weight before it is read. */
 export interface Stored {
   readonly dtype: string;
   readonly shape: readonly number[];

@@ -125,7 +125,7 @@ export function isGradEnabled(): boolean {
 
 /** A segment that ran without a graph and can be run backward once. */
 export interface Checkpoint {
-  /** What the function returned; no graph hangs on it. */
+  /** Outputs of the function; no graph hangs on them. */
   readonly outputs: readonly Tensor[];
   /**
    * Runs the function again, with a graph, and back through it. Leaves that require grad (parameters)

@@ -1,4 +1,4 @@
-/** Whether this machine has a device, found out before anything is put on it. */
+/** A check that this machine has a device, made before anything is put on it. */
 import { ConfigError } from '../base/index.ts';
 import { engineInfo } from './engine.ts';
 import { NativeError } from './errors.ts';
@@ -24,7 +24,7 @@ export function checkDevice(device: string, key: string): void {
     });
 }
 
-/** Whether a number comes back from it: a library that is loaded beside libtorch may bring a device of its own. */
+/** True when the device computes a sum: a library that is loaded beside libtorch may bring a device of its own. */
 function isAnswering(device: string): boolean {
   try {
     return scope(() => ones([1], { device }).sum().item() === 1);

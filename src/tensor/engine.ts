@@ -1,7 +1,7 @@
 /** The engine's settings and facts. */
 import { type NativeEngineInfo, native } from './native.ts';
 
-/** How many threads one operator may use. Results depend on it in the last bits. */
+/** Set the number of threads that one operator may use. Results depend on it in the last bits. */
 export function setNumThreads(count: number): void {
   native.setNumThreads(count);
 }

@@ -5,9 +5,9 @@ export class NativeError extends Error {
   override readonly name = 'NativeError';
   /** The operator or engine function, for example `aten::matmul`. */
   readonly operator: string;
-  /** Its arguments as text, dtypes and shapes included, for example `self: float32 [2, 3]`. */
+  /** The operator's arguments as text, dtypes and shapes included, for example `self: float32 [2, 3]`. */
   readonly arguments: string;
-  /** What libtorch said, without its C++ stack. */
+  /** The message of libtorch without its C++ stack. */
   readonly detail: string;
 
   constructor(operator: string, args: string, detail: string) {
@@ -18,7 +18,7 @@ export class NativeError extends Error {
   }
 }
 
-/** What a value is, in a few words: `number 3`, `'text'`, `an array`, `a Date`. */
+/** A value described in a few words: `number 3`, `'text'`, `an array`, `a Date`. */
 export function kindOf(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   if (Array.isArray(value)) return 'an array';

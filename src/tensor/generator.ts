@@ -3,7 +3,7 @@ import { kindOf, NativeError } from './errors.ts';
 import { type NativeGenerator, type NativeHandle, native } from './native.ts';
 
 export class Generator {
-  /** For the operators only. */
+  /** The addon's generator, for the operators only. */
   readonly native: NativeGenerator;
   readonly device: string;
 

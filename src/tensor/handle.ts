@@ -9,7 +9,7 @@
 import { NativeError } from './errors.ts';
 import { type NativeHandle, native } from './native.ts';
 
-/** What the scopes, the generated operators and `Tensor` share. */
+/** Base class of `Tensor`: the part of a tensor that scopes and generated operators need. */
 export abstract class TensorHandle {
   #handle: NativeHandle;
   #owner: Scope | undefined;
@@ -31,7 +31,7 @@ export abstract class TensorHandle {
   /** An operator may have given the tensor another shape or dtype: what is remembered of it is void. */
   changed(): void {}
 
-  /** Whether the tensor can still be used. */
+  /** True while the tensor can still be used. */
   get isAlive(): boolean {
     return this.#handle !== 0;
   }
@@ -162,7 +162,7 @@ export function dispose(value: unknown): void {
   for (const tensor of tensorsIn(value)) tensor.dispose();
 }
 
-/** How many tensors JavaScript holds now. */
+/** Number of tensors that JavaScript holds now. */
 export function liveTensors(): number {
   return native.liveTensors();
 }

@@ -12,7 +12,7 @@ import { NativeError } from './errors.ts';
 
 /** A tensor as the addon knows it; 0 is never live. */
 export type NativeHandle = number;
-/** What may cross the border as an argument of an operator. */
+/** A value that may cross into the addon as an argument of an operator. */
 export type NativeValue =
   | undefined
   | null
@@ -64,7 +64,7 @@ interface Native {
   operatorNames(): string[];
 
   release(handle: NativeHandle): void;
-  /** Of a tensor that V8 has collected. */
+  /** Release the handle of a tensor that V8 has collected. */
   releaseCollected(handle: NativeHandle): void;
   liveTensors(): number;
   liveBytes(): number;

@@ -94,7 +94,7 @@ export function isOptions(value: unknown): boolean {
   );
 }
 
-/** Whether an options object names this option. */
+/** True when an options object names this option. */
 export function optionOf(value: unknown, name: string): boolean {
   return isOptions(value) && (value as Record<string, unknown>)[name] !== undefined;
 }

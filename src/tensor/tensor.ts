@@ -232,10 +232,10 @@ export function fromTypedArray(
   return moved(made, options.device);
 }
 
-/** As many dimensions as libtorch's own iterators take. */
+/** Largest number of dimensions, that of libtorch's own iterators. */
 const maxDimensions = 64;
 
-/** What the integer dtypes hold. */
+/** Least and largest value of each integer dtype. */
 const integerRange: Partial<Record<DType, readonly [number, number]>> = {
   int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER], // as numbers; bigints reach further
   int32: [-(2 ** 31), 2 ** 31 - 1],

@@ -148,7 +148,7 @@ export function completionHidden(
   });
 }
 
-/** Who sees whom: the prompt causally itself, each row the whole prompt and causally itself. */
+/** The attention of a prompt with its rows: the prompt sees itself causally, each row the whole prompt and itself causally. */
 function groupAttention(layout: GroupLayout): { readonly function: Attend; readonly reads: Tensor[] } {
   const { prefixLength, suffixLength, suffixTokens, lengths } = layout;
   if (suffixTokens === 0) return { function: causalAttention, reads: [] };

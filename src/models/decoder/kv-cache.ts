@@ -13,7 +13,7 @@ import type { Prefill } from './prefill.ts';
 import { type KeysValues, sharedPrefixDecode } from './shared-prefix-attention.ts';
 import type { Attend } from './text.ts';
 
-/** What rows remember beyond their prompts, with room for the newest token of each row. */
+/** Keys and values of the rows' own tokens (their prompts left out), with room for the newest token of each row. */
 export interface SuffixCache {
   /** Rows still running of each prompt. */
   readonly rowsOfPrompt: readonly number[];
@@ -30,7 +30,7 @@ export class GroupCache {
   readonly #prefixes: readonly Prefill['layers'][];
   /** Rows still running of each prompt; they lie next to each other. */
   #rowsOfPrompt: number[];
-  /** One for each layer, (R, K, capacity, E). */
+  /** Keys and values of the rows' own tokens, one pair for each layer, (R, K, capacity, E). */
   #suffixes: { k: Tensor; v: Tensor }[] = [];
   #length = 0;
   #capacity = 0;
@@ -94,7 +94,7 @@ export class GroupCache {
     };
   }
 
-  /** What the rows added to their prompts, as the packed decoder reads it. */
+  /** Keys and values that the rows added to their prompts, in the form that the packed decoder reads. */
   get suffix(): SuffixCache {
     return { rowsOfPrompt: this.#rowsOfPrompt, layers: this.#suffixes, length: this.#length };
   }

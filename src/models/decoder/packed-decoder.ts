@@ -14,7 +14,7 @@ import type { Rotary } from './rope.ts';
 import type { KeysValues } from './shared-prefix-attention.ts';
 import { headName } from './text.ts';
 
-/** Copies, all of them; the lists run over the layers, then as the operator has them. */
+/** Packed copies of a decoder's weights and of its prompts' keys and values; each list runs over the layers, then in the operator's order. */
 export interface PackedDecoder {
   readonly weights: readonly Tensor[];
   /** Panels of (P, E) and (E, P) for each layer, prompt and key head: products with them are linear layers. */
@@ -93,7 +93,7 @@ const SETTINGS: ReadonlySet<string> = new Set<keyof TextConfig>([
   'mrope_section',
 ]);
 
-/** Whether every weight outside of the vision tower and every setting is one that the operator knows. */
+/** True when the operator knows every setting and every weight outside of the vision tower. */
 function knowsDecoder(names: Iterable<string>, config: TextConfig): boolean {
   const isKnown = (name: string) =>
     name.startsWith('visual.') ||
@@ -109,10 +109,10 @@ function headsOf(heads: Tensor): Tensor[] {
 
 const PROJECTIONS = ['q', 'k', 'v'].map((which) => `self_attn.${which}_proj`);
 
-/** Packed matrices of one layer. */
+/** Number of packed matrices in one layer, those of `layerMatrices`. */
 const NUM_MATRICES = 5;
 
-/** Queries with keys and values, output, gate, up, down. */
+/** The matrices of one layer: queries with keys and values, output, gate, up, down. */
 function layerMatrices(params: ModelParams, layer: number): Tensor[] {
   const named = (name: string) => weight(params, `model.layers.${layer}.${name}.weight`);
   return [
@@ -121,7 +121,7 @@ function layerMatrices(params: ModelParams, layer: number): Tensor[] {
   ];
 }
 
-/** In the operator's order. */
+/** The weights of one layer in the operator's order. */
 function layerWeights(params: ModelParams, layer: number, matrices: readonly Tensor[]): Tensor[] {
   const named = (name: string) => weight(params, `model.layers.${layer}.${name}.weight`);
   const biases = PROJECTIONS.map((name) => {

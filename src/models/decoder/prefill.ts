@@ -12,9 +12,9 @@ import { embedTokens, promptRotary } from './forward.ts';
 import { causalAttention, decoderLayer, finalNorm, headsFirst } from './text.ts';
 
 export interface Prefill {
-  /** (1, D), after the final norm. */
+  /** Hidden state (1, D) of the prompt's last token, after the final norm. */
   readonly hidden_1D: Tensor;
-  /** For each layer (1, K, P, E), contiguous. */
+  /** The prompt's keys and values for each layer, (1, K, P, E), contiguous. */
   readonly layers: readonly { readonly k: Tensor; readonly v: Tensor }[];
 }
 

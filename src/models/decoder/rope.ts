@@ -13,7 +13,7 @@
 import { arange, cat, type DType, fromTypedArray, full, scope, type Tensor } from '../../tensor/index.ts';
 import type { TextConfig, VisionConfig } from '../config.ts';
 
-/** cos and signed sin, (N, 1, D), ready to meet (N, H, D). */
+/** Rotary tables, cos and signed sin, (N, 1, D), to be multiplied with heads (N, H, D). */
 export interface Rotary {
   readonly cos: Tensor;
   readonly sin: Tensor;

@@ -9,7 +9,7 @@ import { dispose, liveTensors, noGrad, ones, scope, type Tensor } from '../../te
 import { createLora, LORA_TARGET_MODULES, type LoraConfig } from '../lora/lora.ts';
 import type { VideoLanguageModel } from '../model.ts';
 import { packDecoder } from './packed-decoder.ts';
-import { type DecodeWayName, openSession } from './session.ts';
+import { type DecoderName, openSession } from './session.ts';
 
 const ROWS = 3;
 
@@ -28,13 +28,13 @@ const paramsOf = (model: VideoLanguageModel) => ({
   dtype: model.compute_dtype,
 });
 
-/** Logits of some steps over all golden prompts at once, rows leaving on the way. */
-function decodeSteps(model: VideoLanguageModel, name: string, way: DecodeWayName): Tensor[] {
+/** Logits of some steps over all golden prompts at once, some rows leaving in between. */
+function decodeSteps(model: VideoLanguageModel, name: string, decoder: DecoderName): Tensor[] {
   const prompts = Object.values(readPrompts(name)).map((golden) =>
     model.encodePrompt(promptInputs(golden, model.config)),
   );
   const { config, device } = model;
-  const session = openSession({ params: paramsOf(model), config, device, prompts, rows: ROWS }, [way]);
+  const session = openSession({ params: paramsOf(model), config, device, prompts, rows: ROWS }, [decoder]);
   let rows = [...Array(prompts.length * ROWS).keys()];
   const logits: Tensor[] = [session.logits.clone()];
   for (let step = 0; step < 5; step++) {
@@ -86,7 +86,7 @@ describe('packed decoding', () => {
     for (const rows of [2, 8, 13]) expect(firstRow(rows)).toEqual(alone);
   });
 
-  /** Whether the packed decoder takes the golden model with more weights or settings. */
+  /** True when the packed decoder takes the golden model with more weights or settings. */
   const isPacked = (
     extraWeights: Readonly<Record<string, readonly number[]>>,
     extraSettings: Readonly<Record<string, unknown>> = {},

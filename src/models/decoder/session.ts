@@ -2,8 +2,8 @@
  * Generation from prompts that were computed once: a session holds the rows that continue them and gives the logits of each
  * row's next token.
  *
- * There are several ways to run one, with equal numbers up to rounding. A way is taken where it knows every weight and every key of the
- * configuration (never where it merely finds nothing strange), the fastest first; `plain` knows them all.
+ * Several decoders can run one, with equal numbers up to rounding. The first that knows every weight and every key of the configuration
+ * is taken (never one that merely finds nothing strange), the fastest first; `plain` knows them all.
  *
  * Shapes: R rows still running, V vocabulary, D hidden.
  */
@@ -31,29 +31,29 @@ export interface DecodeSession {
   dispose(): void;
 }
 
-/** What a session starts from. */
+/** The model and the prompts that a session starts from. */
 export interface SessionStart {
   readonly params: ModelParams;
   readonly config: ModelConfig;
   readonly device: string;
   readonly prompts: readonly EncodedPrompt[];
-  /** How many rows continue each prompt. */
+  /** Number of rows that continue each prompt. */
   readonly rows: number;
 }
 
-/** A way of running a step; its tensors belong to the scope it was made in. */
-interface DecodeWay {
+/** One implementation of a decoding step; its tensors belong to the scope it was made in. */
+interface Decoder {
   /** Embeddings (R, D) of the newest token of each row to logits (R, V); stores keys and values in the cache. */
   decode(x_RD: Tensor, rotary: Rotary, cache: GroupCache): Tensor;
-  /** What it holds. */
+  /** Tensors of its own, freed with the session. */
   readonly held?: unknown;
 }
 
-/** Undefined where it does not know the model. */
-type TryWay = (start: SessionStart, prefills: readonly Prefill[]) => DecodeWay | undefined;
+/** Makes a decoder for a model; undefined where it does not know the model. */
+type MakeDecoder = (start: SessionStart, prefills: readonly Prefill[]) => Decoder | undefined;
 
-/** By name, the fastest first. */
-export const DECODE_WAYS = {
+/** The decoders by name, the fastest first. */
+export const DECODERS = {
   packed: ({ params, config, device }, prefills) => {
     const packed = packDecoder(params, config.text_config, device, prefills);
     if (packed === undefined) return undefined;
@@ -68,18 +68,18 @@ export const DECODE_WAYS = {
       return headLogits(params, finalNorm(params, text, h));
     },
   }),
-} as const satisfies Record<string, TryWay>;
+} as const satisfies Record<string, MakeDecoder>;
 
-export type DecodeWayName = keyof typeof DECODE_WAYS;
+export type DecoderName = keyof typeof DECODERS;
 
 /**
  * Prefill the prompts and open a session of `rows` rows each.
  *
- * @param ways Only tests name them.
+ * @param decoders those to try, in order; only tests name them
  */
 export function openSession(
   start: SessionStart,
-  ways: readonly DecodeWayName[] = Object.keys(DECODE_WAYS) as DecodeWayName[],
+  decoders: readonly DecoderName[] = Object.keys(DECODERS) as DecoderName[],
 ): DecodeSession {
   return noGrad(() => {
     const { params, config, device, prompts, rows } = start;
@@ -90,33 +90,33 @@ export function openSession(
           prefills.map(({ hidden_1D }) => headLogits(params, hidden_1D).expand([rows, -1])),
           0,
         );
-        for (const name of ways) {
-          const way = (DECODE_WAYS[name] as TryWay)(start, prefills);
-          if (way !== undefined) return { logits, way, layers: prefills.map(({ layers }) => layers) };
+        for (const name of decoders) {
+          const decoder = (DECODERS[name] as MakeDecoder)(start, prefills);
+          if (decoder !== undefined) return { logits, decoder, layers: prefills.map(({ layers }) => layers) };
         }
-        throw new Error(`internal: no way of decoding (${ways}) knows this model`);
+        throw new Error(`internal: no decoder (${decoders}) knows this model`);
       }),
     );
     const cache = new GroupCache(
       opened.layers,
       prompts.map(() => rows),
     );
-    return new GrowingSession(start, opened.way, cache, opened.logits);
+    return new GrowingSession(start, opened.decoder, cache, opened.logits);
   });
 }
 
-/** Rows that leave are taken out of the caches, which grow with the rows' length. */
+/** A session whose caches grow with the rows' length and lose the rows that leave. */
 class GrowingSession implements DecodeSession {
   readonly #start: SessionStart;
-  readonly #way: DecodeWay;
+  readonly #decoder: Decoder;
   readonly #cache: GroupCache;
   /** Text position of each row's next token. */
   #positions: readonly number[];
   #logits: Tensor;
 
-  constructor(start: SessionStart, way: DecodeWay, cache: GroupCache, logits: Tensor) {
+  constructor(start: SessionStart, decoder: Decoder, cache: GroupCache, logits: Tensor) {
     this.#start = start;
-    this.#way = way;
+    this.#decoder = decoder;
     this.#cache = cache;
     this.#logits = logits;
     this.#positions = start.prompts.flatMap(({ positions }) =>
@@ -136,7 +136,7 @@ class GrowingSession implements DecodeSession {
       const x = embed(params, 'model.embed_tokens.weight', indexTensor(ids, device));
       const options = { dtype: params.dtype, device };
       const rotary = textRotary([positions, positions, positions], config.text_config, options);
-      return this.#way.decode(x, rotary, this.#cache);
+      return this.#decoder.decode(x, rotary, this.#cache);
     });
     this.#positions = positions.map((position) => position + 1);
   }
@@ -150,7 +150,7 @@ class GrowingSession implements DecodeSession {
   dispose(): void {
     this.#logits.dispose();
     this.#cache.dispose();
-    dispose(this.#way.held);
+    dispose(this.#decoder.held);
   }
 
   #replace(next: (logits: Tensor) => Tensor): void {

@@ -89,7 +89,7 @@ function asQueries(x: Tensor): Tensor {
   return x.transpose(0, 1).reshape([groups, rows * repeats, width]);
 }
 
-/** The way back: (K, G * R, X) to (G, K, R, X). */
+/** The inverse of `asQueries`: (K, G * R, X) to (G, K, R, X). */
 function asRows(x: Tensor, rows: number): Tensor {
   const [groups, queries, width] = x.shape as [number, number, number];
   return x.view([groups, rows, queries / rows, width]).transpose(0, 1);

@@ -1,5 +1,5 @@
 /**
- * The decoder. One layer function serves every way of running it; the ways differ only in who attends to whom, and that is
+ * The decoder. One layer function serves every use of it; the uses differ only in which token attends to which, and that is
  * the `attend` function they pass in: a prompt alone (`causalAttention`), a prompt with the continuations that share it
  * (`forward.ts`), or one new token a row against caches (`kv-cache.ts`).
  *
@@ -14,7 +14,7 @@ import type { TextConfig } from '../config.ts';
 import { linear, type ModelParams, rmsNorm, swiglu, weight } from '../layers.ts';
 import { applyRotary, narrowRotary, type Rotary } from './rope.ts';
 
-/** (M, H, E) queries of the last M tokens, (N, K, E) keys and values of all: (M, H, E). */
+/** Attention of queries (M, H, E) of the last M tokens over keys and values (N, K, E) of all tokens; returns (M, H, E). */
 export type Attend = (q_MHE: Tensor, k_NKE: Tensor, v_NKE: Tensor) => Tensor;
 
 /**

@@ -47,7 +47,7 @@ export const LORA_TARGET_MODULES = [
 
 export interface LoraAdapter {
   readonly config: LoraConfig;
-  /** By module name of ours (`model.layers.0.self_attn.q_proj`). */
+  /** Pairs of A and B by the module's published name (`model.layers.0.self_attn.q_proj`). */
   readonly pairs: ReadonlyMap<string, LowRankPair>;
   /** The same tensors by parameter name: `<module>.lora_A.weight`, `<module>.lora_B.weight`. */
   readonly weights: ReadonlyMap<string, Tensor>;

@@ -36,7 +36,7 @@ export const TOWER_CONFIG: TowerConfig = {
   }),
 };
 
-/** What a tower adds to the keys that all share, and how it is brought to `VisionConfig`. */
+/** The keys of one kind of tower beside those that all share, and the way from them to `VisionConfig`. */
 export interface TowerConfig {
   readonly model_type: string;
   /** Class of transformers that `config.json` names. */
@@ -205,7 +205,7 @@ function toTextConfig(raw: z.output<typeof textSchema>, file: string, path: read
   };
 }
 
-/** What all towers share: channel and patch keys under their two spellings. */
+/** The settings that all towers share: channel and patch keys under their two spellings. */
 export function visionCommon(raw: z.output<z.ZodObject<typeof visionShared>>, file: string) {
   const { in_channels, in_chans, patch_size, spatial_patch_size } = raw;
   if (in_channels !== undefined && in_chans !== undefined && in_channels !== in_chans) {

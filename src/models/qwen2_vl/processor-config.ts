@@ -18,7 +18,7 @@ export interface PatchSettings {
   /** One value a colour channel, on the scale 0..1. */
   readonly image_mean: readonly number[];
   readonly image_std: readonly number[];
-  /** What a grey level is multiplied with: 1/255. */
+  /** Factor from grey levels to 0..1: 1/255. */
   readonly rescale_factor: number;
 }
 

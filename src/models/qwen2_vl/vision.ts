@@ -23,7 +23,7 @@ export const VISION_EPS = 1e-6;
 /** The layers in which the towers of the families differ. */
 export interface TowerStyle {
   norm(params: ModelParams, module: string, x: Tensor): Tensor;
-  /** Whether the norms have a bias. */
+  /** True where the norms have a bias. */
   readonly hasNormBias: boolean;
   mlp(params: ModelParams, module: string, x: Tensor): Tensor;
   /** Linear layers of the MLP: those that widen, then the one that narrows. */
@@ -45,7 +45,7 @@ export interface SegmentRun {
   readonly length: number;
 }
 
-/** How the patches of one image or video are ordered and segmented. */
+/** Order and attention segments of the patches of one image or video. */
 export interface MediaLayout {
   readonly slices: number;
   /** Patches of a slice. */
