@@ -4,7 +4,7 @@
  * would only fail in the same way.
  */
 import { TwgrpoError } from '../base/index.ts';
-import { type Disposable, Prefetch } from './prefetch.ts';
+import { type Disposable, LoadAhead } from '../prompt/index.ts';
 
 export interface BatchOptions<Task, Ready extends Disposable, Result> {
   readonly tasks: readonly Task[];
@@ -38,32 +38,28 @@ export async function inBatches<Task, Ready extends Disposable, Result>(
   options: BatchOptions<Task, Ready, Result>,
 ): Promise<boolean> {
   const { load, answer, signal } = options;
-  const prefetch = new Prefetch(load, options.num_loaders);
+  const ahead = new LoadAhead(load, options.num_loaders);
   let waiting = options.tasks;
   let batchSize = options.batch_size;
   try {
     while (waiting.length > 0 && signal?.aborted !== true) {
       const batch = waiting.slice(0, batchSize);
-      const answered: { task: Task; result: Result }[] = [];
-      const skipped: { task: Task; error: unknown }[] = [];
+      const loaded = await ahead.take(batch);
+      const ready = loaded.flatMap((one, i) => (one.ready ? [{ task: batch[i]!, ready: one.ready }] : []));
+      const skipped = loaded.flatMap(({ error }, i) =>
+        error === undefined ? [] : [{ task: batch[i]!, error }],
+      );
+      let results: readonly Result[] = [];
       try {
-        const ready: { task: Task; ready: Ready }[] = [];
-        for (const [i, loaded] of (await prefetch.take(batch)).entries()) {
-          if (loaded.ready !== undefined) ready.push({ task: batch[i]!, ready: loaded.ready });
-          else if (options.isSkippable(loaded.error)) skipped.push({ task: batch[i]!, error: loaded.error });
-          else throw loaded.error;
-        }
-        prefetch.want(waiting.slice(batchSize, 2 * batchSize));
-        if (ready.length > 0) {
-          const results = await answer(ready.map((one) => one.ready));
-          if (results.length !== ready.length)
-            throw new Error(`internal: ${results.length} answers to ${ready.length} prompts`);
-          answered.push(...ready.map(({ task }, i) => ({ task, result: results[i]! })));
-        }
+        for (const { error } of skipped) if (!options.isSkippable(error)) throw error;
+        ahead.want(waiting.slice(batchSize, 2 * batchSize));
+        if (ready.length > 0) results = await answer(ready.map((one) => one.ready));
+        if (results.length !== ready.length)
+          throw new Error(`internal: ${results.length} answers to ${ready.length} prompts`);
       } catch (error) {
         if (!options.isOutOfMemory(error)) throw error;
         // Frames that wait for their turn take memory too.
-        await prefetch.close();
+        await ahead.close();
         if (batch.length === 1)
           throw new TwgrpoError('memory ran out with one prompt in the batch', {
             cause: error,
@@ -72,13 +68,14 @@ export async function inBatches<Task, Ready extends Disposable, Result>(
         batchSize = Math.ceil(batch.length / 2);
         options.onSmaller(batchSize, error);
         continue;
+      } finally {
+        for (const one of ready) one.ready.dispose();
       }
-      options.onBatch({ answered, skipped });
-      await prefetch.release(batch);
+      options.onBatch({ answered: ready.map(({ task }, i) => ({ task, result: results[i]! })), skipped });
       waiting = waiting.slice(batch.length);
     }
     return waiting.length === 0;
   } finally {
-    await prefetch.close();
+    await ahead.close();
   }
 }

@@ -13,6 +13,9 @@ import { checkSettings, type EvaluationRow, resumeRows, rowsPath } from '../stat
 import { NativeError } from '../tensor/index.ts';
 import { inBatches } from './batches.ts';
 
+/** Videos decoded at once, while the batch before is being answered. */
+const NUM_LOADERS = 2;
+
 /** What reading and scoring an answer needs. */
 export interface AnswerReading {
   readonly processor: Pick<Processor, 'tokenizer'>;
@@ -31,8 +34,6 @@ export interface EvaluateOptions extends AnswerReading, AnswerOptions {
   readonly facts?: JsonObject;
   /** Prompts answered together; halved when memory runs out. @default 8 */
   readonly batch_size?: number;
-  /** Videos decoded at once, while the batch before is being answered. @default 2 */
-  readonly num_loaders?: number;
   readonly logger: Logger;
   /** Called with the number of items that have a row or are missing, and with the strict accuracy so far. */
   readonly onProgress?: ((done: number, facts: { readonly strict: number }) => void) | undefined;
@@ -74,7 +75,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const isComplete = await inBatches<Question, ReadyPrompt, Completion>({
     tasks: questions.filter(({ id }) => !done.has(id)),
     batch_size: batchSize,
-    num_loaders: options.num_loaders ?? 2,
+    num_loaders: NUM_LOADERS,
     load: options.load,
     answer:
       options.answer ??

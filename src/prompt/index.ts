@@ -7,6 +7,7 @@ export {
   readFrames,
 } from './frame-store.ts';
 export { ItemFeed } from './item-feed.ts';
+export { type Disposable, LoadAhead } from './load-ahead.ts';
 export {
   IMAGE_PIXELS,
   type LoadedImage,

@@ -5,38 +5,37 @@
 
 import { type Logger, TwgrpoError, VideoError } from '../base/index.ts';
 import type { EpochSampler } from '../data/index.ts';
+import { type Disposable, LoadAhead } from './load-ahead.ts';
 
-/** What an item became; lives until `dispose`. */
-export interface Ready {
-  dispose(): void;
-}
-
-export interface ItemFeedOptions<Item, Loaded extends Ready> {
+export interface ItemFeedOptions<Item, Ready extends Disposable> {
   readonly questions: readonly Item[];
   readonly sampler: EpochSampler;
   /** Decodes and prepares one item. */
-  readonly load: (question: Item) => Promise<Loaded>;
+  readonly load: (question: Item) => Promise<Ready>;
   /** What to do with a video that can't be read: stop the run, or count it and take the next item. */
   readonly on_bad_video: 'error' | 'skip';
   readonly logger: Logger;
 }
 
-interface Pending<Item, Loaded> {
+/** An item in its turn. */
+interface Turn<Item> {
+  readonly question: Item;
   /** Position after this item; what a checkpoint stores once the item was handed out. */
   readonly stateAfter: Record<string, unknown>;
   readonly epochAfter: number;
-  readonly result: Promise<{ ready: Loaded } | { error: unknown; question: Item }>;
 }
 
-export class ItemFeed<Item extends { readonly id: string }, Loaded extends Ready> {
-  readonly #options: ItemFeedOptions<Item, Loaded>;
-  readonly #pending: Pending<Item, Loaded>[] = [];
+export class ItemFeed<Item extends { readonly id: string }, Ready extends Disposable> {
+  readonly #options: ItemFeedOptions<Item, Ready>;
+  readonly #turns: Turn<Item>[] = [];
+  readonly #ahead: LoadAhead<Turn<Item>, Ready>;
   #state: Record<string, unknown>;
   #epoch: number;
   #skipped = 0;
 
-  constructor(options: ItemFeedOptions<Item, Loaded>) {
+  constructor(options: ItemFeedOptions<Item, Ready>) {
     this.#options = options;
+    this.#ahead = new LoadAhead(({ question }) => options.load(question));
     this.#state = options.sampler.state();
     this.#epoch = options.sampler.epoch;
   }
@@ -55,25 +54,30 @@ export class ItemFeed<Item extends { readonly id: string }, Loaded extends Ready
     return this.#state;
   }
 
-  /** Starts loading `count` more items than wait already. Returns at once. */
+  /** Sees that `count` items are loading or loaded. Returns at once. */
   prefetch(count: number): void {
-    for (let i = this.#pending.length; i < count; i++) this.#start();
+    const { questions, sampler } = this.#options;
+    while (this.#turns.length < count) {
+      const question = questions[sampler.next()] as Item;
+      this.#turns.push({ question, stateAfter: sampler.state(), epochAfter: sampler.epoch });
+    }
+    this.#ahead.want(this.#turns);
   }
 
-  async next(count: number): Promise<Loaded[]> {
-    const ready: Loaded[] = [];
+  async next(count: number): Promise<Ready[]> {
+    const ready: Ready[] = [];
     let failures = 0;
     while (ready.length < count) {
       this.prefetch(count - ready.length);
-      const { result, stateAfter, epochAfter } = this.#pending.shift() as Pending<Item, Loaded>;
-      const loaded = await result;
-      this.#state = stateAfter;
-      this.#epoch = epochAfter;
-      if ('ready' in loaded) {
+      const turn = this.#turns.shift() as Turn<Item>;
+      const [loaded] = await this.#ahead.take([turn]);
+      this.#state = turn.stateAfter;
+      this.#epoch = turn.epochAfter;
+      if (loaded?.ready !== undefined) {
         ready.push(loaded.ready);
         continue;
       }
-      const { error, question } = loaded;
+      const error = loaded?.error;
       if (this.#options.on_bad_video === 'error' || !(error instanceof VideoError)) {
         for (const prompt of ready) prompt.dispose();
         throw error;
@@ -81,7 +85,7 @@ export class ItemFeed<Item extends { readonly id: string }, Loaded extends Ready
       this.#skipped += 1;
       failures += 1;
       this.#options.logger.warn(
-        { item: question.id, err: error },
+        { item: turn.question.id, err: error },
         'video can not be read; the item is skipped',
       );
       if (failures > this.#options.questions.length)
@@ -92,21 +96,9 @@ export class ItemFeed<Item extends { readonly id: string }, Loaded extends Ready
     return ready;
   }
 
-  #start(): void {
-    const { questions, sampler, load } = this.#options;
-    const question = questions[sampler.next()] as Item;
-    const result = load(question).then(
-      (ready) => ({ ready }),
-      (error: unknown) => ({ error, question }),
-    );
-    this.#pending.push({ result, stateAfter: sampler.state(), epochAfter: sampler.epoch });
-  }
-
   /** Frees prompts that were prepared but never used. */
   async dispose(): Promise<void> {
-    for (const { result } of this.#pending.splice(0)) {
-      const loaded = await result;
-      if ('ready' in loaded) loaded.ready.dispose();
-    }
+    this.#turns.length = 0;
+    await this.#ahead.close();
   }
 }

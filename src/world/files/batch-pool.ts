@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { packageRoot, TwgrpoError, VideoError } from '../../base/index.ts';
+import { forEachConcurrently, packageRoot, TwgrpoError, VideoError } from '../../base/index.ts';
 import { type BatchJob, type BatchResult, makeBatch } from './batch.ts';
 import type { BatchAnswer } from './batch-worker.ts';
 
@@ -22,31 +22,27 @@ export async function makeBatches(
   signal?: AbortSignal,
 ): Promise<BatchResult[]> {
   const results = new Array<BatchResult>(jobs.length);
-  let next = 0;
-  let failure: { readonly error: unknown } | undefined;
-  const work = async (make: (job: BatchJob) => Promise<BatchResult>): Promise<void> => {
-    try {
-      while (next < jobs.length && failure === undefined) {
-        signal?.throwIfAborted();
-        const at = next++;
-        results[at] = await make(jobs[at]!);
-        onDone(jobs[at]!);
-      }
-    } catch (error) {
-      failure ??= { error };
-    }
-  };
-  const inThread = async (): Promise<void> => {
-    const worker = new Worker(workerFile());
-    try {
-      await work((job) => ask(worker, job));
-    } finally {
-      await worker.terminate();
-    }
-  };
   const count = Math.min(threads === 0 ? HERE : threads, jobs.length);
-  await Promise.all(Array.from({ length: count }, () => (threads === 0 ? work(makeBatch) : inThread())));
-  if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
+  const workers = threads === 0 ? [] : Array.from({ length: count }, () => new Worker(workerFile()));
+  const idle = [...workers];
+  const make = async (job: BatchJob): Promise<BatchResult> => {
+    if (threads === 0) return await makeBatch(job);
+    const worker = idle.pop()!;
+    try {
+      return await ask(worker, job);
+    } finally {
+      idle.push(worker);
+    }
+  };
+  try {
+    await forEachConcurrently([...jobs.entries()], count, async ([at, job]) => {
+      signal?.throwIfAborted();
+      results[at] = await make(job);
+      onDone(job);
+    });
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
   return results;
 }
 
