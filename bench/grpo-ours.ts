@@ -42,7 +42,7 @@ import { peakBytes } from './harness.ts';
 function configOf(model: string, command: StepCommand): GrpoConfig {
   const values = {
     ...{ loss_type: 'tw_grpo', token_weight: 'authors', token_weight_detach: false, loss_norm: 'token' },
-    ...{ max_grad_norm: 20, num_generations: command.num_generations, per_device_train_batch_size: 1 },
+    ...{ max_grad_norm: 20, num_generations: command.num_generations, prompts_per_micro_batch: 1 },
     ...{ max_completion_length: command.completion_length, temperature: 1, seed: 7 },
     ...{ gradient_checkpointing: command.gradient_checkpointing ?? false },
     ...{ model_name_or_path: model, jsonl_path: '-', output_dir: '-' },

@@ -4,8 +4,9 @@
  *
  * To rename a key, add it to `KEY_ALIASES`; to rename a value, add it to `FORMER_VALUES` under its key.
  */
+import { ConfigError } from './errors.ts';
 
-/** Another name of a configuration key -> the keys it sets. */
+/** Another name of a configuration key -> the keys it sets, of which a kind of run may have some only. */
 export const KEY_ALIASES: Readonly<Record<string, readonly string[]>> = {
   // The authors' names.
   alpha: ['token_weight_max'],
@@ -13,7 +14,43 @@ export const KEY_ALIASES: Readonly<Record<string, readonly string[]>> = {
   generate_temperature: ['temperature'],
   train_samples: ['max_samples'],
   torch_dtype: ['dtype'],
+  // TRL's names, and ours before the present ones.
+  per_device_train_batch_size: ['prompts_per_micro_batch', 'packs_per_micro_batch'],
+  report_to: ['tensorboard'],
 };
+
+/** What a key counts, where its other name leads to expect something else. */
+export const KEY_NOTES: Readonly<Record<string, string>> = {
+  prompts_per_micro_batch:
+    'it counts prompts, each with num_generations completions; TRL counts completions, so divide by num_generations',
+  packs_per_micro_batch: 'it counts packs, each of up to pack_size questions about one video',
+};
+
+/** The keys that a name sets among those a run has; undefined when it is no other name of any. */
+export function keysOfAlias(alias: string, isKey: (name: string) => boolean): readonly string[] | undefined {
+  const names = Object.hasOwn(KEY_ALIASES, alias) ? KEY_ALIASES[alias]!.filter(isKey) : [];
+  return names.length === 0 ? undefined : names;
+}
+
+/**
+ * The value of a key given under another name, in terms of the present key.
+ * @throws ConfigError for a value without a meaning here
+ */
+export function valueOfAlias(alias: string, value: unknown, source: string): unknown {
+  const isList = alias === 'report_to' && value !== null && typeof value !== 'boolean';
+  return isList ? isTensorboard(value, source) : value;
+}
+
+/** TRL's list of integrations, of which there is one here. */
+function isTensorboard(value: unknown, source: string): boolean {
+  const names = [value].flat();
+  const other = names.find((name) => !['jsonl', 'none', 'tensorboard'].includes(String(name)));
+  if (other !== undefined)
+    throw new ConfigError(`${source}: report_to: ${JSON.stringify(other)} is not offered`, {
+      hint: 'metrics.jsonl is always written; set tensorboard: true for TensorBoard events beside it',
+    });
+  return names.includes('tensorboard');
+}
 
 const AUTHORS_PARSERS = {
   reference: 'authors',

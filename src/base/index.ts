@@ -1,4 +1,4 @@
-export { KEY_ALIASES, presentValue, presentWords } from './aliases.ts';
+export { KEY_ALIASES, KEY_NOTES, keysOfAlias, presentValue, presentWords, valueOfAlias } from './aliases.ts';
 export { isLeftover, sweepLeftovers, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
 export { forEachConcurrently, limitConcurrency } from './concurrency.ts';
 export {

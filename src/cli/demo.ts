@@ -148,7 +148,7 @@ async function runDemo(given: DemoOptions, out: Output): Promise<number> {
       WAYS.map((way) => [way, beforeAfter(WAY_WORDS[way], before[way], after[way], 'kind')]),
     ) as Record<Way, BeforeAfter>;
     const summary = [
-      `${here(model)} was trained for ${formatSeconds(trainS)} (${run.step} steps of ${resolved.config.per_device_train_batch_size} questions with ${resolved.config.num_generations} answers each) with TW-GRPO on ${trained.num_questions} questions about ${trained.num_videos} clips, and asked ${questions.length} questions about ${heldOut.num_videos} other clips before and after.`,
+      `${here(model)} was trained for ${formatSeconds(trainS)} (${run.step} steps of ${resolved.config.prompts_per_micro_batch} questions with ${resolved.config.num_generations} answers each) with TW-GRPO on ${trained.num_questions} questions about ${trained.num_videos} clips, and asked ${questions.length} questions about ${heldOut.num_videos} other clips before and after.`,
       ...WAYS.map((way) => verdict(results[way])),
     ];
     const next = nextCommands(folder, run.checkpoint, modeName);

@@ -96,7 +96,7 @@ export function demoConfig({ folder, model, files, seed, minutes }: DemoTraining
         accuracy: 'soft',
         num_generations: 8,
         max_completion_length: MAX_COMPLETION_LENGTH,
-        per_device_train_batch_size: 8,
+        prompts_per_micro_batch: 8,
         learning_rate: 2e-4,
         lr_scheduler_type: 'constant_with_warmup',
         warmup_ratio: 0.03,

@@ -59,7 +59,7 @@ export function quickKeys(folder: string): JsonObject {
     max_completion_length: 6,
     max_frames: 2,
     max_pixels: 56 * 56,
-    per_device_train_batch_size: 2,
+    prompts_per_micro_batch: 2,
     learning_rate: 1e-3,
     max_steps: 4,
     num_threads: 1,

@@ -2,8 +2,17 @@
  * From layers of values (YAML file, `--set`) to one checked configuration that knows where each value came from.
  * The same for every kind of run; what its keys are is its schema's business.
  */
-import type { z } from 'zod';
-import { ConfigError, closest, type JsonObject, presentValue } from '../../base/index.ts';
+import { z } from 'zod';
+import {
+  ConfigError,
+  closest,
+  type JsonObject,
+  KEY_ALIASES,
+  KEY_NOTES,
+  keysOfAlias,
+  presentValue,
+  valueOfAlias,
+} from '../../base/index.ts';
 
 /** One source of values, the later the stronger. */
 export interface ConfigLayer {
@@ -14,9 +23,6 @@ export interface ConfigLayer {
   /** Where single values came from, when the layer knows (a resolved configuration read back). */
   readonly sources?: Readonly<Record<string, string>> | undefined;
 }
-
-/** Another project's name for one or several of our keys. */
-export type Aliases = Readonly<Record<string, readonly string[]>>;
 
 /** A configuration with where each value that is not a default came from. */
 export interface Resolved<Config> {
@@ -34,30 +40,31 @@ export interface MergedLayers {
   readonly notices: readonly string[];
 }
 
-/** @throws ConfigError when one layer sets a key twice under two names */
-export function mergeLayers(
-  layers: readonly ConfigLayer[],
-  schema: z.ZodObject,
-  aliases: Aliases = {},
-): MergedLayers {
+/**
+ * Values by their present keys, the last layer's where several set one.
+ * @throws ConfigError when one layer sets a key twice under two names, or an old key has a value nothing answers to
+ */
+export function mergeLayers(layers: readonly ConfigLayer[], schema: z.ZodObject): MergedLayers {
+  const isKey = (name: string) => name in schema.shape;
   const values: Record<string, unknown> = {};
   const sources: Record<string, string> = {};
   const origins: Record<string, string> = {};
   const notices: string[] = [];
   for (const layer of layers) {
-    const spelling = new Map<string, string>();
-    for (const [key, value] of Object.entries(layer.values)) {
-      const names = aliases[key] ?? [key];
-      if (aliases[key] !== undefined)
-        notices.push(`${layer.source}: ${key} is read as ${names.join(' and ')}`);
+    const spelling = new Map<string, { readonly key: string; readonly value: unknown }>();
+    for (const [key, given] of Object.entries(layer.values)) {
+      const named = keysOfAlias(key, isKey);
+      const names = named ?? [key];
+      const value = named === undefined ? given : valueOfAlias(key, given, layer.source);
+      if (named !== undefined) notices.push(`${layer.source}: ${aliasNotice(key, names, given, value)}`);
       for (const name of names) {
         const other = spelling.get(name);
-        if (other !== undefined && JSON.stringify(layer.values[other]) !== JSON.stringify(value))
+        if (other !== undefined && JSON.stringify(other.value) !== JSON.stringify(value))
           throw new ConfigError(
-            `${layer.source}: ${other} (${JSON.stringify(layer.values[other])}) and ${key} (${JSON.stringify(value)}) set the same key, ${name}`,
+            `${layer.source}: ${other.key} (${JSON.stringify(layer.values[other.key])}) and ${key} (${JSON.stringify(given)}) set the same key, ${name}`,
             { hint: 'leave one of them out' },
           );
-        spelling.set(name, key);
+        spelling.set(name, { key, value });
         delete values[name];
         delete sources[name];
         if (value === null && name in schema.shape) continue;
@@ -66,7 +73,7 @@ export function mergeLayers(
           notices.push(
             `${layer.source}: ${key}: ${value} is called ${present} now; the former name goes with the next version`,
           );
-        values[name] = present ?? value;
+        values[name] = present ?? textAsList(schema.shape[name], value);
         const spelt = name === key ? '' : ` (as ${key})`;
         origins[name] = `${layer.source}${spelt}`;
         const source = layer.sources === undefined ? layer.source : layer.sources[key];
@@ -77,6 +84,30 @@ export function mergeLayers(
   return { values, sources, origins, notices };
 }
 
+/** `torch_dtype is read as dtype`, with the value where it has changed too, and what the key counts. */
+function aliasNotice(alias: string, names: readonly string[], given: unknown, value: unknown): string {
+  const changed = value === given ? '' : `: ${JSON.stringify(value)}`;
+  const notes = names.flatMap((name) => (name in KEY_NOTES ? [`; ${KEY_NOTES[name]}`] : []));
+  return `${alias} is read as ${names.join(' and ')}${changed}${notes.join('')}`;
+}
+
+/** A text in the place of a list of texts is its items between commas: `accuracy,format`. */
+function textAsList(field: unknown, value: unknown): unknown {
+  const list = unwrapped(field);
+  const isTexts = list instanceof z.ZodArray && list.element instanceof z.ZodString;
+  return isTexts && typeof value === 'string' ? itemsOf(value) : value;
+}
+
+/** What stands between the commas of a text. */
+export function itemsOf(text: string): string[] {
+  return text.split(',').map((part) => part.trim());
+}
+
+/** The schema under `default` and `optional`. */
+function unwrapped(field: unknown): unknown {
+  return field instanceof z.ZodDefault || field instanceof z.ZodOptional ? unwrapped(field.unwrap()) : field;
+}
+
 /**
  * Fills in the defaults and checks all keys at once.
  * @param isImplied keys that are missing only because another one is; they are not told
@@ -85,11 +116,13 @@ export function mergeLayers(
 export function checkConfig<Schema extends z.ZodObject>(
   schema: Schema,
   { values, sources, origins, notices }: MergedLayers,
-  options: { readonly aliases?: Aliases; readonly isImplied?: (key: string) => boolean } = {},
+  options: { readonly isImplied?: (key: string) => boolean } = {},
 ): Resolved<z.output<Schema>> {
   const parsed = schema.safeParse(values);
   if (parsed.success) return { config: parsed.data, sources, notices };
-  const names = [...Object.keys(schema.shape), ...Object.keys(options.aliases ?? {})];
+  const isKey = (name: string) => name in schema.shape;
+  const aliases = Object.keys(KEY_ALIASES).filter((name) => keysOfAlias(name, isKey) !== undefined);
+  const names = [...Object.keys(schema.shape), ...aliases];
   const lines = parsed.error.issues.flatMap((issue) => {
     const top = String(issue.path[0]);
     if (issue.code === 'unrecognized_keys')

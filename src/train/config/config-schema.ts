@@ -205,9 +205,9 @@ const optimizationShape = {
     .positive()
     .default(1)
     .describe('the norm of all gradients together is cut to this'),
-  per_device_train_batch_size: count
+  prompts_per_micro_batch: count
     .default(1)
-    .describe('prompts a micro-batch; each has num_generations completions'),
+    .describe('prompts computed together; each has num_generations completions'),
   gradient_accumulation_steps: count.default(1).describe('micro-batches a step'),
   num_train_epochs: z.number().positive().default(1).describe('passes over the data'),
   max_steps: z.int().min(1).optional().describe('steps; overrides num_train_epochs'),
@@ -248,10 +248,10 @@ const runShape = {
     .boolean()
     .default(false)
     .describe('checkpoints without optimizer: smaller, but nobody can resume from them'),
-  report_to: z
-    .array(z.enum(['jsonl', 'tensorboard']))
-    .default(['jsonl'])
-    .describe('besides metrics.jsonl, which is always written'),
+  tensorboard: z
+    .boolean()
+    .default(false)
+    .describe('write TensorBoard events too; metrics.jsonl is always written'),
   log_completions: z
     .boolean()
     .default(true)

@@ -4,9 +4,9 @@
  * Order of precedence: defaults < loss preset < YAML file < `--set`.
  */
 
-import { ConfigError, KEY_ALIASES } from '../../base/index.ts';
+import { ConfigError } from '../../base/index.ts';
 import { LOSS_PRESETS } from '../../rl/index.ts';
-import { type ConfigLayer, checkConfig, mergeLayers, type Resolved } from './config-layers.ts';
+import { type ConfigLayer, checkConfig, itemsOf, mergeLayers, type Resolved } from './config-layers.ts';
 import { type GrpoConfig, grpoConfigSchema } from './config-schema.ts';
 
 export type { ConfigLayer } from './config-layers.ts';
@@ -24,7 +24,6 @@ export function resolveGrpoConfig(layers: readonly ConfigLayer[]): ResolvedConfi
   const merged = mergeLayers(
     known.map(({ layer }) => layer),
     grpoConfigSchema,
-    KEY_ALIASES,
   );
   const { values, sources, origins } = merged;
   const lossType = values['loss_type'];
@@ -42,7 +41,6 @@ export function resolveGrpoConfig(layers: readonly ConfigLayer[]): ResolvedConfi
     }
   }
   const resolved = checkConfig(grpoConfigSchema, merged, {
-    aliases: KEY_ALIASES,
     // A missing loss preset leaves all its keys missing; one line says it.
     isImplied: (key) => key !== 'loss_type' && key in LOSS_PRESETS.grpo,
   });
@@ -52,7 +50,8 @@ export function resolveGrpoConfig(layers: readonly ConfigLayer[]): ResolvedConfi
 
 /** `origin_accuracy` among the rewards is the authors' name of exact accuracy (their README has `ori_accuracy`). */
 function withAuthorsRewards(layer: ConfigLayer): { readonly layer: ConfigLayer; readonly notice?: string } {
-  const { reward_funcs, accuracy } = layer.values;
+  const { reward_funcs: given, accuracy } = layer.values;
+  const reward_funcs = typeof given === 'string' ? itemsOf(given) : given;
   if (!Array.isArray(reward_funcs)) return { layer };
   const theirs = reward_funcs.find((name) => name === 'origin_accuracy' || name === 'ori_accuracy');
   if (theirs === undefined) return { layer };

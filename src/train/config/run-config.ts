@@ -5,7 +5,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { isMap, isNode, isScalar, parseDocument } from 'yaml';
-import { CheckpointError, ConfigError, type JsonObject } from '../../base/index.ts';
+import {
+  CheckpointError,
+  ConfigError,
+  type JsonObject,
+  keysOfAlias,
+  presentValue,
+  valueOfAlias,
+} from '../../base/index.ts';
 import type { ConfigLayer } from './config-layers.ts';
 
 /**
@@ -54,9 +61,17 @@ export function runConfigLayer(folder: string): ConfigLayer {
   return { source: file, values: values as JsonObject, sources };
 }
 
-/** `key: old -> new` for every key in which a resumed run differs from what it was. */
-export function changedKeys(before: JsonObject, now: object): string[] {
+/** `key: old -> new` for every key in which a resumed run differs from what it was; a mere change of name is none. */
+export function changedKeys(old: JsonObject, now: object): string[] {
   const after = JSON.parse(JSON.stringify(now)) as JsonObject;
+  const before = Object.fromEntries(
+    Object.entries(old).flatMap(([key, value]) =>
+      (keysOfAlias(key, (name) => name in after) ?? [key]).map((name) => {
+        const read = valueOfAlias(key, value, 'config.yaml');
+        return [name, presentValue(name, read) ?? read];
+      }),
+    ),
+  );
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
   keys.delete('output_dir');
   return [...keys]

@@ -2,7 +2,7 @@
  * Every key of a supervised run with its range, default and meaning; keys that a GRPO run has too are the same ones.
  */
 import { z } from 'zod';
-import { ConfigError, KEY_ALIASES } from '../../base/index.ts';
+import { ConfigError } from '../../base/index.ts';
 import { type ConfigLayer, checkConfig, mergeLayers, type Resolved } from './config-layers.ts';
 import { CONFIG_SECTIONS } from './config-schema.ts';
 
@@ -74,7 +74,7 @@ const optimizationShape = {
   adam_beta2,
   adam_epsilon,
   max_grad_norm,
-  per_device_train_batch_size: count
+  packs_per_micro_batch: count
     .default(1)
     .describe('packs (videos with up to pack_size questions) a micro-batch'),
   gradient_accumulation_steps,
@@ -133,7 +133,7 @@ const {
   save_steps,
   save_total_limit,
   save_only_model,
-  report_to,
+  tensorboard,
 } = Run;
 const runShape = {
   output_dir: output_dir.describe('the run folder: metrics, evaluations, checkpoints'),
@@ -144,7 +144,7 @@ const runShape = {
   save_steps,
   save_total_limit,
   save_only_model,
-  report_to,
+  tensorboard,
 };
 
 /** The keys by subject, in the order of the documentation. */
@@ -169,16 +169,12 @@ export const sftConfigSchema = z.strictObject({
 export type SftConfig = z.infer<typeof sftConfigSchema>;
 export type CurriculumStage = z.infer<typeof stageSchema>;
 
-const ALIASES = Object.fromEntries(
-  Object.entries(KEY_ALIASES).filter(([, names]) => names.every((name) => name in sftConfigSchema.shape)),
-);
-
 /**
  * Merges the layers, fills in the defaults and checks everything at once.
  * @throws ConfigError that lists every misspelt, missing or impossible key with where it was set
  */
 export function resolveSftConfig(layers: readonly ConfigLayer[]): Resolved<SftConfig> {
-  const resolved = checkConfig(sftConfigSchema, mergeLayers(layers, sftConfigSchema, ALIASES));
+  const resolved = checkConfig(sftConfigSchema, mergeLayers(layers, sftConfigSchema));
   checkAcross(resolved.config);
   return resolved;
 }

@@ -203,10 +203,10 @@ it('50 steps leave nothing alive, and the phases add up to their step', async ()
   const before = liveTensors();
   const keys = keysFor('long', {
     max_steps: 50,
-    per_device_train_batch_size: 1,
+    prompts_per_micro_batch: 1,
     num_generations: 2,
     max_completion_length: 3,
-    report_to: ['jsonl', 'tensorboard'],
+    tensorboard: true,
   });
   await train(keys);
   const rows = rowsOf(keys.output_dir);

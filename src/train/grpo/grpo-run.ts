@@ -62,6 +62,7 @@ function grpoMethod({ resolved, logger, frames: shared }: GrpoRunOptions): Metho
         questions,
         numItems: questions.length,
         epochLength: questions.length,
+        microBatchSize: config.prompts_per_micro_batch,
         start: (parts) => {
           const { model } = parts;
           const reference =

@@ -1,7 +1,7 @@
 /**
  * One GRPO step: take prompts, roll out groups, score them, update the policy, write down what happened.
  *
- * A step is `per_device_train_batch_size * gradient_accumulation_steps` prompts with `num_generations` completions
+ * A step is `prompts_per_micro_batch * gradient_accumulation_steps` prompts with `num_generations` completions
  * each. All groups of a step are rolled out before the update, because the loss may be normalised by all their tokens.
  * With `num_iterations` above 1 the step makes that many updates at one learning rate.
  *
@@ -88,7 +88,7 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
   /** Prompts and their scored completions; groups without signal are replaced where the configuration asks for it. */
   async #collect(step: number, metrics: MetricAccumulator) {
     const { config, prompts, frames, model, clock, length, logger } = this.#parts;
-    const wanted = config.per_device_train_batch_size * config.gradient_accumulation_steps;
+    const wanted = config.prompts_per_micro_batch * config.gradient_accumulation_steps;
     const experience: RolloutGroup[] = [];
     const owned = new Set<RolloutPrompt>();
     const free = (prompt: RolloutPrompt) => {
@@ -225,7 +225,7 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
         .flatMap(({ rollouts }) => rollouts)
         .filter(({ finish_reason }) => !(finish_reason === 'length' && config.mask_truncated_completions))
         .reduce((total, { ids }) => total + ids.length, 0);
-    const size = config.per_device_train_batch_size;
+    const size = config.prompts_per_micro_batch;
     const start = Math.floor(i / size) * size;
     const numMicroBatches = Math.ceil(groups.length / size);
     const tokens =

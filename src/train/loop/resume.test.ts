@@ -46,7 +46,7 @@ describe('a run that was stopped and resumed equals one that was not, bit for bi
       lora_r: 2,
       beta: 0.05,
       temporal_contrast: true,
-      per_device_train_batch_size: 1,
+      prompts_per_micro_batch: 1,
       gradient_accumulation_steps: 2,
     },
     'a vision tower that trains': { freeze_vision: false, freeze_merger: false },

@@ -112,8 +112,10 @@ export interface PreparedMethod<Kind extends TrainingKind, Details> {
   readonly checkTexts?: () => void;
   readonly numItems: number;
   readonly numPacks?: number | undefined;
-  /** Items of `per_device_train_batch_size` in an epoch. */
+  /** Prompts or packs in an epoch. */
   readonly epochLength: number;
+  /** Prompts or packs in a micro-batch. */
+  readonly microBatchSize: number;
   /** Puts trainer and data together. */
   readonly start: (parts: TrainerParts) => StartedMethod<Kind, Details>;
 }
@@ -192,7 +194,7 @@ async function prepareRun<Kind extends TrainingKind, Details>(
     logger.debug({ longest }, 'prompts measured');
     prepared.checkTexts?.();
   }
-  const perStep = config.per_device_train_batch_size * config.gradient_accumulation_steps;
+  const perStep = prepared.microBatchSize * config.gradient_accumulation_steps;
   const newLength = () =>
     new RunLength({
       ...config,

@@ -12,7 +12,7 @@ export interface RunOutputOptions {
   readonly run: RunDirectory;
   readonly process: ProcessState;
   readonly logging_steps: number;
-  readonly report_to: readonly string[];
+  readonly tensorboard: boolean;
   /** The state that the run goes on from. */
   readonly saved: TrainingState | undefined;
   readonly logger: Logger;
@@ -25,11 +25,11 @@ export class RunOutput {
   readonly #window = new MetricAccumulator();
 
   constructor(options: RunOutputOptions) {
-    const { run, process, report_to, saved } = options;
+    const { run, process, tensorboard, saved } = options;
     this.#options = options;
     this.#alarms = new Alarms(run.readMetrics());
     this.#window.merge(saved?.window ?? []);
-    if (process.is_main_process && report_to.includes('tensorboard'))
+    if (process.is_main_process && tensorboard)
       this.#events = new EventWriter(run.path, saved === undefined ? {} : { resumeStep: saved.step });
   }
 

@@ -67,7 +67,7 @@ const KEYS: JsonObject = {
   max_completion_length: 40,
   max_prompt_length: 512,
   pack_size: 2,
-  per_device_train_batch_size: 2,
+  packs_per_micro_batch: 2,
   learning_rate: 1e-2,
   optimizer: 'muon',
   num_threads: 1,

@@ -95,6 +95,7 @@ function sftMethod(
         numItems: questions.length,
         numPacks,
         epochLength: numPacks,
+        microBatchSize: config.packs_per_micro_batch,
         start: (parts) => {
           const trainer = new SftTrainer({
             ...parts,

@@ -51,7 +51,7 @@ export class SftTrainer implements Trainer<object> {
   /** One update on a batch of packs. */
   async trainStep(step: number, metrics: MetricAccumulator): Promise<StepOutcome<object>> {
     const { config, curriculum, packs, length } = this.#parts;
-    const perStep = config.per_device_train_batch_size * config.gradient_accumulation_steps;
+    const perStep = config.packs_per_micro_batch * config.gradient_accumulation_steps;
     const batch = await packs().next(perStep);
     packs().prefetch(perStep);
     try {

@@ -98,7 +98,7 @@ export async function trainSft(optimizer: 'adamw' | 'muon', device: string): Pro
     max_pixels: 56 * 56,
     max_completion_length: 40,
     max_prompt_length: 512,
-    per_device_train_batch_size: 3,
+    packs_per_micro_batch: 3,
     pack_size: 2,
     learning_rate: 1e-3,
     max_steps: 2,
