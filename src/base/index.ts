@@ -21,8 +21,7 @@ export { mean, median, percent, percentNumber, percentRange, variance } from './
 export { Output, type Streams } from './output.ts';
 export { gitCommit, packageRoot, packageVersion } from './package-root.ts';
 export { createProgress, formatSeconds, type Progress, type ProgressOptions } from './progress.ts';
-export { Random, type RandomState } from './random.ts';
-export { deriveSeed } from './seeds.ts';
+export { deriveSeed, promptSeed, Random, type RandomState } from './random.ts';
 export { closest } from './spelling.ts';
 export { tableLines } from './table.ts';
 export { recordOf, tally } from './tally.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Random, type RandomState } from './random.ts';
+import { deriveSeed, promptSeed, Random, type RandomState } from './random.ts';
 
 const golden = JSON.parse(
   readFileSync(new URL('../../tests/goldens/data/random.json', import.meta.url), 'utf8'),
@@ -54,5 +54,17 @@ describe('random numbers', () => {
     const order = random.shuffled([1, 2, 3, 4, 5, 6, 7, 8]);
     expect([...order].sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(new Set(random.sample('abcdef'.split(''), 4)).size).toBe(4);
+  });
+});
+
+describe('seeds by name', () => {
+  it('of prompts are FNV-1a, as its authors list it', () => {
+    expect(promptSeed(0, 'foobar')).toBe(BigInt.asUintN(63, 0x85944171f73967e8n));
+    expect(promptSeed(1, 'foobar')).not.toBe(promptSeed(0, 'foobar'));
+  });
+
+  it('tell the parts of a name apart, and never change', () => {
+    expect(deriveSeed(1, 'shuffle', 2, 3)).toBe(6_964_886_743_578_631_232n);
+    expect(deriveSeed(1, 'shuffle', 23)).not.toBe(deriveSeed(1, 'shuffle', 2, 3));
   });
 });

@@ -73,7 +73,9 @@ function printAuthors(report: AuthorsReport, out: Output): void {
 /** Rows of inverted items to read: the old question, the new one, and the options with the right ones marked. */
 function printSample(items: readonly DataItem[], count: number, seed: number, out: Output): void {
   const inverted = items.filter((item) => item.dims['qai'] === 'inverted');
-  const drawn = new Set(Random.stream(seed, 'qai/sample').sample(inverted, Math.min(count, inverted.length)));
+  const drawn = new Set(
+    Random.stream(seed, 'qai', 'sample').sample(inverted, Math.min(count, inverted.length)),
+  );
   for (const item of inverted.filter((one) => drawn.has(one))) {
     const qai = item.provenance['qai'] as QaiProvenance;
     out.print(`\n${qai.original_id} (${qai.rule})`);

@@ -91,7 +91,7 @@ export class EpochSampler {
     if (!shuffle) return inOrder;
     return order === 'authors'
       ? torchPermutation(length, seed + epoch)
-      : Random.stream(seed, `order/epoch-${epoch}`).shuffled(inOrder);
+      : Random.stream(seed, 'order', `epoch-${epoch}`).shuffled(inOrder);
   }
 }
 

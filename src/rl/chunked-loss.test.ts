@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { denseLoss } from '../../tests/support/dense-loss.ts';
 import { cat, liveTensors, scope, Tensor, zeros } from '../tensor/index.ts';
 import { type ChunkedLossInputs, type ChunkedLossOptions, chunkedLoss } from './chunked-loss.ts';
 import { scoreTokens } from './chunks.ts';
-import { denseLoss } from './dense-loss.ts';
 import { LOSS_PRESETS } from './presets.ts';
 import {
   expectClose,

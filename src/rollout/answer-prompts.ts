@@ -1,4 +1,5 @@
 /** One answer to each of several prompts that run together: held-out questions in training, and evaluation. */
+import { promptSeed } from '../base/index.ts';
 import type { PromptInputs, VideoLanguageModel } from '../models/index.ts';
 import { Generator, scope } from '../tensor/index.ts';
 import { type GenerateOptions, generateGroups } from './generate.ts';
@@ -30,18 +31,10 @@ export async function answerPrompts(
     const groups = await generateGroups(model, encoded, {
       ...sampling,
       ...{ num_generations: 1, max_completion_length, stop_token_ids, banned_token_ids },
-      generators: prompts.map(({ id }) => new Generator(seedOf(seed, id))),
+      generators: prompts.map(({ id }) => new Generator(promptSeed(seed, id))),
     });
     return groups.map(([completion]) => completion!);
   } finally {
     for (const prompt of encoded) prompt.dispose();
   }
-}
-
-/** FNV-1a of seed and id. */
-function seedOf(seed: number, id: string): bigint {
-  let hash = 0xcbf29ce484222325n ^ BigInt(seed);
-  for (const byte of Buffer.from(id, 'utf8'))
-    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
-  return BigInt.asUintN(63, hash);
 }

@@ -92,7 +92,7 @@ export function invertItems(
 }
 
 function streamOf(seed: number, item: DataItem, name: string): Random {
-  return Random.stream(seed, `qai/${name}/${item.id}`);
+  return Random.stream(seed, 'qai', name, item.id);
 }
 
 function plan(item: DataItem, contractions: Contractions): Plan {
@@ -127,7 +127,7 @@ function choose(
   return new Set(
     rules.flatMap((rule) => {
       const group = possible.filter((one) => one.rule === rule).map(({ item }) => item);
-      return Random.stream(seed, `qai/balance/${rule}`).sample(group, Math.round(share * group.length));
+      return Random.stream(seed, 'qai', 'balance', rule).sample(group, Math.round(share * group.length));
     }),
   );
 }

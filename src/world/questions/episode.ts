@@ -42,7 +42,7 @@ export function drawEpisode(seed: number, index: number, options: EpisodeOptions
     maxOptions,
     ...sceneOptions
   } = options;
-  const random = Random.stream(seed, `episode/${index}`);
+  const random = Random.stream(seed, 'episode', index);
   const planOptions = {
     ...(negatedShare === undefined ? {} : { negatedShare }),
     ...(maxOptions === undefined ? {} : { maxOptions }),

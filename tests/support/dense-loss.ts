@@ -1,19 +1,19 @@
 /**
- * The slow path: the same loss with one (G, T, V) tensor and plain autograd through everything. It is the oracle that
- * the chunked path is tested against; nothing else uses it.
+ * The slow path: the loss of `chunkedLoss` with one (G, T, V) tensor and plain autograd through everything. It is the oracle that
+ * the chunked path is tested against.
  *
  * Legend: G completions of one prompt, T positions, D hidden size, V vocabulary.
  */
 
-import { grad, scope, type Tensor, where } from '../tensor/index.ts';
-import type { ChunkedLossInputs, ChunkedLossOptions } from './chunked-loss.ts';
-import { lossMask, policyLoss } from './loss.ts';
+import type { ChunkedLossInputs, ChunkedLossOptions } from '../../src/rl/chunked-loss.ts';
+import { lossMask, policyLoss } from '../../src/rl/loss.ts';
 import {
   type DistributionMode,
   divergenceFromStatistics,
   needsDistribution,
   weightsFromDivergence,
-} from './token-weights.ts';
+} from '../../src/rl/token-weights.ts';
+import { grad, scope, type Tensor, where } from '../../src/tensor/index.ts';
 
 export interface DenseLoss {
   readonly loss: number;
