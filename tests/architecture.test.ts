@@ -1,71 +1,21 @@
 /**
  * @file The shape of the house, checked on every import under src/: which room may use which, and the few
- * things only one room may do. The table is the one in the README's tree; arrows only point up.
+ * things only one room may do. The table stands in scripts/docs/rooms.ts; docs/architecture.md shows it, and is checked here too.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { picture, readSources, roomArrows } from '../scripts/docs/architecture.ts';
+import { ROOMS } from '../scripts/docs/rooms.ts';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 /** Room -> rooms it may import; `types:room` allows `import type` only. */
-const ARROWS: Readonly<Record<string, readonly string[]>> = {
-  base: [],
-  hub: ['base'],
-  tensor: ['base'],
-  run: ['base'],
-  answers: ['base'],
-  stats: ['base', 'answers'],
-  video: ['base'],
-  data: ['base', 'answers', 'video', 'types:io'],
-  world: ['base', 'data', 'video'],
-  logs: ['base', 'answers', 'data', 'stats'],
-  io: ['base', 'tensor'],
-  models: ['base', 'tensor', 'io'],
-  rl: ['base', 'tensor', 'answers'],
-  prompt: ['base', 'tensor', 'models', 'video', 'data'],
-  rollout: ['base', 'tensor', 'models', 'answers', 'rl', 'data', 'prompt'],
-  train: ['base', 'tensor', 'run', 'io', 'video', 'models', 'answers', 'rl', 'data', 'prompt', 'rollout'],
-  eval: [
-    'base',
-    'tensor',
-    'run',
-    'io',
-    'video',
-    'models',
-    'answers',
-    'rl',
-    'data',
-    'stats',
-    'prompt',
-    'rollout',
-  ],
-  report: ['base', 'run', 'answers', 'video', 'data', 'stats', 'logs', 'types:eval', 'world'],
-  demo: ['base', 'run', 'io', 'video', 'data', 'world', 'stats', 'prompt', 'train', 'eval', 'report'],
-  cli: [
-    'base',
-    'hub',
-    'tensor',
-    'run',
-    'io',
-    'video',
-    'models',
-    'answers',
-    'rl',
-    'data',
-    'world',
-    'stats',
-    'logs',
-    'prompt',
-    'rollout',
-    'train',
-    'eval',
-    'report',
-    'demo',
-  ],
-};
+const ARROWS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(ROOMS).map(([room, { uses }]) => [room, uses]),
+);
 
 /** Rooms that load the addon. */
 const ADDON_ROOMS = ['tensor'];
@@ -232,16 +182,6 @@ function rule(room: string): string {
     : `${room} may import ${allowed.join(', ')}`;
 }
 
-function readSources(): Map<string, string> {
-  const files = new Map<string, string>();
-  const folder = path.join(ROOT, 'src');
-  for (const entry of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    if (!entry.endsWith('.ts')) continue;
-    files.set(entry.split(path.sep).join('/'), readFileSync(path.join(folder, entry), 'utf8'));
-  }
-  return files;
-}
-
 describe('architecture', () => {
   it('has only arrows of the table, and each room does only its own work', () => {
     const files = readSources();
@@ -257,6 +197,57 @@ describe('architecture', () => {
     for (const room of Object.keys(ARROWS)) reach(room, []);
   });
 });
+
+describe('docs/architecture.md', () => {
+  const page = readFileSync(path.join(ROOT, 'docs/architecture.md'), 'utf8');
+
+  it('shows the imports as they are (npm run docs writes them)', () => {
+    expect(page).toContain(picture(roomArrows(readSources())));
+  });
+
+  it('names files that exist', () => {
+    const files = [...page.matchAll(/`((?:src|native|docs|scripts|tests)\/[^`*]+)`/g)].map(
+      ([, file]) => file!,
+    );
+    expect(files.length).toBeGreaterThan(50);
+    expect(files.filter((file) => !existsSync(path.join(ROOT, file)))).toEqual([]);
+  });
+
+  it('names functions that stand in the file beside them', () => {
+    const places = [...page.matchAll(/`([\w.]+)` \(`(src\/[^`]+)`\)/g)];
+    expect(places.length).toBeGreaterThan(30);
+    const missing = places.flatMap(([, name = '', file = '']) => {
+      const text = readFileSync(path.join(ROOT, file), 'utf8');
+      const declared = declaredNames(file, text);
+      return declared.has(name) ? [] : [`${name} in ${file}`];
+    });
+    expect(missing).toEqual([]);
+  });
+
+  it('gives each change four files at most', () => {
+    const [, section = ''] = page.split('## Where to start');
+    for (const line of section.split('\n').filter((text) => text.startsWith('| ')))
+      expect([...line.matchAll(/`(?:src|native|docs)\//g)].length, line).toBeLessThanOrEqual(4);
+  });
+});
+
+/** Names that a file declares: functions, classes, constants, and methods as `Class.method`. */
+function declaredNames(file: string, text: string): Set<string> {
+  const names = new Set<string>();
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  for (const statement of source.statements) {
+    if (ts.isFunctionDeclaration(statement) || ts.isInterfaceDeclaration(statement))
+      if (statement.name !== undefined) names.add(statement.name.text);
+    if (ts.isVariableStatement(statement))
+      for (const { name } of statement.declarationList.declarations) names.add(name.getText(source));
+    if (ts.isClassDeclaration(statement) && statement.name !== undefined) {
+      names.add(statement.name.text);
+      for (const member of statement.members)
+        if (member.name !== undefined) names.add(`${statement.name.text}.${member.name.getText(source)}`);
+    }
+  }
+  return names;
+}
 
 describe('the architecture check itself', () => {
   const check = (file: string, text: string): string[] => brokenRules(new Map([[file, text]]));

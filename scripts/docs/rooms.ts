@@ -1,0 +1,125 @@
+/** @file The rooms of the house: what each is for and which it may use. The architecture test and docs/architecture.md read it here. */
+
+export interface Room {
+  /** One sentence, as in docs/architecture.md. */
+  readonly purpose: string;
+  /** Rooms it may import; `types:room` allows `import type` only. */
+  readonly uses: readonly string[];
+}
+
+/** From what all stand on to what nobody imports. */
+export const ROOMS: Readonly<Record<string, Room>> = {
+  base: {
+    purpose: 'Errors, log, output, progress, atomic files, random numbers: what every room may use.',
+    uses: [],
+  },
+  hub: {
+    purpose: 'Names on the Hugging Face Hub: cache, downloads, uploads.',
+    uses: ['base'],
+  },
+  tensor: {
+    purpose: 'Any libtorch operator through one call; Tensor, scopes, autograd, random streams.',
+    uses: ['base'],
+  },
+  run: {
+    purpose: 'The run directory: metrics, completions, token files, TensorBoard events, phase times.',
+    uses: ['base'],
+  },
+  answers: {
+    purpose: 'Reading answers out of completions, and scoring them.',
+    uses: ['base'],
+  },
+  stats: {
+    purpose: 'Accuracy with its intervals, and comparisons of runs.',
+    uses: ['base', 'answers'],
+  },
+  video: {
+    purpose: 'FFmpeg in a killable child: probe, decode, sample, encode.',
+    uses: ['base'],
+  },
+  data: {
+    purpose: "Items, readers for the field's files, checks, prompts, question-answer inversion, samplers.",
+    uses: ['base', 'answers', 'video', 'types:io'],
+  },
+  world: {
+    purpose: 'Synthetic clips of moving, colliding shapes, with questions and true answers.',
+    uses: ['base', 'data', 'video'],
+  },
+  logs: {
+    purpose: 'Results logs of other programs and of `eval`, scored again.',
+    uses: ['base', 'answers', 'data', 'stats'],
+  },
+  io: {
+    purpose: 'Safetensors, tokenizer, chat template.',
+    uses: ['base', 'tensor'],
+  },
+  models: {
+    purpose: 'Qwen2-VL and Qwen2.5-VL forward and backward, weights, processor, LoRA.',
+    uses: ['base', 'tensor', 'io'],
+  },
+  rl: {
+    purpose: 'Pure functions: rewards, advantages, token weights, losses.',
+    uses: ['base', 'tensor', 'answers'],
+  },
+  prompt: {
+    purpose: 'From a question to a prompt with its frames, ahead of time.',
+    uses: ['base', 'tensor', 'models', 'video', 'data'],
+  },
+  rollout: {
+    purpose: 'Sampling chain, groups of completions from one prompt, their rewards.',
+    uses: ['base', 'tensor', 'models', 'answers', 'rl', 'data', 'prompt'],
+  },
+  train: {
+    purpose: 'Configuration, optimizers, the run loop, GRPO and supervised training, checkpoints.',
+    uses: ['base', 'tensor', 'run', 'io', 'video', 'models', 'answers', 'rl', 'data', 'prompt', 'rollout'],
+  },
+  eval: {
+    purpose: 'Benchmarks, protocols, resumable evaluations.',
+    uses: [
+      'base',
+      'tensor',
+      'run',
+      'io',
+      'video',
+      'models',
+      'answers',
+      'rl',
+      'data',
+      'stats',
+      'prompt',
+      'rollout',
+    ],
+  },
+  report: {
+    purpose: 'Pages and charts of evaluations, runs and worlds.',
+    uses: ['base', 'run', 'answers', 'video', 'data', 'stats', 'logs', 'types:eval', 'world'],
+  },
+  demo: {
+    purpose: 'What the demo trains, asks and prints.',
+    uses: ['base', 'run', 'io', 'video', 'data', 'world', 'stats', 'prompt', 'train', 'eval', 'report'],
+  },
+  cli: {
+    purpose: 'One file for each command.',
+    uses: [
+      'base',
+      'hub',
+      'tensor',
+      'run',
+      'io',
+      'video',
+      'models',
+      'answers',
+      'rl',
+      'data',
+      'world',
+      'stats',
+      'logs',
+      'prompt',
+      'rollout',
+      'train',
+      'eval',
+      'report',
+      'demo',
+    ],
+  },
+};
