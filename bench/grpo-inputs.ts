@@ -23,7 +23,7 @@ import { saveSafetensors } from '../src/io/index.ts';
 import { createTinyCheckpoint, loadProcessor } from '../src/models/index.ts';
 import { loadVideo } from '../src/prompt/index.ts';
 import { scope } from '../src/tensor/index.ts';
-import { type VideoSettings, videoPreset } from '../src/video/index.ts';
+import { type VideoSettings, videoSettings } from '../src/video/index.ts';
 
 export const MODEL = {
   seed: 1,
@@ -110,7 +110,7 @@ async function writeInputs(
   video: Partial<VideoSettings>,
 ): Promise<void> {
   const decodeStarted = performance.now();
-  const loaded = await loadVideo(clip, { ...videoPreset('authors'), ...video });
+  const loaded = await loadVideo(clip, { ...videoSettings({ video: 'authors' }, 28), ...video });
   const processStarted = performance.now();
   const processor = loadProcessor(model);
   const facts = scope((): PromptFacts => {

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadProcessor } from '../src/models/index.ts';
-import { loadImage, loadVideo, type ResizeKernel } from '../src/prompt/index.ts';
+import { imageLimits, loadImage, loadVideo, type ResizeKernel } from '../src/prompt/index.ts';
 import { dispose, liveTensors, scope } from '../src/tensor/index.ts';
-import { videoPreset } from '../src/video/index.ts';
+import { videoSettings } from '../src/video/index.ts';
 import { checkpointDir } from './support/model-goldens.ts';
 import { realClips } from './support/shared-data.ts';
 
@@ -36,7 +36,7 @@ describe.skipIf(folder === undefined)('real clips after sampling and resizing', 
     "$clip: the frames PyAV decodes and torchvision's $kernel resizes",
     async ({ clip, kernel }) => {
       const golden = goldens[clip]!;
-      const video = await loadVideo(join(folder!, clip), videoPreset('correct'), { kernel });
+      const video = await loadVideo(join(folder!, clip), videoSettings({ video: 'correct' }, 28), { kernel });
       expect(video.indices).toEqual(golden.indices);
       expect(video.frames.shape).toEqual(golden.shape);
       const got = (video.frames.toTypedArray() as Uint8Array).filter((_, at) => at % golden.every === 0);
@@ -52,8 +52,8 @@ describe.skipIf(folder === undefined)('real clips after sampling and resizing', 
 
 describe.skipIf(folder === undefined)('a real clip through the processor', () => {
   const loader = {
-    loadVideo: (file: string) => loadVideo(file, videoPreset('authors')),
-    loadImage: (file: string) => loadImage(file),
+    loadVideo: (file: string) => loadVideo(file, videoSettings({ video: 'authors' }, 28)),
+    loadImage: (file: string) => loadImage(file, imageLimits(28)),
   };
 
   it("becomes the authors' 10 frames of 476 x 308: 5 slices of 187 tokens", async () => {

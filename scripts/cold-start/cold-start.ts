@@ -24,7 +24,7 @@ import { type FrameReader, FrameStore, readFrames } from '../../src/prompt/index
 import type { MetricsRow } from '../../src/run/index.ts';
 import { fromTypedArray, keep } from '../../src/tensor/index.ts';
 import { resolveSftConfig, runSft } from '../../src/train/index.ts';
-import { sampleFrames, videoPreset } from '../../src/video/index.ts';
+import { sampleFrames, samplingSettings } from '../../src/video/index.ts';
 import { drawEpisode, drawFloor, LESSON, renderFrame, type Story, traceOf } from '../../src/world/index.ts';
 import { card } from './card.ts';
 import {
@@ -88,7 +88,7 @@ if (values.check) {
 }
 const heldOut = await heldOutSet(world, seed);
 const { width, height, fps, num_frames } = LESSON;
-const sampled = sampleFrames(videoPreset('correct'), { totalFrames: num_frames, fps });
+const sampled = sampleFrames(samplingSettings({ video: 'correct' }), { totalFrames: num_frames, fps });
 const stories: Drawn[] = [];
 const train = join(world, 'train.jsonl');
 drawTraining();

@@ -39,7 +39,7 @@ import { FrameStore } from '../prompt/index.ts';
 import { readTrainingRun, sampleAnswers, type TrainingPage, trainingPage } from '../report/index.ts';
 import { type BeforeAfter, beforeAfter } from '../stats/index.ts';
 import { type GrpoRunResult, type ResolvedConfig, runGrpo } from '../train/index.ts';
-import { videoSettings } from '../video/index.ts';
+import { samplingSettings } from '../video/index.ts';
 import { generateWorld, type WorldFiles, type WorldOptions } from '../world/index.ts';
 import type { CommandDefinition } from './command.ts';
 import { positiveNumber, wholeNumber } from './numbers.ts';
@@ -254,7 +254,7 @@ async function demoPage(parts: PageParts): Promise<TrainingPage> {
     ],
     run: readTrainingRun(config.output_dir),
     token_weight_max: config.token_weight_max,
-    answers: await sampleAnswers(before.greedy, after.greedy, videoSettings(VIDEO_KEYS)),
+    answers: await sampleAnswers(before.greedy, after.greedy, samplingSettings(VIDEO_KEYS)),
     settings: chosen.map(([key, value]) => [key, JSON.stringify(value)]),
     next,
   };

@@ -121,6 +121,8 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
   const sampling = samplingWith(given, samplingOf(resolved.protocol, generation));
   const videoPreset = resolved.video.video;
   const label = resolved.changed.length === 0 ? name : `${name} with own ${resolved.changed.join(', ')}`;
+  // The unit is the model's own, which has a fingerprint.
+  const { pixel_unit: _, ...video } = videoSettings(resolved.video, processor.config.pixel_unit);
   const settings: JsonObject = {
     protocol: label,
     benchmark: given.benchmark ?? null,
@@ -135,7 +137,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
     seed: sampling.greedy === true ? null : given.seed,
     max_completion_length: resolved.max_completion_length,
     answer_parser: resolved.answer_parser,
-    video: { preset: videoPreset, ...videoSettings(resolved.video) },
+    video: { preset: videoPreset, ...video },
     clip: resolved.clip,
     text_after_vision: given.textAfterVision ?? textAfterVision(videoPreset),
   };

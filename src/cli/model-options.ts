@@ -13,16 +13,11 @@ import {
   type TextAfterVision,
   type VideoLanguageModel,
 } from '../models/index.ts';
-import { IMAGE_PIXELS, loadImage, loadVideo, type ResizeKernel } from '../prompt/index.ts';
+import { imageLimits, loadImage, loadVideo, type ResizeKernel } from '../prompt/index.ts';
 import { checkDevice, setNumThreads } from '../tensor/index.ts';
-import {
-  textAfterVision,
-  VIDEO_PRESETS,
-  type VideoPreset,
-  type VideoSettings,
-  videoSettings,
-} from '../video/index.ts';
-import { finiteNumber, positiveNumber, wholeNumber } from './numbers.ts';
+import { textAfterVision, type VideoPreset, type VideoSettings, videoSettings } from '../video/index.ts';
+import { finiteNumber, wholeNumber } from './numbers.ts';
+import { type FrameChoice, frameOptions, videoKeys } from './video-options.ts';
 
 export interface ModelChoice {
   readonly model: string;
@@ -34,15 +29,10 @@ export interface ModelChoice {
   readonly textAfterVision?: TextAfterVision;
 }
 
-export interface VideoChoice {
+export interface VideoChoice extends FrameChoice {
   readonly videoPreset: VideoPreset;
-  readonly fps?: number;
   readonly nframes?: number;
   readonly minFrames?: number;
-  readonly maxFrames?: number;
-  readonly minPixels?: number;
-  readonly maxPixels?: number;
-  readonly totalPixels?: number;
   readonly imageMinPixels?: number;
   readonly imageMaxPixels?: number;
   readonly secondPerGrid?: number;
@@ -85,20 +75,10 @@ export function loadingOptions(command: Command): Command {
 
 /** Adds the options of `ModelChoice` and `VideoChoice`. */
 export function modelOptions(command: Command): Command {
-  const preset = new Option(
-    '--video-preset <name>',
-    'frame sampling, frame size and time by name, see below',
-  );
   const count = wholeNumber(1);
-  return loadingOptions(command)
-    .addOption(preset.choices(VIDEO_PRESETS).default('correct'))
-    .option('--fps <n>', 'frames sampled a second', positiveNumber)
+  return frameOptions(loadingOptions(command), 'correct')
     .option('--nframes <n>', 'this many frames instead of --fps', wholeNumber(2))
     .option('--min-frames <n>', 'least frames of a video', count)
-    .option('--max-frames <n>', 'most frames of a video', count)
-    .option('--min-pixels <n>', 'least pixels of a frame; smaller frames are enlarged', count)
-    .option('--max-pixels <n>', 'most pixels of a frame', count)
-    .option('--total-pixels <n>', 'most pixels of all frames together, two frames counted once', count)
     .option(
       '--second-per-grid <s>',
       'seconds of a temporal slice (two frames), for every video',
@@ -178,10 +158,13 @@ export async function preparePrompt(
   choice: VideoChoice,
   out: Output,
 ): Promise<PreparedPrompt> {
-  const settings = settingsOf(choice);
+  const { pixel_unit } = processor.config;
+  const settings = settingsOf(choice, pixel_unit);
+  const limits = imageLimits(pixel_unit);
   const image = {
-    min_pixels: choice.imageMinPixels ?? IMAGE_PIXELS.min_pixels,
-    max_pixels: choice.imageMaxPixels ?? IMAGE_PIXELS.max_pixels,
+    pixel_unit,
+    min_pixels: choice.imageMinPixels ?? limits.min_pixels,
+    max_pixels: choice.imageMaxPixels ?? limits.max_pixels,
   };
   const kernel = choice.resizeKernel;
   return await processor.prepare(
@@ -205,19 +188,12 @@ export async function preparePrompt(
 }
 
 /** The preset with the options that were given on top. */
-function settingsOf(choice: VideoChoice): VideoSettings {
+function settingsOf(choice: VideoChoice, pixel_unit: number): VideoSettings {
   const { secondPerGrid, nframes } = choice;
   if (secondPerGrid !== undefined && secondPerGrid < 0) {
     throw new ConfigError(`--second-per-grid: expected at least 0, got ${secondPerGrid}`);
   }
-  const settings = videoSettings({
-    video: choice.videoPreset,
-    fps: choice.fps,
-    max_frames: choice.maxFrames,
-    min_pixels: choice.minPixels,
-    max_pixels: choice.maxPixels,
-    total_pixels: choice.totalPixels,
-  });
+  const settings = videoSettings(videoKeys(choice, choice.videoPreset), pixel_unit);
   if (settings.min_pixels > settings.max_pixels) {
     throw new ConfigError(
       `--min-pixels ${settings.min_pixels} is above --max-pixels ${settings.max_pixels}; set both`,

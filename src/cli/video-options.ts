@@ -17,15 +17,12 @@ export interface RootChoice {
   readonly videoPrefix?: string;
 }
 
-/** Adds the options of `FrameChoice`. */
-export function frameOptions(command: Command): Command {
+/** Adds the options of `FrameChoice`. @param preset where none is named; without it the command itself decides */
+export function frameOptions(command: Command, preset?: VideoPreset): Command {
   const count = wholeNumber(1);
+  const named = new Option('--video-preset <name>', 'frame sampling, frame size and time by name');
   return command
-    .addOption(
-      new Option('--video-preset <name>', 'frame sampling, frame size and time by name').choices(
-        VIDEO_PRESETS,
-      ),
-    )
+    .addOption((preset === undefined ? named : named.default(preset)).choices(VIDEO_PRESETS))
     .option('--fps <n>', 'frames sampled a second', positiveNumber)
     .option('--max-frames <n>', 'most frames of a video', count)
     .option('--min-pixels <n>', 'least pixels of a frame; smaller frames are enlarged', count)

@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { VideoError } from '../base/index.ts';
 import { itemSchema, type Question, toQuestion } from '../data/index.ts';
 import { fromTypedArray, keep, liveTensors, scope } from '../tensor/index.ts';
-import { videoPreset } from '../video/index.ts';
+import { videoSettings } from '../video/index.ts';
 import { type FrameReader, FrameStore, type HeldFrames } from './frame-store.ts';
 
-const settings = videoPreset('correct');
+const settings = videoSettings({ video: 'correct' }, 28);
 const SHAPE = [2, 3, 28, 28];
 const SIZE = SHAPE.reduce((a, b) => a * b);
 

@@ -9,7 +9,7 @@ import { clipOf, type Question } from '../data/index.ts';
 import type { VisionFrames } from '../models/index.ts';
 import { dispose, keep, scope } from '../tensor/index.ts';
 import type { VideoSettings } from '../video/index.ts';
-import { loadImage, loadVideo } from './load-video.ts';
+import { imageLimits, loadImage, loadVideo } from './load-video.ts';
 
 /** Frames that live at least until `dispose`. */
 export interface HeldFrames extends VisionFrames {
@@ -103,7 +103,7 @@ export class FrameStore {
 /** Decodes what a question is about. @throws VideoError */
 export async function readFrames({ video, item }: Question, settings: VideoSettings): Promise<ReadFrames> {
   if (item.media === 'image') {
-    const { frames } = await loadImage(video);
+    const { frames } = await loadImage(video, imageLimits(settings.pixel_unit));
     return { frames: keep(scope(() => frames)) };
   }
   const { frames, secondPerGridS, indices, timesS, warnings } = await loadVideo(video, settings, {

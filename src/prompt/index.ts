@@ -9,7 +9,8 @@ export {
 export { ItemFeed } from './item-feed.ts';
 export { type Disposable, LoadAhead } from './load-ahead.ts';
 export {
-  IMAGE_PIXELS,
+  type ImageLimits,
+  imageLimits,
   type LoadedImage,
   type LoadedVideo,
   type LoadVideoOptions,

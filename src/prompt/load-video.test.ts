@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../base/index.ts';
 import { liveTensors } from '../tensor/index.ts';
-import { videoPreset } from '../video/index.ts';
+import { videoSettings } from '../video/index.ts';
 import { loadVideo } from './load-video.ts';
 
 const goldens = fileURLToPath(new URL('../../tests/goldens/video/', import.meta.url));
@@ -14,7 +14,7 @@ const clevrer = join(shared, 'data', 'videos', 'clevrer_video_12176.mp4');
 describe('loading a video', () => {
   it.skipIf(!existsSync(clevrer))('makes what the authors train on out of a CLEVRER clip', async () => {
     const before = liveTensors();
-    const video = await loadVideo(clevrer, videoPreset('authors'));
+    const video = await loadVideo(clevrer, videoSettings({ video: 'authors' }, 28));
     expect(video.frames.shape).toEqual([10, 3, 308, 476]);
     expect(video).toMatchObject({
       sourceHeight: 320,
@@ -23,7 +23,7 @@ describe('loading a video', () => {
       totalFrames: 128,
       secondPerGridS: 1,
     });
-    const evaluated = await loadVideo(clevrer, videoPreset('authors_eval'));
+    const evaluated = await loadVideo(clevrer, videoSettings({ video: 'authors_eval' }, 28));
     expect(evaluated.frames.shape).toEqual([16, 3, 308, 476]);
     expect(liveTensors()).toBe(before + 2);
     video.frames.dispose();
@@ -32,7 +32,7 @@ describe('loading a video', () => {
 
   it('takes a part of a clip, and says which file cannot give it', async () => {
     const path = join(goldens, 'h264.mp4');
-    const settings = { ...videoPreset('correct'), fps: 5, min_pixels: 28 * 28 };
+    const settings = { ...videoSettings({ video: 'correct' }, 28), fps: 5, min_pixels: 28 * 28 };
     const part = await loadVideo(path, settings, { startS: 1, endS: 2 });
     expect(part.indices).toEqual([10, 13, 17, 20]);
     expect(part.timesS.at(-1)).toBeCloseTo(2, 9);

@@ -9,7 +9,6 @@ import {
   decodeFrames,
   type FrameChooser,
   type FrameSample,
-  IMAGE_FACTOR,
   type PixelSettings,
   readFrameFolder,
   readImage,
@@ -31,7 +30,7 @@ export interface LoadVideoOptions extends DecodeOptions {
 }
 
 export interface LoadedVideo {
-  /** uint8 tensor [N, 3, height, width]; sides divisible by 28. */
+  /** uint8 tensor [N, 3, height, width]; sides divisible by `pixel_unit`. */
   readonly frames: Tensor;
   readonly numFrames: number;
   readonly height: number;
@@ -94,7 +93,7 @@ export async function loadVideo(
 }
 
 export interface LoadedImage {
-  /** uint8 tensor [1, 3, height, width]; sides divisible by 28. */
+  /** uint8 tensor [1, 3, height, width]; sides divisible by `pixel_unit`. */
   readonly frames: Tensor;
   readonly height: number;
   readonly width: number;
@@ -102,23 +101,23 @@ export interface LoadedImage {
   readonly sourceWidth: number;
 }
 
-/** Area limits of a still image in qwen_vl_utils: 4 to 16384 merged patches. */
-export const IMAGE_PIXELS: Pick<PixelSettings, 'min_pixels' | 'max_pixels'> = {
-  min_pixels: 4 * IMAGE_FACTOR * IMAGE_FACTOR,
-  max_pixels: 16_384 * IMAGE_FACTOR * IMAGE_FACTOR,
-};
+/** Size limits of a still image. */
+export type ImageLimits = Omit<PixelSettings, 'total_pixels'>;
+
+/** Size limits of a still image in qwen_vl_utils: 4 to 16384 merged patches. @param pixel_unit as in the model's config */
+export function imageLimits(pixel_unit: number): ImageLimits {
+  const area = pixel_unit ** 2;
+  return { pixel_unit, min_pixels: 4 * area, max_pixels: 16_384 * area };
+}
 
 /** Loads a still image. */
 export async function loadImage(
   path: string,
-  limits: Pick<PixelSettings, 'min_pixels' | 'max_pixels'> = IMAGE_PIXELS,
+  limits: ImageLimits,
   options: LoadVideoOptions = {},
 ): Promise<LoadedImage> {
   const image = await readImage(path, options);
-  const size = smartResize(image.height, image.width, {
-    minPixels: limits.min_pixels,
-    maxPixels: limits.max_pixels,
-  });
+  const size = smartResize(image.height, image.width, limits);
   const frames = resizeFrames({ frames: image.pixels, numFrames: 1, ...image }, size, options.kernel);
   return { frames, ...size, sourceHeight: image.height, sourceWidth: image.width };
 }

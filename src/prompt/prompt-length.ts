@@ -12,7 +12,7 @@ import {
   videoFrameSize,
   videoSettings,
 } from '../video/index.ts';
-import { IMAGE_PIXELS } from './load-video.ts';
+import { type ImageLimits, imageLimits } from './load-video.ts';
 import { PromptBuilder, type PromptKeys } from './prompt-builder.ts';
 
 /**
@@ -23,25 +23,24 @@ export function promptCounter(
   processor: Processor,
   keys: Omit<PromptKeys, 'max_prompt_length'> & VideoKeys,
 ): (item: DataItem, video?: VideoFacts) => number {
-  const settings = videoSettings(keys);
-  const area = processor.config.pixel_unit ** 2;
+  const { pixel_unit } = processor.config;
+  const settings = videoSettings(keys, pixel_unit);
   const builder = new PromptBuilder(processor, { ...keys, max_prompt_length: Number.POSITIVE_INFINITY });
   return (item, video) => {
     const text = builder.textIds(item).length;
     const pixels =
       item.media === 'image'
-        ? imagePixels(video)
+        ? imagePixels(imageLimits(pixel_unit), video)
         : ((video && videoPixels(settings, item, video)) ?? mostPixels(settings));
     // The placeholder itself is replaced.
-    return text - 1 + Math.floor(pixels / area);
+    return text - 1 + Math.floor(pixels / pixel_unit ** 2);
   };
 }
 
 /** Pixels of an image as the model sees it. @throws VideoError when one side is more than 200 times the other */
-function imagePixels(image: VideoFacts | undefined): number {
-  const { min_pixels: minPixels, max_pixels: maxPixels } = IMAGE_PIXELS;
-  if (image === undefined) return maxPixels;
-  const { height, width } = smartResize(image.height, image.width, { minPixels, maxPixels });
+function imagePixels(limits: ImageLimits, image: VideoFacts | undefined): number {
+  if (image === undefined) return limits.max_pixels;
+  const { height, width } = smartResize(image.height, image.width, limits);
   return height * width;
 }
 

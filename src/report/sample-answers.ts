@@ -4,7 +4,7 @@
  */
 
 import type { EvaluationRow } from '../stats/index.ts';
-import { contactSheet, decodeFrames, sampleFrames, type VideoSettings } from '../video/index.ts';
+import { contactSheet, decodeFrames, type SamplingSettings, sampleFrames } from '../video/index.ts';
 
 export const OUTCOMES = ['became right', 'became wrong', 'stayed right', 'stayed wrong'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
@@ -39,7 +39,7 @@ const SHOWN: Readonly<Record<Outcome, number>> = {
 export async function sampleAnswers(
   before: readonly EvaluationRow[],
   after: readonly EvaluationRow[],
-  settings: VideoSettings,
+  settings: SamplingSettings,
 ): Promise<SampleAnswers> {
   const pairs = before.map((row, i) => ({
     before: row,

@@ -12,18 +12,17 @@ export {
 } from './image.ts';
 export {
   type FrameSize,
-  IMAGE_FACTOR,
   type PixelSettings,
   smartResize,
   videoFrameSize,
 } from './pixel-budget.ts';
 export {
+  samplingSettings,
   textAfterVision,
   VIDEO_PRESETS,
   type VideoKeys,
   type VideoPreset,
   type VideoSettings,
-  videoPreset,
   videoSettings,
 } from './presets.ts';
 export { type ProbeOptions, probeVideo, type VideoInfo } from './probe.ts';

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { VideoError } from '../base/index.ts';
 import { decodeFrames } from './decode.ts';
 import { readImage } from './image.ts';
-import { videoPreset } from './presets.ts';
+import { videoSettings } from './presets.ts';
 import { probeVideo } from './probe.ts';
 import { roundHalfEven, sampleFrames } from './sample.ts';
 
@@ -142,7 +142,7 @@ describe('videos of every kind', () => {
 });
 
 describe('a variable frame rate', () => {
-  const settings = { ...videoPreset('correct'), max_frames: 16 };
+  const settings = { ...videoSettings({ video: 'correct' }, 28), max_frames: 16 };
   const sampled = async (clip: { startS?: number; endS?: number }) => {
     const { numFrames: totalFrames, fps, timesS, durationS } = await probeVideo(file('vfr.mp4'));
     const sample = sampleFrames(settings, { totalFrames, fps, timesS, durationS, ...clip });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maxPixelsPerFrame, smartResize, videoFrameSize } from './pixel-budget.ts';
-import { videoPreset } from './presets.ts';
+import { videoSettings } from './presets.ts';
 
 type Case = [
   height: number,
@@ -17,8 +17,9 @@ const golden = JSON.parse(
 
 describe('frame size', () => {
   it('is that of transformers', () => {
-    for (const [height, width, minPixels, maxPixels, size] of golden) {
-      const ours = (): unknown => Object.values(smartResize(height, width, { minPixels, maxPixels }));
+    for (const [height, width, min_pixels, max_pixels, size] of golden) {
+      const ours = (): unknown =>
+        Object.values(smartResize(height, width, { pixel_unit: 28, min_pixels, max_pixels }));
       if (size === null) expect(ours).toThrow(/aspect ratio of at most 200/);
       else expect(ours()).toEqual(size);
     }
@@ -27,19 +28,19 @@ describe('frame size', () => {
   it('has sides divisible by 28 within the limits', () => {
     fc.assert(
       fc.property(fc.integer({ min: 20, max: 4000 }), fc.integer({ min: 20, max: 4000 }), (height, width) => {
-        const limits = { minPixels: 128 * 784, maxPixels: 196 * 784 };
+        const limits = { pixel_unit: 28, min_pixels: 128 * 784, max_pixels: 196 * 784 };
         const size = smartResize(height, width, limits);
         expect([size.height % 28, size.width % 28]).toEqual([0, 0]);
         // Rounding a side to 28 pixels passes a limit only for very long pictures.
         if (Math.max(height, width) >= 4 * Math.min(height, width)) return;
-        expect(size.height * size.width).toBeGreaterThanOrEqual(limits.minPixels);
-        expect(size.height * size.width).toBeLessThanOrEqual(limits.maxPixels);
+        expect(size.height * size.width).toBeGreaterThanOrEqual(limits.min_pixels);
+        expect(size.height * size.width).toBeLessThanOrEqual(limits.max_pixels);
       }),
     );
   });
 
   it('shares one budget among the frames of a video', () => {
-    const settings = videoPreset('authors');
+    const settings = videoSettings({ video: 'authors' }, 28);
     expect(maxPixelsPerFrame(settings, 10)).toBe(196 * 784);
     expect(videoFrameSize(settings, { height: 320, width: 480 }, 10)).toEqual({ height: 308, width: 476 });
     expect(maxPixelsPerFrame(settings, 100_000)).toBe(Math.floor(128 * 784 * 1.05));

@@ -1,16 +1,16 @@
 /**
- * How large the frames shown to the model are: sides a multiple of 28 (14-pixel patches merged 2 by 2), the area within a
+ * How large the frames shown to the model are: sides a multiple of a merged patch's, the area within a
  * budget that all frames of a video share.
  * Source: qwen-vl-utils vision_process.py (smart_resize, fetch_video); transformers Qwen2VLImageProcessor.
  */
 import { VideoError } from '../base/index.ts';
 import { ceilByFactor, FRAME_FACTOR, floorByFactor, roundByFactor } from './sample.ts';
 
-/** Pixels along one side of a merged patch. */
-export const IMAGE_FACTOR = 28;
 const MAX_RATIO = 200;
 
 export interface PixelSettings {
+  /** Side of a merged patch in pixels: `pixel_unit` of the model's config, 28 where patches of 14 are merged 2 by 2. */
+  readonly pixel_unit: number;
   /** Least area of a frame, in pixels; smaller ones are enlarged. */
   readonly min_pixels: number;
   /** Largest area of a frame, in pixels. */
@@ -25,15 +25,15 @@ export interface FrameSize {
 }
 
 /**
- * Target size: both sides divisible by `factor`, area between the limits where the aspect ratio allows it.
+ * Target size: both sides divisible by `pixel_unit`, area between the limits where the aspect ratio allows it.
  * @throws VideoError when one side is more than 200 times the other
  */
 export function smartResize(
   height: number,
   width: number,
-  limits: { readonly factor?: number; readonly minPixels: number; readonly maxPixels: number },
+  limits: Omit<PixelSettings, 'total_pixels'>,
 ): FrameSize {
-  const factor = limits.factor ?? IMAGE_FACTOR;
+  const { pixel_unit: factor, min_pixels, max_pixels } = limits;
   const ratio = Math.max(height, width) / Math.min(height, width);
   if (!(ratio <= MAX_RATIO)) {
     throw new VideoError(`expected an aspect ratio of at most ${MAX_RATIO}, got ${width}x${height}`, {
@@ -42,12 +42,12 @@ export function smartResize(
   }
   let h = Math.max(factor, roundByFactor(height, factor));
   let w = Math.max(factor, roundByFactor(width, factor));
-  if (h * w > limits.maxPixels) {
-    const beta = Math.sqrt((height * width) / limits.maxPixels);
+  if (h * w > max_pixels) {
+    const beta = Math.sqrt((height * width) / max_pixels);
     h = Math.max(factor, floorByFactor(height / beta, factor));
     w = Math.max(factor, floorByFactor(width / beta, factor));
-  } else if (h * w < limits.minPixels) {
-    const beta = Math.sqrt(limits.minPixels / (height * width));
+  } else if (h * w < min_pixels) {
+    const beta = Math.sqrt(min_pixels / (height * width));
     h = ceilByFactor(height * beta, factor);
     w = ceilByFactor(width * beta, factor);
   }
@@ -65,8 +65,6 @@ export function maxPixelsPerFrame(settings: PixelSettings, numFrames: number): n
 
 /** Size of a video's frames for the model. */
 export function videoFrameSize(settings: PixelSettings, source: FrameSize, numFrames: number): FrameSize {
-  return smartResize(source.height, source.width, {
-    minPixels: settings.min_pixels,
-    maxPixels: maxPixelsPerFrame(settings, numFrames),
-  });
+  const max_pixels = maxPixelsPerFrame(settings, numFrames);
+  return smartResize(source.height, source.width, { ...settings, max_pixels });
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VideoError } from '../base/index.ts';
-import { type VideoPreset, videoPreset, videoSettings } from './presets.ts';
+import { type VideoPreset, videoSettings } from './presets.ts';
 import {
   frameRange,
   linspace,
@@ -69,7 +69,12 @@ describe('frame sampling', () => {
           const [startS, endS] = [from * lengthS, to * lengthS];
           const { first, last } = frameRange(totalFrames, fps, startS, endS);
           fc.pre(last - first >= 3);
-          const sample = sampleFrames(videoPreset('correct'), { totalFrames, fps, startS, endS });
+          const sample = sampleFrames(videoSettings({ video: 'correct' }, 28), {
+            totalFrames,
+            fps,
+            startS,
+            endS,
+          });
           expect(sample.indices.length % 2).toBe(0);
           expect([sample.indices[0], sample.indices.at(-1)]).toEqual([first, last]);
           for (let i = 1; i < sample.indices.length; i++) {
@@ -85,22 +90,23 @@ describe('frame sampling', () => {
 
   it('has the presets of the authors for a 5 s clip of CLEVRER', () => {
     const clip = { totalFrames: 128, fps: 25 };
-    const taken = (name: VideoPreset): readonly number[] => sampleFrames(videoPreset(name), clip).indices;
+    const taken = (name: VideoPreset): readonly number[] =>
+      sampleFrames(videoSettings({ video: name }, 28), clip).indices;
     const ten = [0, 14, 28, 42, 56, 71, 85, 99, 113, 127];
     expect(taken('correct')).toEqual(ten);
     expect(taken('authors')).toEqual(ten);
     expect(taken('authors_eval')).toHaveLength(16);
     expect(new Set(taken('authors_eval'))).toEqual(new Set(ten));
-    expect(sampleFrames(videoPreset('authors'), clip).secondPerGridS).toBe(1);
-    expect(sampleFrames(videoPreset('correct'), clip).secondPerGridS).toBeCloseTo(1.024, 12);
+    expect(sampleFrames(videoSettings({ video: 'authors' }, 28), clip).secondPerGridS).toBe(1);
+    expect(sampleFrames(videoSettings({ video: 'correct' }, 28), clip).secondPerGridS).toBeCloseTo(1.024, 12);
     // Half an hour at 30 fps: 16 frames stand for 225 s each pair, which the authors' model is told to be 1 s.
     const long = { totalFrames: 54_000, fps: 30 };
-    expect(sampleFrames(videoPreset('correct'), long).secondPerGridS).toBeCloseTo(225, 9);
-    expect(sampleFrames(videoPreset('authors'), long).secondPerGridS).toBe(1);
+    expect(sampleFrames(videoSettings({ video: 'correct' }, 28), long).secondPerGridS).toBeCloseTo(225, 9);
+    expect(sampleFrames(videoSettings({ video: 'authors' }, 28), long).secondPerGridS).toBe(1);
   });
 
   it('refuses clips outside the video and rates that are no rates', () => {
-    const settings = videoPreset('correct');
+    const settings = videoSettings({ video: 'correct' }, 28);
     const video = { path: 'a.mp4', totalFrames: 100, fps: 10 };
     expect(() => sampleFrames(settings, { ...video, startS: 11, endS: 12 })).toThrow(
       'a.mp4: expected a clip inside the 10.00 s of the video, got 11 s to 12 s',
@@ -111,8 +117,8 @@ describe('frame sampling', () => {
   });
 
   it('an own maximum of frames also holds where a preset says how many', () => {
-    expect(videoSettings({ video: 'authors_eval', max_frames: 8 }).exact_frames).toBe(8);
-    expect(videoSettings({ video: 'authors_eval' }).exact_frames).toBe(16);
-    expect(videoSettings({ video: 'authors', max_frames: 8 })).not.toHaveProperty('exact_frames');
+    expect(videoSettings({ video: 'authors_eval', max_frames: 8 }, 28).exact_frames).toBe(8);
+    expect(videoSettings({ video: 'authors_eval' }, 28).exact_frames).toBe(16);
+    expect(videoSettings({ video: 'authors', max_frames: 8 }, 28)).not.toHaveProperty('exact_frames');
   });
 });

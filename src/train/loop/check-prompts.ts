@@ -12,8 +12,8 @@ import { join } from 'node:path';
 import { DataError, forEachConcurrently, type Logger, VideoError } from '../../base/index.ts';
 import type { Question, VideoFacts } from '../../data/index.ts';
 import type { Processor } from '../../models/index.ts';
-import { promptCounter } from '../../prompt/index.ts';
-import { listFrames, probeVideo, readImage } from '../../video/index.ts';
+import { type PromptKeys, promptCounter } from '../../prompt/index.ts';
+import { listFrames, probeVideo, readImage, type VideoKeys } from '../../video/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
 
 export interface PromptLengths {
@@ -27,19 +27,7 @@ export interface PromptLengths {
 
 export interface CheckPromptsOptions {
   readonly processor: Processor;
-  readonly config: Pick<
-    GrpoConfig,
-    | 'prompt_template'
-    | 'question_type'
-    | 'max_prompt_length'
-    | 'on_bad_video'
-    | 'video'
-    | 'fps'
-    | 'max_frames'
-    | 'min_pixels'
-    | 'max_pixels'
-    | 'total_pixels'
-  >;
+  readonly config: PromptKeys & VideoKeys & Pick<GrpoConfig, 'on_bad_video'>;
   readonly logger: Logger;
   /** When aborted, what was not looked at yet is left out. */
   readonly signal?: AbortSignal | undefined;

@@ -130,9 +130,9 @@ interface LoadedQuestion {
 
 async function loadFrames(
   batch: readonly Question[],
-  { frames, config, logger }: HeldOutOptions,
+  { model, frames, config, logger }: HeldOutOptions,
 ): Promise<LoadedQuestion[]> {
-  const settings = videoSettings(config);
+  const settings = videoSettings(config, model.config.pixel_unit);
   const results = await Promise.allSettled(
     batch.map(async (question) => ({ question, frames: await frames.get(question, settings) })),
   );

@@ -82,7 +82,8 @@ function sftMethod(
       checkStages(config.curriculum ?? [], questions, heldOut, config);
       if (saved !== undefined) curriculum.loadState(saved);
       const frames = options.frames ?? new FrameStore({ budget_mib: config.video_cache_mib, logger });
-      const packs = new StagePacks({ ...options, questions, fingerprint, curriculum, frames });
+      const { pixel_unit } = folder.processor.config;
+      const packs = new StagePacks({ ...options, questions, fingerprint, curriculum, frames, pixel_unit });
       // Refuses a position in other data.
       packs.open(curriculum.isFinished ? undefined : saved?.sampler);
       const all = [...questions, ...heldOut];
@@ -135,6 +136,7 @@ interface StagePacksOptions extends Pick<SftRunOptions, 'resolved' | 'logger'> {
   readonly fingerprint: string;
   readonly curriculum: Curriculum;
   readonly frames: FrameStore;
+  readonly pixel_unit: number;
 }
 
 /** Packs of the present stage, in their order, with their frames. */
@@ -154,9 +156,9 @@ class StagePacks {
 
   /** Opens the present stage. @param state where to go on in it */
   open(state?: Readonly<Record<string, unknown>>): void {
-    const { resolved, logger, questions, fingerprint, curriculum, frames } = this.#options;
+    const { resolved, logger, questions, fingerprint, curriculum, frames, pixel_unit } = this.#options;
     const { config } = resolved;
-    const settings = videoSettings(config);
+    const settings = videoSettings(config, pixel_unit);
     const packs = packQuestions(
       questions.filter(({ item }) => isWhere(item, curriculum.current.where)),
       config.pack_size,

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { encodeMany, sampleFrames, videoPreset } from '../../video/index.ts';
+import { encodeMany, sampleFrames, samplingSettings } from '../../video/index.ts';
 import { drawEpisode, type EpisodeOptions } from '../questions/episode.ts';
 import { type Guesses, guesses } from '../questions/shortcuts.ts';
 import { drawFloor, renderFrames } from '../scene/render.ts';
@@ -68,7 +68,10 @@ export async function makeBatch(job: BatchJob): Promise<BatchResult> {
  * `correct` and patches of two frames).
  */
 function sliceTimes(numFrames: number, fps: number): number[] {
-  const sampled = sampleFrames(videoPreset('correct'), { totalFrames: numFrames, fps }).indices;
+  const sampled = sampleFrames(samplingSettings({ video: 'correct' }), {
+    totalFrames: numFrames,
+    fps,
+  }).indices;
   return Array.from(
     { length: Math.floor(sampled.length / 2) },
     (_, slice) => (sampled[2 * slice]! + sampled[2 * slice + 1]!) / 2 / fps,
