@@ -87,12 +87,16 @@ export interface PolicyLossInputs {
   readonly mask_GT: Tensor;
 }
 
-/** Means over the tokens that count, under TRL's metric keys. NaN when no token counts. */
+/** Figures of the tokens that count, under TRL's metric keys; means where nothing else is said. NaN when no token counts. */
 export interface PolicyMetrics {
   /** Share of tokens whose ratio is below 1 - epsilon while the advantage is negative: no gradient. */
   readonly 'clip_ratio/low_mean': number;
   /** Share of tokens whose ratio is above 1 + epsilon_high while the advantage is positive: no gradient. */
   readonly 'clip_ratio/high_mean': number;
+  /** The least share of `low` in one completion. */
+  readonly 'clip_ratio/low_min': number;
+  /** The greatest share of `high` in one completion. */
+  readonly 'clip_ratio/high_max': number;
   readonly 'clip_ratio/region_mean': number;
   readonly 'ratio/mean': number;
   readonly 'ratio/max': number;
@@ -226,18 +230,26 @@ function measure(
   const isLow = ratio_GT.lt(1 - epsilon).logical_and(advantages_G1.lt(0));
   const isHigh = ratio_GT.gt(1 + epsilon_high).logical_and(advantages_G1.gt(0));
   const total = (values: Tensor) => values.to({ dtype: mask.dtype }).mul(mask).sum();
+  const count_G = mask.sum(1);
+  /** The shares of completions; one without a token that counts has the share that no extreme takes. */
+  const shares_G = (values: Tensor, ifEmpty: number) =>
+    values.to({ dtype: mask.dtype }).mul(mask).sum(1).div(count_G).masked_fill(count_G.eq(0), ifEmpty);
   // One transfer from the device for all figures.
-  const [num, low, high, ratio, kl, max] = stack([
+  const [num, low, high, ratio, kl, max, lowMin, highMax] = stack([
     mask.sum(),
     total(isLow),
     total(isHigh),
     total(ratio_GT),
     kl_GT === undefined ? mask.sum().mul(0) : total(kl_GT),
     ratio_GT.mul(mask).max(),
-  ]).tolist() as [number, number, number, number, number, number];
+    shares_G(isLow, Number.POSITIVE_INFINITY).amin(),
+    shares_G(isHigh, Number.NEGATIVE_INFINITY).amax(),
+  ]).tolist() as [number, number, number, number, number, number, number, number];
   return {
     'clip_ratio/low_mean': low / num,
     'clip_ratio/high_mean': high / num,
+    'clip_ratio/low_min': num === 0 ? Number.NaN : lowMin,
+    'clip_ratio/high_max': num === 0 ? Number.NaN : highMax,
     'clip_ratio/region_mean': (low + high) / num,
     'ratio/mean': ratio / num,
     'ratio/max': max,

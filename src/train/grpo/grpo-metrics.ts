@@ -71,10 +71,10 @@ export function addExperienceMetrics(
 }
 
 /** Keys whose value over groups and iterations is their extreme, not their mean. */
-const EXTREMES: Readonly<Record<string, readonly (readonly [string, typeof max | typeof min])[]>> = {
-  'ratio/max': [['ratio/max', max]],
-  'clip_ratio/low_mean': [['clip_ratio/low_min', min]],
-  'clip_ratio/high_mean': [['clip_ratio/high_max', max]],
+const EXTREMES: Readonly<Record<string, typeof max | typeof min>> = {
+  'ratio/max': max,
+  'clip_ratio/low_min': min,
+  'clip_ratio/high_max': max,
 };
 
 /**
@@ -88,8 +88,7 @@ export function addUpdateMetrics(metrics: MetricAccumulator, update: GroupUpdate
   metrics.add('entropy', mean(entropy, weight));
   for (const [key, value] of Object.entries(policy)) {
     if (Number.isNaN(value)) continue;
-    for (const [name, kind] of EXTREMES[key] ?? []) metrics.add(name, kind(value));
-    if (key !== 'ratio/max') metrics.add(key, mean(value, weight));
+    metrics.add(key, EXTREMES[key]?.(value) ?? mean(value, weight));
   }
   metrics.add('token_weight/mean', mean(weights.mean));
   metrics.add('token_weight/max', max(weights.max));
