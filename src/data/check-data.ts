@@ -21,14 +21,14 @@ import { type ReadOptions, readItemsWithIssues } from './read-items.ts';
 export const VIDEO_CHECKS = ['exists', 'probe', 'decode'] as const;
 export type VideoCheck = (typeof VIDEO_CHECKS)[number];
 
-/** What a prompt's length depends on. */
+/** The facts of a video that a prompt's length depends on. */
 export type VideoFacts = Pick<VideoInfo, 'width' | 'height' | 'fps' | 'numFrames' | 'durationS'> &
   Partial<Pick<VideoInfo, 'timesS'>>;
 
 export interface CheckOptions extends ReadOptions {
-  /** Where the videos are; without it only the data file is checked. */
+  /** Folder of the videos; without it only the data file is checked. */
   readonly root?: MediaRoot;
-  /** How closely videos are looked at. @default 'probe' */
+  /** Thoroughness of the check of videos. @default 'probe' */
   readonly videos?: VideoCheck;
   /**
    * Number of prompt tokens of an item, frames included; asked only with `max_prompt_length`. `video` tells the file's size and
@@ -45,7 +45,7 @@ export interface CheckOptions extends ReadOptions {
 export interface SourceReport {
   /** Questions of the source in the file. */
   readonly num_questions: number;
-  /** Of those, with a video that is there and can be read. */
+  /** Questions of the source whose video is there and can be read. */
   readonly num_covered: number;
 }
 
@@ -56,7 +56,7 @@ export interface DataReport {
   readonly num_usable: number;
   readonly num_single: number;
   readonly num_multiple: number;
-  /** How many questions have how many options. */
+  /** Number of options -> questions with so many. */
   readonly options: Readonly<Record<string, number>>;
   /** Strict accuracy in percent of always giving the most frequent answer. */
   readonly best_constant: { readonly answer: string; readonly percent: number } | null;
@@ -68,14 +68,14 @@ export interface DataReport {
     readonly num_unreadable: number;
     readonly is_checked: boolean;
   };
-  /** By subset: the `task`, `question_type`, `kind` or `discipline` of the items, else their source. */
+  /** Coverage of each subset: the `task`, `question_type`, `kind` or `discipline` of the items, else their source. */
   readonly sources: Readonly<Record<string, SourceReport>>;
   readonly counts: {
     readonly errors: Readonly<Record<string, number>>;
     readonly warnings: Readonly<Record<string, number>>;
   };
   readonly issues: readonly DataIssue[];
-  /** Whether there is no error; warnings are allowed. */
+  /** True when there is no error; warnings are allowed. */
   readonly is_sound: boolean;
 }
 
@@ -167,7 +167,7 @@ interface MediaReport {
   /** Paths as in the items. */
   readonly missing: Set<string>;
   readonly unreadable: Set<string>;
-  /** By path, of the videos that could be read. */
+  /** Path -> facts of the videos that could be read. */
   readonly facts: Map<string, VideoFacts>;
 }
 
@@ -206,7 +206,7 @@ async function checkMedia(
   return report;
 }
 
-/** Looks at one file; gives size and length of a video that was probed. */
+/** Check one file; returns size and length of a video that was probed. */
 async function checkOne(
   file: string,
   item: DataItem,

@@ -11,7 +11,7 @@ export interface FieldValue {
   readonly value: string;
 }
 
-/** How many values of a field an error text names. */
+/** Number of values of a field that an error text names. */
 const NUM_SHOWN = 8;
 
 /**

@@ -37,7 +37,7 @@ export function throwOnErrors(issues: readonly DataIssue[]): void {
   });
 }
 
-/** How often each code occurs, most frequent first. */
+/** Number of times each code occurs, most frequent first. */
 export function countIssues(issues: readonly DataIssue[]): Record<string, number> {
   return tally(issues.map(({ code }) => code));
 }

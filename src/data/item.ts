@@ -22,7 +22,7 @@ export const itemSchema = z
   .strictObject({
     /** Unique within the data set. */
     id: text(500),
-    /** What is looked at: a video file, a folder of frames, or an image. */
+    /** Kind of medium: a video file, a folder of frames, or an image. */
     media: z.enum(['video', 'frames', 'image']).default('video'),
     /** Path as the data file gives it; `mediaPath` makes the real one. */
     path: text(4096),
@@ -41,14 +41,14 @@ export const itemSchema = z
     problem: text().optional(),
     /** Written-out reasoning that leads to the answer, `<think>...</think>`: what supervised training teaches before it. */
     process: text().optional(),
-    /** What the source calls the kind of question. */
+    /** The source's name for the kind of question. */
     type: z.string().max(200).default('multiple choice'),
     /** Dimensions to report accuracy by, for example `{ "duration": "short" }`. */
     dims: z.record(z.string(), z.string()).default({}),
     /** Data set, for example `clevrer`. */
     source: z.string().max(200).default(''),
     split: z.string().max(200).default(''),
-    /** Where the item came from and what was done to it. */
+    /** Origin of the item, and the changes made to it. */
     provenance: z.record(z.string(), z.unknown()).default({}),
   })
   .superRefine((item, context) => {
@@ -102,15 +102,15 @@ export function solutionText(answer: readonly string[]): string {
   return `<answer>${answer.join(',')}</answer>`;
 }
 
-/** Whether more than one option is right. */
+/** True when more than one option is right. */
 export function isMultiple(item: Pick<DataItem, 'answer'>): boolean {
   return item.answer.length > 1;
 }
 
-/** Which items: all, those with one right option, those with several. */
+/** A choice of items: all, those with one right option, those with several. */
 export type QuestionType = 'mixed' | 'single' | 'multiple';
 
-/** Whether an item belongs to a kind of training set. */
+/** True when the item belongs to the chosen kind. */
 export function isOfType(item: Pick<DataItem, 'answer'>, type: QuestionType): boolean {
   return type === 'mixed' || isMultiple(item) === (type === 'multiple');
 }

@@ -53,13 +53,13 @@ export interface PromptOptions {
    * - `plain`: question and options, nothing else, for models trained to answer in a form of their own.
    */
   readonly template: string;
-  /** Which wording of `tw-grpo` to use. @default 'mixed' */
+  /** Wording of `tw-grpo` to use. @default 'mixed' */
   readonly question_type?: QuestionType;
 }
 
 /** @throws ConfigError for an unknown template */
 function promptTemplate(name: string): PromptTemplate {
-  const found = PROMPT_TEMPLATES.find((one) => one === name);
+  const found = PROMPT_TEMPLATES.find((template) => template === name);
   if (found === undefined) {
     throw new ConfigError(
       `prompt_template must be one of ${PROMPT_TEMPLATES.join(', ')}, got ${JSON.stringify(name)}`,
@@ -92,7 +92,7 @@ export function promptText(item: PromptItem, options: PromptOptions): string {
   }
 }
 
-/** As in the authors' general evaluators: no line break before "Options:", one after each option. */
+/** Question and options as the authors' general evaluators join them: no line break before "Options:", one after each option. */
 function gluedOptions(item: Pick<DataItem, 'question' | 'options'>): string {
   return `${item.question}Options:\n${labelled(item.options)
     .map((option) => `${option}\n`)

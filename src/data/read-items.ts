@@ -58,7 +58,7 @@ export function readItemsWithIssues(path: string, options: ReadOptions = {}): Re
 export interface LoadedItems {
   readonly items: readonly DataItem[];
   readonly warnings: readonly DataIssue[];
-  /** How many questions were left out, by code; empty unless `drop` names codes. */
+  /** Code -> number of questions left out for it; empty unless `drop` names codes. */
   readonly dropped: Readonly<Record<string, number>>;
   readonly format: string;
   /** Hash of ids, questions and answers, to tell data sets apart. */

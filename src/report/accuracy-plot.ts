@@ -91,7 +91,7 @@ function sectionsOf(
   ];
 }
 
-/** In the order of the record. */
+/** The largest groups of a dimension, in the order of the record. */
 function largest(groups: Readonly<Record<string, Accuracy>>): [string, Accuracy][] {
   const bySize = Object.entries(groups).sort(([, a], [, b]) => b.n - a.n);
   const shown = new Set(bySize.slice(0, MAX_VALUES).map(([label]) => label));

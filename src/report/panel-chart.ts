@@ -17,7 +17,7 @@ export interface PanelLine {
 
 export interface Panel {
   readonly title: string;
-  /** What the axes show. */
+  /** Label of the horizontal axis. */
   readonly x: string;
   readonly y: string;
   readonly logX?: boolean;

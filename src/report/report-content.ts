@@ -15,27 +15,27 @@ import {
   type ScoredRow,
 } from '../stats/index.ts';
 
-/** All shares lie in [0, 1]. */
+/** The content of a report. All shares lie in [0, 1]. */
 export interface ReportContent {
   readonly name: string;
   readonly settings: JsonObject;
   readonly coverage: {
-    /** Asked for. */
+    /** Number of questions asked for. */
     readonly questions: number;
     readonly answered: number;
-    /** Without a readable video: neither right nor wrong. */
+    /** Questions without a readable video: neither right nor wrong. */
     readonly missing: number;
-    /** Still to be answered, where the run was stopped. */
+    /** Questions still to be answered, where the run was stopped. */
     readonly waiting: number;
-    /** Left out when the files were read, by code; not among `questions`. */
+    /** Code -> questions left out when the files were read; not among `questions`. */
     readonly left_out: Readonly<Record<string, number>>;
-    /** answered / questions */
+    /** Share of the questions that were answered. */
     readonly share: number;
   };
   readonly missing: readonly { readonly id: string; readonly reason: string }[];
-  /** Of the answered questions; null when there are none. */
+  /** Accuracy of the answered questions; null when there are none. */
   readonly accuracy: AccuracyTable | null;
-  /** Null when nothing was answered. */
+  /** Figures of the answers' texts; null when nothing was answered. */
   readonly answers: AnswerFigures | null;
   /** McNemar's test against each other run: all items, then single- and multi-answer items apart where there are both. */
   readonly comparisons: readonly Comparison[];

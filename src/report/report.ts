@@ -115,25 +115,27 @@ function answersMarkdown(answers: AnswerFigures): string {
 }
 
 function comparisonMarkdown(comparisons: readonly Comparison[]): string {
-  const rows = comparisons.map((one) => {
+  const rows = comparisons.map((comparison) => {
     const cells = [
-      escapeMarkdown(one.first),
-      escapeMarkdown(one.second),
-      one.n,
-      one.strict_first === null ? '–' : percent(one.strict_first, 2),
-      one.strict_second === null ? '–' : percent(one.strict_second, 2),
-      one.only_first,
-      one.only_second,
-      one.p_exact.toPrecision(3),
-      one.p_mid.toPrecision(3),
+      escapeMarkdown(comparison.first),
+      escapeMarkdown(comparison.second),
+      comparison.n,
+      comparison.strict_first === null ? '–' : percent(comparison.strict_first, 2),
+      comparison.strict_second === null ? '–' : percent(comparison.strict_second, 2),
+      comparison.only_first,
+      comparison.only_second,
+      comparison.p_exact.toPrecision(3),
+      comparison.p_mid.toPrecision(3),
     ];
     return `| ${cells.join(' | ')} |`;
   });
   const left = comparisons
-    .filter((one) => one.missing_in_first + one.missing_in_second + one.other_truth > 0)
+    .filter(
+      (comparison) => comparison.missing_in_first + comparison.missing_in_second + comparison.other_truth > 0,
+    )
     .map(
-      (one) =>
-        `Left out against ${escapeMarkdown(one.second)}: ${one.missing_in_second} items of the first run alone, ${one.missing_in_first} of the second alone, ${one.other_truth} whose right answers differ.`,
+      (comparison) =>
+        `Left out against ${escapeMarkdown(comparison.second)}: ${comparison.missing_in_second} items of the first run alone, ${comparison.missing_in_first} of the second alone, ${comparison.other_truth} whose right answers differ.`,
     );
   return [
     '| first | second | common items | strict, first | strict, second | right in the first only | in the second only | p exact | p mid |',

@@ -23,7 +23,7 @@ export interface SampleAnswers {
   readonly counts: Readonly<Record<Outcome, number>>;
 }
 
-/** What is shown: more of what changed. */
+/** Number of examples shown of each outcome: more of those that changed. */
 const SHOWN: Readonly<Record<Outcome, number>> = {
   'became right': 3,
   'became wrong': 2,
@@ -46,15 +46,15 @@ export async function sampleAnswers(
     after: after[i]!,
     outcome: outcomeOf(row, after[i]!),
   }));
-  const of = (outcome: Outcome) => pairs.filter((pair) => pair.outcome === outcome);
-  const chosen = OUTCOMES.flatMap((outcome) => firstOfEachKind(of(outcome), SHOWN[outcome]));
+  const withOutcome = (outcome: Outcome) => pairs.filter((pair) => pair.outcome === outcome);
+  const chosen = OUTCOMES.flatMap((outcome) => firstOfEachKind(withOutcome(outcome), SHOWN[outcome]));
   const samples = await Promise.all(
     chosen.map(async (pair) => {
       const frames = await decodeFrames(pair.before.video, (video) => sampleFrames(settings, video));
       return { ...pair, sheet: contactSheet(frames, { columns: 8, maxFrameWidth: 112 }) };
     }),
   );
-  const counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, of(outcome).length]));
+  const counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, withOutcome(outcome).length]));
   return { samples, counts: counts as Record<Outcome, number> };
 }
 

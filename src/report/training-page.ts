@@ -17,7 +17,7 @@ export interface TrainingPage {
   /** Plain sentences: what was done and what came out. */
   readonly summary: readonly string[];
   readonly results: readonly BeforeAfter[];
-  /** What the figures mean and how they were measured. */
+  /** Plain sentences: the meaning of the figures and how they were measured. */
   readonly notes: readonly string[];
   readonly run: TrainingRun;
   readonly token_weight_max: number;

@@ -38,7 +38,7 @@ export function readTrainingRun(folder: string): TrainingRun {
   return { metrics: run.readMetrics(), groups: chooseGroups(run, steps), words: weighWords(run, steps) };
 }
 
-/** From the beginning, the middle and the end: the group of the step that differs most in its rewards. */
+/** The groups to show: at the beginning, the middle and the end of the run, that with the greatest spread of rewards. */
 function chooseGroups(run: RunDirectory, steps: readonly number[]): ShownGroup[] {
   const wanted = new Set([steps[0], steps[Math.floor(steps.length / 2)], steps.at(-1)]);
   return [...wanted].flatMap((step) => (step === undefined ? [] : mostDivided(run, step)));

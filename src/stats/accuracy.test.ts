@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { accuracy, accuracyTable, type ScoredRow } from './accuracy.ts';
 import { compareRuns } from './compare.ts';
 
-/** As `JSON.parse` gives it, where "__proto__" is a key like any other. */
+/** An object as `JSON.parse` gives it, where "__proto__" is a key like any other. */
 function row(id: string, score: number, dims: string): ScoredRow {
   return {
     id,

@@ -24,7 +24,7 @@ export interface ScoredRow {
   readonly dims: Readonly<Record<string, string>>;
 }
 
-/** All shares lie in [0, 1]. */
+/** Accuracies of a set of items. All shares lie in [0, 1]. */
 export interface Accuracy {
   readonly n: number;
   readonly correct: number;

@@ -16,10 +16,10 @@ export interface Change {
 }
 
 export interface BeforeAfter {
-  /** How the answers were drawn, for example `greedy`. */
+  /** Decoding of the answers, for example `greedy`. */
   readonly label: string;
   readonly all: Change;
-  /** For each value of the dimension, in the order of the rows. */
+  /** The change of each value of the dimension, in the order of the rows. */
   readonly groups: readonly Change[];
 }
 
@@ -37,11 +37,11 @@ export function beforeAfter(
 ): BeforeAfter {
   const groupOf = ({ dims }: Row): string => dims[dimension] ?? '';
   const values = [...new Set(before.map(groupOf))];
-  const of = (rows: readonly Row[], value: string) => rows.filter((row) => groupOf(row) === value);
+  const rowsWith = (rows: readonly Row[], value: string) => rows.filter((row) => groupOf(row) === value);
   return {
     label,
     all: change('all', before, after),
-    groups: values.map((value) => change(value, of(before, value), of(after, value))),
+    groups: values.map((value) => change(value, rowsWith(before, value), rowsWith(after, value))),
   };
 }
 

@@ -8,7 +8,7 @@
  */
 import { ConfigError, mean, Random, variance } from '../base/index.ts';
 
-/** Both ends in the unit of the estimate. */
+/** A confidence interval; both ends in the unit of the estimate. */
 export interface Interval {
   readonly low: number;
   readonly high: number;

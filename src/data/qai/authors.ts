@@ -230,7 +230,7 @@ function inverted(item: SourceItem, set: AuthorsSet, random: PythonRandom): Fiel
     solution: `<answer>${letters.join(',')}</answer>`,
     question,
     options,
-    ...(set === 'nextgqa' ? { answer: letters.map((one) => `(${one})`).join(',') } : {}),
+    ...(set === 'nextgqa' ? { answer: letters.map((letter) => `(${letter})`).join(',') } : {}),
     rule,
   };
 }

@@ -24,7 +24,7 @@ function item(
 
 const qaiOf = (one: DataItem): QaiProvenance => one.provenance['qai'] as QaiProvenance;
 
-/** What is wrong with the output for this input; nothing must be, whatever the settings. */
+/** The faults of the output for this input; there must be none, whatever the settings. */
 function problemsOf(before: readonly DataItem[], after: readonly DataItem[]): string[] {
   const problems: string[] = [];
   const check = (isRight: boolean, id: string, what: string): void => {

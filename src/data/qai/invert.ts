@@ -29,16 +29,16 @@ export interface InvertOptions {
   readonly contractions?: Contractions;
 }
 
-/** What was done to an item; stands in its `provenance.qai`. */
+/** Record of an item's inversion, kept in its `provenance.qai`. */
 export interface QaiProvenance {
   readonly original_id: string;
   readonly seed: number;
   readonly inverted: boolean;
   /** The rule that negated the question; null when it stays. */
   readonly rule: string | null;
-  /** Why the item could not be inverted; null when it could. */
+  /** Reason why the item could not be inverted; null when it could. */
   readonly refused: Refusal | OptionRefusal | null;
-  /** Of an inverted item: question and right letters as they were. */
+  /** The question before the inversion; absent for items that stay. */
   readonly original_question?: string;
   readonly original_answer?: readonly string[];
   /** Letters of the original options that are still shown, in the order shown. */
@@ -81,12 +81,12 @@ export function invertItems(
 ): { readonly items: DataItem[]; readonly report: QaiReport } {
   const { seed, share = 0.5, drop = true, balance = false, contractions = 'natural' } = options;
   if (!(share >= 0 && share <= 1)) throw new DataError(`expected a share from 0 to 1, got ${share}`);
-  const plans = items.map((item) => plan(item, contractions));
+  const plans = items.map((item) => planItem(item, contractions));
   const chosen = choose(plans, { seed, share, balance });
-  const made = plans.map((one) => {
-    const random = streamOf(seed, one.item, 'options');
-    if (chosen.has(one.item) && 'rule' in one) return invert(one, { seed, drop, random });
-    return keep(one, { seed, drop: drop && balance, random });
+  const made = plans.map((plan) => {
+    const random = streamOf(seed, plan.item, 'options');
+    if (chosen.has(plan.item) && 'rule' in plan) return invert(plan, { seed, drop, random });
+    return keep(plan, { seed, drop: drop && balance, random });
   });
   return { items: made, report: reportOn(plans, made, { seed, share }) };
 }
@@ -95,7 +95,7 @@ function streamOf(seed: number, item: DataItem, name: string): Random {
   return Random.stream(seed, 'qai', name, item.id);
 }
 
-function plan(item: DataItem, contractions: Contractions): Plan {
+function planItem(item: DataItem, contractions: Contractions): Plan {
   if (item.provenance['qai'] !== undefined) {
     throw new DataError(`item ${item.id} has been through question-answer inversion before`, {
       hint: 'invert the original data',
@@ -118,7 +118,7 @@ function choose(
   plans: readonly Plan[],
   { seed, share, balance }: { seed: number; share: number; balance: boolean },
 ): ReadonlySet<DataItem> {
-  const possible = plans.filter((one) => 'rule' in one);
+  const possible = plans.filter((plan) => 'rule' in plan);
   if (!balance) {
     const isDrawn = (item: DataItem): boolean => streamOf(seed, item, 'choice').float() < share;
     return new Set(possible.map(({ item }) => item).filter(isDrawn));
@@ -126,7 +126,7 @@ function choose(
   const rules = [...new Set(possible.map(({ rule }) => rule))];
   return new Set(
     rules.flatMap((rule) => {
-      const group = possible.filter((one) => one.rule === rule).map(({ item }) => item);
+      const group = possible.filter((plan) => plan.rule === rule).map(({ item }) => item);
       return Random.stream(seed, 'qai', 'balance', rule).sample(group, Math.round(share * group.length));
     }),
   );
@@ -169,9 +169,9 @@ function invert(
   };
 }
 
-function keep(one: Plan, { seed, drop, random }: Making): DataItem {
-  const { item } = one;
-  const refused = 'refused' in one ? one.refused : null;
+function keep(plan: Plan, { seed, drop, random }: Making): DataItem {
+  const { item } = plan;
+  const refused = 'refused' in plan ? plan.refused : null;
   const right = rightIndices(item);
   const shown =
     drop && refused === null ? dropWrong(item, true, random) : item.options.map((_, index) => index);
@@ -219,17 +219,17 @@ function reportOn(
   const refused: Record<string, number> = {};
   const answers: Record<string, Kinds> = {};
   const options: Record<string, Kinds> = {};
-  for (const [index, one] of plans.entries()) {
+  for (const [index, plan] of plans.entries()) {
     const item = made[index]!;
     const isInverted = item.dims['qai'] === 'inverted';
     count(answers, item.answer.length, isInverted);
     count(options, item.options.length, isInverted);
-    if ('refused' in one) {
-      refused[one.refused] = (refused[one.refused] ?? 0) + 1;
+    if ('refused' in plan) {
+      refused[plan.refused] = (refused[plan.refused] ?? 0) + 1;
       continue;
     }
-    const { possible, inverted } = rules[one.rule] ?? { possible: 0, inverted: 0 };
-    rules[one.rule] = { possible: possible + 1, inverted: inverted + Number(isInverted) };
+    const { possible, inverted } = rules[plan.rule] ?? { possible: 0, inverted: 0 };
+    rules[plan.rule] = { possible: possible + 1, inverted: inverted + Number(isInverted) };
   }
   const inverted = made.filter((item) => item.dims['qai'] === 'inverted').length;
   return {

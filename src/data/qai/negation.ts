@@ -66,7 +66,7 @@ export type Refusal = (typeof REFUSALS)[number];
 export type Negation = { readonly question: string; readonly rule: string } | { readonly refused: Refusal };
 
 interface Word {
-  /** In small letters, with a straight apostrophe. */
+  /** The word in small letters, with a straight apostrophe. */
   readonly text: string;
   readonly start: number;
   readonly end: number;
@@ -366,7 +366,7 @@ function negateAuxiliary({ text, words, at }: Question, index: number, contracti
   return { question: splice(text, place, place, ' not'), rule: `${kind}-not-after-subject` };
 }
 
-/** Whether the question word is the subject, so that the verb follows the auxiliary at once. */
+/** True when the question word is the subject, so that the verb follows the auxiliary at once. */
 function isSubjectQuestion(kind: string, next: string, after: string): boolean {
   switch (kind) {
     case 'be':
@@ -431,7 +431,7 @@ function mainClause(words: readonly Word[], from: number): Word[] {
   return words.slice(from, end < 0 ? words.length : end);
 }
 
-/** Whether a word belongs to a clause of time ("when the dog did not come"), which leaves the main clause alone. */
+/** True for a word in a clause of time ("when the dog did not come"), which leaves the main clause alone. */
 function isInTimeClause(words: readonly Word[], index: number): boolean {
   for (let at = index; at >= 0; at--) {
     if (CLAUSE_STARTS.has(words[at]!.text))

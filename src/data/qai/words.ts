@@ -51,7 +51,7 @@ export const FRONTING = set(
   'if when while whenever after before as once since during in at on from for by with without given based according considering assuming suppose supposing throughout towards near until to because although though',
 );
 
-/** Where the main clause's own words end: a subordinate or relative clause begins. */
+/** Words that begin a subordinate or relative clause and so end the main clause. */
 export const CLAUSE_STARTS = set(
   'when whenever while after before as if because since although though until till unless once that who whom which whose where whether so than why how what',
 );

@@ -38,12 +38,12 @@ const rowSchema = z.looseObject({
 });
 type AuthorsRow = z.output<typeof rowSchema>;
 
-/** What a benchmark in this form adds. */
+/** The fields and rules that one benchmark adds to this form. */
 export interface AuthorsVariant {
   /** Field with the item's own id; else the first of id, question_id and problem_id that is there. */
   readonly idField?: string;
   readonly dims?: (row: AuthorsRow, path: string) => Record<string, string>;
-  /** Whether `answer` repeats the solution as letter or as the option's text, and is compared with it. */
+  /** True where `answer` repeats the solution as letter or as the option's text, and is compared with it. */
   readonly checkAnswer?: boolean;
 }
 
