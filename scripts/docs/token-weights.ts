@@ -34,7 +34,7 @@ const lines = scope(() => {
     .mul(3)
     .add(draw([G, T, V]).mul(tensor(spread_T, { dtype: 'float64' }).view([1, T, 1])));
   const logps_GTV = logits.log_softmax(-1);
-  const alive = tensor(
+  const mask = tensor(
     LENGTHS.map((length) => Array.from({ length: T }, (_, t) => t < length)),
     { dtype: 'bool' },
   );
@@ -42,7 +42,7 @@ const lines = scope(() => {
     LENGTHS.map(() => Array.from({ length: T }, () => true)),
     { dtype: 'bool' },
   );
-  const withUniform = where(alive.unsqueeze(-1), logps_GTV, -Math.log(V));
+  const withUniform = where(mask.unsqueeze(-1), logps_GTV, -Math.log(V));
   const weights = (mode: 'authors' | 'js', logps: Tensor, counted: Tensor): number[] => {
     const probs = logps.exp();
     const divergence = groupDivergence(
@@ -50,7 +50,7 @@ const lines = scope(() => {
         probs_RCV: probs,
         logps_RCV: logps,
         entropy_RC: probs.mul(logps).sum(-1).neg(),
-        alive_RC: counted,
+        completion_mask_RC: counted,
         numRows: G,
       },
       mode,
@@ -65,7 +65,7 @@ const lines = scope(() => {
   return {
     authors: weights('authors', withUniform, everyone),
     paper: weights('js', withUniform, everyone),
-    js: weights('js', where(alive.unsqueeze(-1), logps_GTV, -Math.log(V)), alive),
+    js: weights('js', where(mask.unsqueeze(-1), logps_GTV, -Math.log(V)), mask),
   };
 });
 

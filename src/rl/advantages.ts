@@ -10,7 +10,7 @@
 
 import { mean, TwgrpoError, variance } from '../base/index.ts';
 
-/** What the centred rewards are divided by: the group's std, the whole batch's std, or nothing (Dr. GRPO). */
+/** Divisor of the centred rewards: the group's std, the whole batch's std, or none (Dr. GRPO). */
 export type ScaleRewards = 'group' | 'batch' | 'none';
 
 export const SCALE_REWARDS = ['group', 'batch', 'none'] as const satisfies readonly ScaleRewards[];
@@ -34,7 +34,7 @@ export interface Advantages {
   readonly is_zero_std: boolean;
 }
 
-/** Rewards closer than this are one reward: sums of weights such as 0.1 + 0.2 must not make a group look alive. */
+/** Rewards closer than this are equal: the rounding of sums such as 0.1 + 0.2 must not give a group advantages. */
 const EQUAL_REWARDS = 1e-8;
 
 /**

@@ -92,7 +92,7 @@ export interface ChunkedLoss {
 /** Rows of the head that get their gradient at once when it must be converted to another dtype. */
 const HEAD_GRADIENT_ROWS = 8192;
 
-/** What of the loss needs a slope over the vocabulary beyond that of the sampled token. */
+/** True when the loss needs no slope over the vocabulary beyond that of the sampled token's log-probability. */
 function isSimple({ loss, weights }: ChunkedLossOptions): boolean {
   const isLive = !weights.token_weight_detach && weights.token_weight_max > 1;
   return (
@@ -141,7 +141,7 @@ export function chunkedLoss(inputs: ChunkedLossInputs, options: ChunkedLossOptio
           const { logps_RCV, probs_RCV } = distribution;
           if (positions_T !== undefined && needsDistribution(mode)) {
             const divergence_C = groupDivergence(
-              { ...distribution, alive_RC: chunk.alive_RC, numRows },
+              { ...distribution, completion_mask_RC: chunk.completion_mask_RC, numRows },
               mode,
             );
             positions_T.narrow(0, chunk.start, chunk.length).copy_(divergence_C);
@@ -198,7 +198,7 @@ export function chunkedLoss(inputs: ChunkedLossInputs, options: ChunkedLossOptio
         metrics: {
           ...small.metrics,
           entropy: (entropy_GT.sum().item() as number) / numAlive,
-          weights: weightStatistics(small.weights_GT, inputs.alive_GT),
+          weights: weightStatistics(small.weights_GT, inputs.completion_mask_GT),
         },
       };
     }),
@@ -225,7 +225,7 @@ function lossOfStatistics(
   entropies: Tensor,
   positions_T: Tensor | undefined,
 ): SmallLoss {
-  const { alive_GT, advantages_G, truncated_G, old_logps_GT, ref_logps_GT } = inputs;
+  const { completion_mask_GT, advantages_G, truncated_G, old_logps_GT, ref_logps_GT } = inputs;
   const { token_weight: mode, token_weight_detach } = weighting;
   return enableGrad(() => {
     const logps_GT = logps.detach().requires_grad_(true);
@@ -233,16 +233,17 @@ function lossOfStatistics(
     const given_T = positions_T?.detach().requires_grad_(true);
     let divergence_T = given_T;
     if (mode === 'entropy' || mode === 'std') {
-      divergence_T = divergenceFromStatistics(mode, { entropy_GT, logps_GT, alive_GT });
+      divergence_T = divergenceFromStatistics(mode, { entropy_GT, logps_GT, completion_mask_GT });
     }
     const used_T = token_weight_detach ? divergence_T?.detach() : divergence_T;
-    const weights_GT = used_T === undefined ? undefined : weightsFromDivergence(used_T, alive_GT, weighting);
+    const weights_GT =
+      used_T === undefined ? undefined : weightsFromDivergence(used_T, completion_mask_GT, weighting);
     const { loss, metrics } = policyLoss(
       {
         logps_GT,
         entropy_GT,
         advantages_G,
-        mask_GT: lossMask(alive_GT, truncated_G),
+        mask_GT: lossMask(completion_mask_GT, truncated_G),
         ...(old_logps_GT && { old_logps_GT }),
         ...(ref_logps_GT && { ref_logps_GT }),
         ...(weights_GT && { weights_GT }),
@@ -268,9 +269,9 @@ function lossOfStatistics(
       gradLogps_GT,
       gradEntropy_GT,
       gradDivergence_T,
-      weights_GT: weights_GT?.detach() ?? alive_GT.to({ dtype: logps.dtype }),
+      weights_GT: weights_GT?.detach() ?? completion_mask_GT.to({ dtype: logps.dtype }),
       divergence_T: divergence_T?.detach(),
-      numAlive: alive_GT.sum().item() as number,
+      numAlive: completion_mask_GT.sum().item() as number,
     };
   });
 }
@@ -294,8 +295,8 @@ function logitsGradient(
   { gradLogps_GT, gradEntropy_GT, gradDivergence_T }: SmallLoss,
   { token_weight: mode }: TokenWeightConfig,
 ): Tensor {
-  const { alive_RC } = chunk;
-  const dead_RC = alive_RC.logical_not();
+  const { completion_mask_RC } = chunk;
+  const dead_RC = completion_mask_RC.logical_not();
   const gradLogps_RC1 = chunkCells(gradLogps_GT, chunk).masked_fill(dead_RC, 0).unsqueeze(-1);
   const entropy_RC = chunkCells(entropy_GT, chunk);
   const probs_RCV = logps_RCV.exp();
@@ -315,7 +316,11 @@ function logitsGradient(
     const upstream_C = gradDivergence_T.narrow(0, chunk.start, chunk.length);
     const numRows = inputs.ids_GT.shape[0]!;
     slope_RCV.add_(
-      groupDivergenceGradient({ logps_RCV, probs_RCV, entropy_RC, alive_RC, numRows }, mode, upstream_C),
+      groupDivergenceGradient(
+        { logps_RCV, probs_RCV, entropy_RC, completion_mask_RC, numRows },
+        mode,
+        upstream_C,
+      ),
     );
   }
   return slope_RCV;
@@ -348,7 +353,10 @@ function addHeadGradient(
   { temperature = 1 }: ChunkOptions,
 ): void {
   const [numWords, numDims] = lm_head_VD.shape as [number, number];
-  let hidden_RCD = chunkCells(hidden_GTD, chunk).masked_fill_(chunk.alive_RC.logical_not().unsqueeze(-1), 0);
+  let hidden_RCD = chunkCells(hidden_GTD, chunk).masked_fill_(
+    chunk.completion_mask_RC.logical_not().unsqueeze(-1),
+    0,
+  );
   if (scale_RC !== undefined)
     hidden_RCD = hidden_RCD.to({ dtype: scale_RC.dtype }).mul(scale_RC.unsqueeze(-1));
   const hidden_ND = hidden_RCD.to({ dtype: lm_head_VD.dtype }).reshape([-1, numDims]);

@@ -20,7 +20,7 @@ export interface ScoredTokens {
   /** Completion tokens, int64; ids of dead cells are not read but must lie in the vocabulary. */
   readonly ids_GT: Tensor;
   /** bool, true up to and including the stop token. */
-  readonly alive_GT: Tensor;
+  readonly completion_mask_GT: Tensor;
 }
 
 export interface ChunkOptions {
@@ -42,7 +42,7 @@ export interface Chunk {
   readonly length: number;
   /** int64, which rows of G. */
   readonly rows_R: Tensor;
-  readonly alive_RC: Tensor;
+  readonly completion_mask_RC: Tensor;
 }
 
 /**
@@ -103,7 +103,7 @@ export function chunkLogps(
 ): Tensor {
   return scope('chunkLogps', () => {
     const hidden_RCD = chunkCells(hidden_GTD, chunk)
-      .masked_fill_(chunk.alive_RC.logical_not().unsqueeze(-1), 0)
+      .masked_fill_(chunk.completion_mask_RC.logical_not().unsqueeze(-1), 0)
       .to({ dtype: lm_head_VD.dtype });
     const logits_RCV = fastLinear(hidden_RCD, lm_head_VD).to({ dtype: accumulationDtype(lm_head_VD) });
     if (temperature !== 1) logits_RCV.div_(temperature);
@@ -118,7 +118,7 @@ export function writeStatistics(
   logps_GT: Tensor,
   entropy_GT: Tensor,
 ): void {
-  const dead_RC = chunk.alive_RC.logical_not();
+  const dead_RC = chunk.completion_mask_RC.logical_not();
   const cells = (into: Tensor) => into.narrow(1, chunk.start, chunk.length);
   cells(logps_GT).index_copy_(0, chunk.rows_R, taken_RC.masked_fill(dead_RC, 0));
   cells(entropy_GT).index_copy_(0, chunk.rows_R, entropy_RC.masked_fill(dead_RC, 0));
@@ -140,9 +140,12 @@ export function planChunks(
   { chunk_bytes = DEFAULT_CHUNK_BYTES }: ChunkOptions,
   buffers: number,
 ): readonly Chunk[] {
-  const { alive_GT, lm_head_VD } = inputs;
-  const [numRows, numPositions] = alive_GT.shape as [number, number];
-  const alive = alive_GT.to({ dtype: 'uint8', device: 'cpu' }).contiguous().toTypedArray() as Uint8Array;
+  const { completion_mask_GT, lm_head_VD } = inputs;
+  const [numRows, numPositions] = completion_mask_GT.shape as [number, number];
+  const mask = completion_mask_GT
+    .to({ dtype: 'uint8', device: 'cpu' })
+    .contiguous()
+    .toTypedArray() as Uint8Array;
   const bytesPerPosition = numRows * lm_head_VD.shape[0]! * buffers * accumulationBytes(lm_head_VD);
   const width = Math.max(1, Math.min(MAX_CHUNK_POSITIONS, Math.floor(chunk_bytes / bytesPerPosition)));
   const chunks: Chunk[] = [];
@@ -151,15 +154,15 @@ export function planChunks(
     const rows: number[] = [];
     for (let g = 0; g < numRows; g++) {
       const first = g * numPositions + start;
-      if (alive.subarray(first, first + length).includes(1)) rows.push(g);
+      if (mask.subarray(first, first + length).includes(1)) rows.push(g);
     }
     if (rows.length === 0) continue;
-    const rows_R = tensor(rows, { dtype: 'int64', device: alive_GT.device });
+    const rows_R = tensor(rows, { dtype: 'int64', device: completion_mask_GT.device });
     chunks.push({
       start,
       length,
       rows_R,
-      alive_RC: alive_GT.narrow(1, start, length).index_select(0, rows_R),
+      completion_mask_RC: completion_mask_GT.narrow(1, start, length).index_select(0, rows_R),
     });
   }
   return chunks;
@@ -167,7 +170,7 @@ export function planChunks(
 
 /** Memory of the working tensors of the widest chunk. */
 export function chunkBytes({ lm_head_VD }: ScoredTokens, chunks: readonly Chunk[], buffers: number): number {
-  const numCells = Math.max(0, ...chunks.map(({ alive_RC }) => alive_RC.numel()));
+  const numCells = Math.max(0, ...chunks.map(({ completion_mask_RC }) => completion_mask_RC.numel()));
   return numCells * lm_head_VD.shape[0]! * buffers * accumulationBytes(lm_head_VD);
 }
 
@@ -179,7 +182,7 @@ export function accumulationBytes(weight: Tensor): number {
   return accumulationDtype(weight) === 'float64' ? 8 : 4;
 }
 
-export function checkInputs({ hidden_GTD, lm_head_VD, ids_GT, alive_GT }: ScoredTokens): void {
+export function checkInputs({ hidden_GTD, lm_head_VD, ids_GT, completion_mask_GT }: ScoredTokens): void {
   const [numRows, numPositions] = ids_GT.shape;
   const fits =
     ids_GT.ndim === 2 &&
@@ -188,15 +191,15 @@ export function checkInputs({ hidden_GTD, lm_head_VD, ids_GT, alive_GT }: Scored
     hidden_GTD.shape[0] === numRows &&
     hidden_GTD.shape[1] === numPositions &&
     hidden_GTD.shape[2] === lm_head_VD.shape[1] &&
-    alive_GT.shape.join() === ids_GT.shape.join();
+    completion_mask_GT.shape.join() === ids_GT.shape.join();
   if (!fits) {
     throw new TwgrpoError(
-      `internal: expected hidden (G, T, D), lm_head (V, D), ids and alive (G, T), got [${hidden_GTD.shape}], [${lm_head_VD.shape}], [${ids_GT.shape}], [${alive_GT.shape}]`,
+      `internal: expected hidden (G, T, D), lm_head (V, D), ids and mask (G, T), got [${hidden_GTD.shape}], [${lm_head_VD.shape}], [${ids_GT.shape}], [${completion_mask_GT.shape}]`,
     );
   }
-  if (ids_GT.dtype !== 'int64' || alive_GT.dtype !== 'bool') {
+  if (ids_GT.dtype !== 'int64' || completion_mask_GT.dtype !== 'bool') {
     throw new TwgrpoError(
-      `internal: expected int64 ids and bool alive, got ${ids_GT.dtype} and ${alive_GT.dtype}`,
+      `internal: expected int64 ids and bool mask, got ${ids_GT.dtype} and ${completion_mask_GT.dtype}`,
     );
   }
 }

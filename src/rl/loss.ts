@@ -18,7 +18,7 @@
 import { TwgrpoError } from '../base/index.ts';
 import { full, noGrad, stack, type Tensor } from '../tensor/index.ts';
 
-/** How summed token losses become one number; see `LossScale`. */
+/** Normalisation that makes one number of the token losses; see `LossScale`. */
 export type LossNorm = 'sequence' | 'token' | 'token_global' | 'constant';
 /** Estimators of KL(policy || reference) from the sampled token, http://joschu.net/blog/kl-approx.html */
 export type KlEstimator = 'k1' | 'k2' | 'k3';
@@ -106,12 +106,14 @@ export interface PolicyMetrics {
 }
 
 /** Every completion token, without the rows named as cut off by the length limit. */
-export function lossMask(alive_GT: Tensor, truncated_G?: readonly boolean[]): Tensor {
-  if (truncated_G === undefined || !truncated_G.includes(true)) return alive_GT;
-  if (truncated_G.length !== alive_GT.shape[0]) {
-    throw new TwgrpoError(`internal: ${truncated_G.length} truncation flags for ${alive_GT.shape[0]} rows`);
+export function lossMask(completion_mask_GT: Tensor, truncated_G?: readonly boolean[]): Tensor {
+  if (truncated_G === undefined || !truncated_G.includes(true)) return completion_mask_GT;
+  if (truncated_G.length !== completion_mask_GT.shape[0]) {
+    throw new TwgrpoError(
+      `internal: ${truncated_G.length} truncation flags for ${completion_mask_GT.shape[0]} rows`,
+    );
   }
-  const mask_GT = alive_GT.clone();
+  const mask_GT = completion_mask_GT.clone();
   truncated_G.forEach((isTruncated, g) => {
     if (isTruncated) mask_GT.select(0, g).fill_(false);
   });

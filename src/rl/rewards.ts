@@ -17,7 +17,7 @@ import {
 } from '../answers/index.ts';
 import { TwgrpoError } from '../base/index.ts';
 
-/** What a reward function learns about one completion. Extra columns of the data item stand in `item`. */
+/** One completion as a reward function sees it. Extra columns of the data item stand in `item`. */
 export interface RewardInput {
   /** The completion's text without special tokens. */
   readonly completion: string;
@@ -52,7 +52,7 @@ export type RewardFunction = (
 ) => readonly RewardValue[] | Promise<readonly RewardValue[]>;
 
 export interface NamedReward {
-  /** Stands in metric keys: `rewards/<name>/mean`. */
+  /** Name of the reward in metric keys: `rewards/<name>/mean`. */
   readonly name: string;
   readonly reward: RewardFunction;
 }

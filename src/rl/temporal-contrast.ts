@@ -18,9 +18,9 @@ export interface TemporalContrastOptions {
 }
 
 export interface TemporalContrast {
-  /** What to add to each ordered completion's reward; 0 where its accuracy is NaN. */
+  /** Bonus for each ordered completion's reward; 0 where its accuracy is NaN. */
   readonly bonuses: readonly number[];
-  /** Whether the ordered group passed the comparison. */
+  /** True when the ordered group passed the comparison. */
   readonly is_temporal: boolean;
   /** Mean accuracy of the completions that could be judged, frames in order and shuffled. */
   readonly ordered: number;

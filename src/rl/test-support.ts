@@ -1,4 +1,4 @@
-/** What the tests of this room share: goldens as tensors, and random groups of ragged completions. */
+/** Support of this room's tests: goldens as tensors, and random groups of ragged completions. */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -53,7 +53,7 @@ export function inputsOf(golden: GoldenInputs, { config }: GoldenCase, dtype: Fl
     hidden_GTD: tensor(golden.hidden, { dtype }),
     lm_head_VD: tensor(golden.head, { dtype }),
     ids_GT: tensor(golden.ids, { dtype: 'int64' }),
-    alive_GT: tensor(golden.mask, { dtype: 'bool' }),
+    completion_mask_GT: tensor(golden.mask, { dtype: 'bool' }),
     advantages_G: tensor(golden.advantages, { dtype }),
     ...(config.use_old && { old_logps_GT: tensor(golden.old, { dtype }) }),
     ...(config.beta && { ref_logps_GT: tensor(golden.ref, { dtype }) }),
@@ -125,7 +125,7 @@ export function randomGroup({
     hidden_GTD: tensor(pad(draw([numRows, longest, dim]), 3), { dtype }),
     lm_head_VD: draw([vocab, dim]),
     ids_GT: tensor(pad(tensor(ids, { dtype: 'int64' }), 0), { dtype: 'int64' }),
-    alive_GT: tensor(
+    completion_mask_GT: tensor(
       lengths.map((length) => Array.from({ length: width }, (_, t) => t < length)),
       { dtype: 'bool' },
     ),

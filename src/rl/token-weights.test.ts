@@ -17,11 +17,17 @@ function aliveOf(lengths: readonly number[], width = Math.max(...lengths)): Tens
 }
 
 /** Dead cells get the uniform distribution, as the chunked loss sees them. */
-function chunkOf(values: Tensor, alive_RC: Tensor): DivergenceChunk {
+function chunkOf(values: Tensor, completion_mask_RC: Tensor): DivergenceChunk {
   const [numRows, , numWords] = values.shape as [number, number, number];
-  const logps_RCV = values.masked_fill(alive_RC.logical_not().unsqueeze(-1), -Math.log(numWords));
+  const logps_RCV = values.masked_fill(completion_mask_RC.logical_not().unsqueeze(-1), -Math.log(numWords));
   const probs_RCV = logps_RCV.exp();
-  return { logps_RCV, probs_RCV, entropy_RC: probs_RCV.mul(logps_RCV).sum(-1).neg(), alive_RC, numRows };
+  return {
+    logps_RCV,
+    probs_RCV,
+    entropy_RC: probs_RCV.mul(logps_RCV).sum(-1).neg(),
+    completion_mask_RC,
+    numRows,
+  };
 }
 
 const lengthsArbitrary = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 8 });
@@ -32,11 +38,11 @@ describe('js divergence', () => {
       fc.property(lengthsArbitrary, fc.nat(), fc.constantFrom(0.1, 3, 100), (lengths, seed, sharpness) =>
         scope(() => {
           const width = Math.max(...lengths);
-          const alive = aliveOf(lengths);
+          const mask = aliveOf(lengths);
           const logps = randn([lengths.length, width, 17], { generator: new Generator(seed) })
             .mul(sharpness)
             .log_softmax(-1);
-          const divergence = groupDivergence(chunkOf(logps, alive), 'js').tolist() as number[];
+          const divergence = groupDivergence(chunkOf(logps, mask), 'js').tolist() as number[];
           divergence.forEach((value, t) => {
             const numAlive = lengths.filter((length) => length > t).length;
             expect(value).toBeGreaterThanOrEqual(0);
@@ -51,10 +57,10 @@ describe('js divergence', () => {
   it('reaches ln(alive) for disjoint and 0 for equal distributions', () => {
     scope(() => {
       const sure = tensor([[[50, 0, 0]], [[0, 50, 0]], [[0, 0, 50]]]).log_softmax(-1);
-      const alive = aliveOf([1, 1, 1]);
-      expect(groupDivergence(chunkOf(sure, alive), 'js')).toBeAllclose([Math.log(3)], { rtol: 1e-6 });
+      const mask = aliveOf([1, 1, 1]);
+      expect(groupDivergence(chunkOf(sure, mask), 'js')).toBeAllclose([Math.log(3)], { rtol: 1e-6 });
       const same = tensor([[[1, 2, 3]], [[1, 2, 3]], [[1, 2, 3]]]).log_softmax(-1);
-      expect(groupDivergence(chunkOf(same, alive), 'js')).toBeAllclose([0], { atol: 1e-6 });
+      expect(groupDivergence(chunkOf(same, mask), 'js')).toBeAllclose([0], { atol: 1e-6 });
     });
   });
 });
@@ -93,7 +99,7 @@ describe('weightsFromDivergence', () => {
   it('spreads the weights again when one outlier takes the whole range', () => {
     scope(() => {
       const divergence = tensor([1, 2, 3, 4, 5, 6, 7, 8, 9, 1e6]);
-      const alive = aliveOf([10, 10]);
+      const mask = aliveOf([10, 10]);
       const spread = (token_weight_quantile: number) => {
         const config = {
           ...PLAIN_WEIGHTS,
@@ -101,7 +107,7 @@ describe('weightsFromDivergence', () => {
           token_weight_max: 2,
           token_weight_quantile,
         } as const;
-        const weights = weightsFromDivergence(divergence, alive, config).tolist() as number[][];
+        const weights = weightsFromDivergence(divergence, mask, config).tolist() as number[][];
         return weights[0]![8]! - weights[0]![0]!;
       };
       expect(spread(0)).toBeLessThan(1e-4);
@@ -115,14 +121,14 @@ describe('the shipped formula', () => {
   it('puts its weight where rows have finished; js does not', () => {
     scope(() => {
       const lengths = [20, 24, 28, 32, 22, 30, 26, 32];
-      const alive = aliveOf(lengths);
+      const mask = aliveOf(lengths);
       const logps = randn([8, 32, 5000], { generator: new Generator(0) })
         .mul(3)
         .log_softmax(-1);
       const share = (token_weight: 'authors' | 'js') => {
-        const divergence = groupDivergence(chunkOf(logps, alive), token_weight);
-        const weights = weightsFromDivergence(divergence, alive, { ...PLAIN_WEIGHTS, token_weight });
-        return weightStatistics(weights, alive);
+        const divergence = groupDivergence(chunkOf(logps, mask), token_weight);
+        const weights = weightsFromDivergence(divergence, mask, { ...PLAIN_WEIGHTS, token_weight });
+        return weightStatistics(weights, mask);
       };
       const authors = share('authors');
       const js = share('js');

@@ -63,17 +63,17 @@ export function needsDistribution(mode: TokenWeightMode): mode is DistributionMo
   return mode === 'authors' || mode === 'js';
 }
 
-/** A chunk of positions: what the divergence is made of. */
+/** The distributions at a chunk of positions, from which the divergence follows. */
 export interface DivergenceChunk {
   /** Softmax rows, float32 or float64; dead cells hold the uniform distribution. */
   readonly probs_RCV: Tensor;
-  /** Their logarithm (nats); only `js` without gradient can do without. */
+  /** Logarithm of `probs_RCV` (nats); only `js` without gradient can do without it. */
   readonly logps_RCV: Tensor | undefined;
   /** Entropy of each row (nats). */
   readonly entropy_RC: Tensor;
   /** bool */
-  readonly alive_RC: Tensor;
-  /** G: rows beyond R are finished in the whole chunk. */
+  readonly completion_mask_RC: Tensor;
+  /** Number of rows in the group, G; those beyond R are finished in the whole chunk. */
   readonly numRows: number;
 }
 
@@ -86,7 +86,7 @@ export interface DivergenceChunk {
  * @returns divergence_C >= 0; at positions without an alive row 0
  */
 export function groupDivergence(chunk: DivergenceChunk, mode: DistributionMode): Tensor {
-  const { entropy_RC, alive_RC, numRows } = chunk;
+  const { entropy_RC, completion_mask_RC, numRows } = chunk;
   if (mode === 'authors') {
     const { gap_RCV, finishedGap_CV, numFinished } = authorsGaps(chunk);
     const total_C = sumOfExcess(gap_RCV).sum(0);
@@ -101,7 +101,7 @@ export function groupDivergence(chunk: DivergenceChunk, mode: DistributionMode):
     .neg()
     .sub_(entropy_RC.mul(share_RC).sum(0));
   // A lone row agrees with itself; below 0 there is only rounding.
-  return divergence_C.masked_fill_(alive_RC.sum(0).le(1), 0).clamp_min(0);
+  return divergence_C.masked_fill_(completion_mask_RC.sum(0).le(1), 0).clamp_min(0);
 }
 
 /**
@@ -119,20 +119,20 @@ export function groupDivergenceGradient(
   mode: DistributionMode,
   upstream_C: Tensor,
 ): Tensor {
-  const { probs_RCV, alive_RC, numRows } = chunk;
+  const { probs_RCV, completion_mask_RC, numRows } = chunk;
   const logps_RCV = needLogps(chunk);
-  const alive = alive_RC.to({ dtype: logps_RCV.dtype });
+  const mask = completion_mask_RC.to({ dtype: logps_RCV.dtype });
   let slope_RCV: Tensor;
   if (mode === 'authors') {
     const { gap_RCV, finishedGap_CV, numFinished } = authorsGaps(chunk);
     slope_RCV = slopeOfExcess(gap_RCV);
     const sum_CV = slope_RCV.sum(0);
     if (finishedGap_CV !== undefined) sum_CV.add_(slopeOfExcess(finishedGap_CV), { alpha: numFinished });
-    slope_RCV.sub_(sum_CV.div_(numRows)).mul_(alive.mul(upstream_C.div(-numRows)).unsqueeze(-1));
+    slope_RCV.sub_(sum_CV.div_(numRows)).mul_(mask.mul(upstream_C.div(-numRows)).unsqueeze(-1));
   } else {
     const share_RC = aliveShares(chunk);
     // A lone row's divergence is the constant 0.
-    const factor_RC = share_RC.mul(upstream_C).masked_fill_(alive_RC.sum(0).le(1), 0);
+    const factor_RC = share_RC.mul(upstream_C).masked_fill_(completion_mask_RC.sum(0).le(1), 0);
     slope_RCV = logps_RCV
       .sub(logWithFloor(meanProbs(chunk, share_RC)))
       .mul_(probs_RCV)
@@ -176,9 +176,9 @@ function slopeOfExcess(gap: Tensor): Tensor {
 }
 
 /** 1 / (number of alive rows) in alive cells, else 0. */
-function aliveShares({ alive_RC, probs_RCV }: DivergenceChunk): Tensor {
-  const alive = alive_RC.to({ dtype: probs_RCV.dtype });
-  return alive.div(alive.sum(0).clamp_min(1));
+function aliveShares({ completion_mask_RC, probs_RCV }: DivergenceChunk): Tensor {
+  const mask = completion_mask_RC.to({ dtype: probs_RCV.dtype });
+  return mask.div(mask.sum(0).clamp_min(1));
 }
 
 /** Mean distribution over alive rows (C, V): a product with the shares, without a temporary of the chunk's size. */
@@ -203,13 +203,13 @@ export function divergenceFromStatistics(
   {
     entropy_GT,
     logps_GT,
-    alive_GT,
-  }: { readonly entropy_GT: Tensor; readonly logps_GT: Tensor; readonly alive_GT: Tensor },
+    completion_mask_GT,
+  }: { readonly entropy_GT: Tensor; readonly logps_GT: Tensor; readonly completion_mask_GT: Tensor },
 ): Tensor {
   const values_GT = mode === 'entropy' ? entropy_GT : logps_GT;
-  const alive = alive_GT.to({ dtype: values_GT.dtype });
-  const count_T = alive.sum(0);
-  const share_GT = alive.div(count_T.clamp_min(1));
+  const mask = completion_mask_GT.to({ dtype: values_GT.dtype });
+  const count_T = mask.sum(0);
+  const share_GT = mask.div(count_T.clamp_min(1));
   const mean_T = values_GT.mul(share_GT).sum(0);
   if (mode === 'entropy') return mean_T;
   const variance_T = values_GT.sub(mean_T).square().mul(share_GT).sum(0);
@@ -232,7 +232,7 @@ export function divergenceFromStatistics(
  */
 export function weightsFromDivergence(
   divergence_T: Tensor,
-  alive_GT: Tensor,
+  completion_mask_GT: Tensor,
   { token_weight, token_weight_max, token_weight_quantile }: Omit<TokenWeightConfig, 'token_weight_detach'>,
 ): Tensor {
   if (!(token_weight_max >= 1))
@@ -240,10 +240,10 @@ export function weightsFromDivergence(
   if (!(token_weight_quantile >= 0 && token_weight_quantile < 0.5)) {
     throw new TwgrpoError(`token_weight_quantile must lie in [0, 0.5), got ${token_weight_quantile}`);
   }
-  const isUsed_T = alive_GT.any(0);
+  const isUsed_T = completion_mask_GT.any(0);
   const used = divergence_T.masked_select(isUsed_T);
-  const alive = alive_GT.to({ dtype: divergence_T.dtype });
-  if (token_weight_max === 1 || used.numel() === 0) return alive;
+  const mask = completion_mask_GT.to({ dtype: divergence_T.dtype });
+  if (token_weight_max === 1 || used.numel() === 0) return mask;
   const [low, high] =
     token_weight_quantile > 0
       ? [used.quantile(token_weight_quantile), used.quantile(1 - token_weight_quantile)]
@@ -255,7 +255,7 @@ export function weightsFromDivergence(
   return share_T
     .mul(token_weight_max - 1)
     .add(1)
-    .mul(alive);
+    .mul(mask);
 }
 
 /** Figures over the weights of one group; they show whether content or only the ragged end is weighted. */
@@ -271,15 +271,15 @@ export interface TokenWeightStatistics {
   readonly excess_all_alive: number;
 }
 
-export function weightStatistics(weights_GT: Tensor, alive_GT: Tensor): TokenWeightStatistics {
+export function weightStatistics(weights_GT: Tensor, completion_mask_GT: Tensor): TokenWeightStatistics {
   const weights = Float64Array.from(
     weights_GT.to({ dtype: 'float64', device: 'cpu' }).toTypedArray() as Float64Array,
   );
-  const alive = Array.from(
-    alive_GT.to({ dtype: 'uint8', device: 'cpu' }).toTypedArray() as Uint8Array,
+  const mask = Array.from(
+    completion_mask_GT.to({ dtype: 'uint8', device: 'cpu' }).toTypedArray() as Uint8Array,
     Boolean,
   );
-  const [numRows, width] = alive_GT.shape as readonly [number, number];
+  const [numRows, width] = completion_mask_GT.shape as readonly [number, number];
   let numTokens = 0;
   let sum = 0;
   let max = 0;
@@ -289,7 +289,7 @@ export function weightStatistics(weights_GT: Tensor, alive_GT: Tensor): TokenWei
     let numAlive = 0;
     let sumHere = 0;
     for (let g = 0; g < numRows; g++) {
-      if (!alive[g * width + t]) continue;
+      if (!mask[g * width + t]) continue;
       const weight = weights[g * width + t]!;
       numAlive++;
       sumHere += weight;

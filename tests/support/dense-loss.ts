@@ -29,7 +29,7 @@ export function denseLoss(
   options: Omit<ChunkedLossOptions, 'grad_lm_head_VD'>,
 ): DenseLoss {
   return scope('denseLoss', () => {
-    const { ids_GT, alive_GT, advantages_G, truncated_G, old_logps_GT, ref_logps_GT } = inputs;
+    const { ids_GT, completion_mask_GT, advantages_G, truncated_G, old_logps_GT, ref_logps_GT } = inputs;
     const { loss: config, weights: weighting, scale, temperature = 1 } = options;
     const mode = weighting.token_weight;
     const hidden_GTD = inputs.hidden_GTD.detach().clone().requires_grad_(true);
@@ -38,17 +38,17 @@ export function denseLoss(
     const logps_GT = logps_GTV.gather(2, ids_GT.unsqueeze(-1)).squeeze(-1);
     const entropy_GT = logps_GTV.exp().mul(logps_GTV).sum(-1).neg();
     let divergence_T: Tensor | undefined;
-    if (needsDistribution(mode)) divergence_T = denseDivergence(logps_GTV, alive_GT, mode);
+    if (needsDistribution(mode)) divergence_T = denseDivergence(logps_GTV, completion_mask_GT, mode);
     else if (mode !== 'none')
-      divergence_T = divergenceFromStatistics(mode, { entropy_GT, logps_GT, alive_GT });
+      divergence_T = divergenceFromStatistics(mode, { entropy_GT, logps_GT, completion_mask_GT });
     const used_T = weighting.token_weight_detach ? divergence_T?.detach() : divergence_T;
-    const weights_GT = used_T && weightsFromDivergence(used_T, alive_GT, weighting);
+    const weights_GT = used_T && weightsFromDivergence(used_T, completion_mask_GT, weighting);
     const { loss } = policyLoss(
       {
         logps_GT,
         entropy_GT,
         advantages_G,
-        mask_GT: lossMask(alive_GT, truncated_G),
+        mask_GT: lossMask(completion_mask_GT, truncated_G),
         ...(old_logps_GT && { old_logps_GT }),
         ...(ref_logps_GT && { ref_logps_GT }),
         ...(weights_GT && { weights_GT }),
@@ -68,16 +68,16 @@ export function denseLoss(
 }
 
 /** The definition, word for word: every row stands at every position, finished ones as a constant. */
-function denseDivergence(logps_GTV: Tensor, alive_GT: Tensor, mode: DistributionMode): Tensor {
-  const alive_GT1 = alive_GT.unsqueeze(-1);
+function denseDivergence(logps_GTV: Tensor, completion_mask_GT: Tensor, mode: DistributionMode): Tensor {
+  const completion_mask_GT1 = completion_mask_GT.unsqueeze(-1);
   if (mode === 'authors') {
-    const rows_GTV = where(alive_GT1, logps_GTV, -Math.log(logps_GTV.shape[2]!));
+    const rows_GTV = where(completion_mask_GT1, logps_GTV, -Math.log(logps_GTV.shape[2]!));
     const gap_GTV = rows_GTV.mean([0], true).sub(rows_GTV).clamp(-11, 11);
     return gap_GTV.exp().sub(gap_GTV).sub(1).sum(-1).mean(0);
   }
-  const numAlive_T1 = alive_GT1.sum(0).clamp_min(1);
-  const probs_GTV = where(alive_GT1, logps_GTV.exp(), 0);
+  const numAlive_T1 = completion_mask_GT1.sum(0).clamp_min(1);
+  const probs_GTV = where(completion_mask_GT1, logps_GTV.exp(), 0);
   const mean_TV = probs_GTV.sum(0).div(numAlive_T1).clamp_min(1e-37);
   const kl_T = probs_GTV.mul(logps_GTV.sub(mean_TV.log())).sum([0, -1]).div(numAlive_T1.squeeze(-1));
-  return where(alive_GT.sum(0).gt(1), kl_T, 0);
+  return where(completion_mask_GT.sum(0).gt(1), kl_T, 0);
 }

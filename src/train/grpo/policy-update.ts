@@ -32,20 +32,20 @@ export interface FixedLogps {
 function padCompletions(
   completions: readonly (readonly number[])[],
   device: string,
-): { readonly ids_GT: Tensor; readonly alive_GT: Tensor } {
+): { readonly ids_GT: Tensor; readonly completion_mask_GT: Tensor } {
   const longest = Math.max(...completions.map((ids) => ids.length));
   const ids = new BigInt64Array(completions.length * longest);
-  const alive = new Uint8Array(completions.length * longest);
+  const completion_mask = new Uint8Array(completions.length * longest);
   completions.forEach((row, g) => {
     row.forEach((id, t) => {
       ids[g * longest + t] = BigInt(id);
-      alive[g * longest + t] = 1;
+      completion_mask[g * longest + t] = 1;
     });
   });
   const shape = [completions.length, longest];
   return {
     ids_GT: fromTypedArray(ids, shape, { device }),
-    alive_GT: fromTypedArray(alive, shape, { dtype: 'bool', device }),
+    completion_mask_GT: fromTypedArray(completion_mask, shape, { dtype: 'bool', device }),
   };
 }
 
@@ -64,8 +64,8 @@ export function scoreGroup(
     noGrad(() => {
       const completions = idsOf(group);
       const { hidden_GCD } = model.completionHidden(group.prompt.encoded, completions);
-      const { ids_GT, alive_GT } = padCompletions(completions, model.device);
-      const inputs = { hidden_GTD: hidden_GCD, lm_head_VD: lossHead(model), ids_GT, alive_GT };
+      const { ids_GT, completion_mask_GT } = padCompletions(completions, model.device);
+      const inputs = { hidden_GTD: hidden_GCD, lm_head_VD: lossHead(model), ids_GT, completion_mask_GT };
       return scoreTokens(inputs, { chunk_bytes: config.logits_chunk_mib * 2 ** 20 }).logps_GT;
     }),
   );
@@ -101,7 +101,7 @@ export function accumulateGroupGradient(
     const completions = idsOf(group);
     const { gradient_checkpointing, mask_truncated_completions } = config;
     const forward = model.completionHidden(prompt, completions, { gradient_checkpointing });
-    const { ids_GT, alive_GT } = padCompletions(completions, model.device);
+    const { ids_GT, completion_mask_GT } = padCompletions(completions, model.device);
     const head = model.lmHead();
     // Narrow heads collect their gradient in float32 and pass it on once a group.
     const headGrad = head.requires_grad ? zeros(head.shape, { device: head.device }) : undefined;
@@ -111,7 +111,7 @@ export function accumulateGroupGradient(
         hidden_GTD: forward.hidden_GCD.detach(),
         lm_head_VD: lossHead(model),
         ids_GT,
-        alive_GT,
+        completion_mask_GT,
         advantages_G: tensor(
           group.rollouts.map(({ advantage }) => advantage),
           { device: model.device },
