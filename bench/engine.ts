@@ -134,7 +134,7 @@ function smallCalls(): Record<SmallCall, () => number> {
   };
 }
 
-/** Which of them the peer does too. */
+/** The cases that the peer runs too. */
 const peerNames = {
   add: 'add',
   'matmul 4x4': 'matmul',

@@ -28,7 +28,7 @@ export interface StepCommand {
 
 export interface SideFacts {
   readonly torch: string;
-  /** Of the peer alone. */
+  /** Version of transformers; absent on our side. */
   readonly transformers?: string;
   readonly parameters: number;
   readonly prompt_length: number;
@@ -43,7 +43,7 @@ export interface StepRun {
   readonly loss: number;
   readonly grad_norm: number;
   readonly logps_sum: number;
-  /** Of resident memory since the process began. */
+  /** Peak of resident memory since the process began. */
   readonly peak_bytes: number;
   readonly completions?: readonly (readonly number[])[];
 }
@@ -97,7 +97,7 @@ export interface CurvePoint {
 }
 
 export interface Curve extends About {
-  /** As it was given on the command line. */
+  /** Sides that were measured, as given on the command line. */
   readonly sides: string;
   readonly completion_length: number;
   readonly points: readonly CurvePoint[];

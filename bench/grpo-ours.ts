@@ -153,7 +153,7 @@ class Ours {
   }
 }
 
-/** As in grpo_peer.py: fixed rewards 0, 1/2, 1, 0, 1/2, 1, ... */
+/** Fixed rewards 0, 1/2, 1, 0, 1/2, 1, ..., the same as in grpo_peer.py. */
 function rewardsByPlace(inputs: readonly RewardInput[]): number[] {
   return inputs.map((_, g) => (g % 3) / 2);
 }

@@ -172,7 +172,7 @@ const lastRow = (readJsonLines(join(runFolder, 'metrics.jsonl')) as MetricsRow[]
 );
 if (lastRow === undefined) throw new Error(`internal: ${runFolder} holds no step of training`);
 const { step, num_questions } = lastRow;
-/** What the model it went on from was made by. */
+/** The command that made the model it went on from. */
 const before =
   values.from !== undefined && existsSync(join(values.from, 'scores.json'))
     ? [readScores(values.from).made_by]
@@ -199,15 +199,15 @@ async function check(): Promise<void> {
   });
   let isEqual = true;
   for (const [kind, { n, greedy, sampled: drawn }] of Object.entries(found)) {
-    for (const [way, now] of Object.entries({ greedy, sampled: drawn })) {
-      const { strict, low, high } = stored.kinds[kind]![way as 'greedy' | 'sampled'];
+    for (const [decoding, now] of Object.entries({ greedy, sampled: drawn })) {
+      const { strict, low, high } = stored.kinds[kind]![decoding as 'greedy' | 'sampled'];
       const isIn = low <= now.strict && now.strict <= high;
       isEqual &&= isIn;
       const [is, was, from, to] = [now.strict, strict, low, high].map((share) =>
         percentNumber(share).padStart(5),
       );
       process.stdout.write(
-        `${kind.padEnd(10)} ${way.padEnd(8)} ${n} questions  now ${is} %, card ${was} % (${from}–${to})${isIn ? '' : '  OUTSIDE'}\n`,
+        `${kind.padEnd(10)} ${decoding.padEnd(8)} ${n} questions  now ${is} %, card ${was} % (${from}–${to})${isIn ? '' : '  OUTSIDE'}\n`,
       );
     }
   }
@@ -276,7 +276,7 @@ function newestCheckpoint(): string {
 }
 
 function eyeOf(name: string): Eye {
-  const known = EYES.find((one) => one === name);
+  const known = EYES.find((eye) => eye === name);
   if (known === undefined) throw new Error(`--eye ${name}: expected one of ${EYES.join(', ')}`);
   return known;
 }

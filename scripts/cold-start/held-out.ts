@@ -17,7 +17,7 @@ export const MAX_COMPLETION_LENGTH = 96;
 /** Grey of the floor, which stands for nothing at all. */
 export const FLOOR = 160;
 const NUM_FRAMES = 8;
-/** Memory for frames, so that the second way of answering need not decode again. */
+/** Memory for frames, so that the second decoding need not decode again. */
 const CACHE_MIB = 512;
 
 /**
@@ -71,8 +71,8 @@ export async function knownKinds(
       max_pixels: LESSON.width * LESSON.height,
       prompt_template: 'plain',
     },
-    folderOf: (way) => join(folder, way),
-    showProgress: (way) => createProgress({ total: questions.length, label: way }),
+    folderOf: (decoding) => join(folder, decoding),
+    showProgress: (decoding) => createProgress({ total: questions.length, label: decoding }),
   });
   if (answers === undefined) throw new Error('internal: nothing stops this evaluation');
   const kinds = [...new Set(answers.greedy.map(({ dims }) => String(dims['kind'])))].sort();
@@ -82,8 +82,8 @@ export async function knownKinds(
     return { strict, ...strict_interval };
   };
   const row = (isIn: (kind: string) => boolean): KindScores => {
-    const own = (way: keyof typeof answers): EvaluationRow[] =>
-      answers[way].filter(({ dims }) => isIn(String(dims['kind'])));
+    const own = (decoding: keyof typeof answers): EvaluationRow[] =>
+      answers[decoding].filter(({ dims }) => isIn(String(dims['kind'])));
     return {
       n: own('greedy').length,
       best_constant: bestConstant(solutions.filter(({ dims }) => isIn(dims.kind))),
@@ -92,7 +92,7 @@ export async function knownKinds(
     };
   };
   return Object.fromEntries([
-    ...kinds.map((kind) => [kind, row((one) => one === kind)]),
+    ...kinds.map((kind) => [kind, row((name) => name === kind)]),
     ['all', row(() => true)],
   ]);
 }
@@ -102,7 +102,7 @@ interface Solved {
   readonly solution: string;
 }
 
-/** The video with the frames that the eye sees in place of its own. */
+/** The video with the frames that the model is shown in place of its own. */
 function shown(video: ReadFrames, eye: Eye): ReadFrames {
   if (eye === 'video') return video;
   const { frames } = video;

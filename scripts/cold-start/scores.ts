@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What a model is shown of a video: all of it, its middle frame in place of every frame, or nothing. */
+/** Visual inputs of a model: the whole video, its middle frame in place of every frame, or an empty floor. */
 export const EYES = ['video', 'frame', 'none'] as const;
 export type Eye = (typeof EYES)[number];
 
@@ -30,7 +30,7 @@ export interface Scores {
   readonly made_by: string;
   readonly training: string;
   readonly machine: string;
-  /** By kind of question, and `all`. */
+  /** Scores of each kind of question, and of `all`. */
   readonly kinds: Readonly<Record<string, KindScores>>;
 }
 

@@ -226,7 +226,7 @@ async function findFfmpeg() {
   return { path: program, source: PINNED_FFMPEG.split('==')[0] };
 }
 
-/** What the choice of engine depends on. Another value means: look again. */
+/** The facts that the choice of engine depends on. Another value means: look again. */
 export const engineKey = () =>
   sha256(
     ...['TORCH_HOME', 'FFMPEG_PATH', 'VIRTUAL_ENV', 'CONDA_PREFIX'].map((name) => process.env[name] ?? ''),
@@ -254,5 +254,5 @@ export async function chooseEngine() {
   };
 }
 
-/** Whether nothing can be chosen without Python's pip. */
+/** True when nothing can be chosen without Python's pip. */
 export const needsPythonForEngine = () => privateTorch() === undefined && findInstalledTorch() === undefined;

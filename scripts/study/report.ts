@@ -7,7 +7,7 @@ import { signFlipTest, studentMean } from '../../src/stats/index.ts';
 import { type Grid, readGrid } from './grid.ts';
 import type { Answers, CurveName, StoredRun, Way } from './runs.ts';
 
-const WAYS: readonly (readonly [way: Way, words: string])[] = [
+const WAYS: readonly (readonly [decoding: Way, words: string])[] = [
   ['sampled', 'temperature 1'],
   ['greedy', 'greedy'],
 ];
@@ -128,9 +128,9 @@ read the intervals, and take single small p values for what they are.
 }
 
 const strictOf =
-  (way: Way) =>
+  (decoding: Way) =>
   (run: StoredRun): number =>
-    100 * run.after[way].strict;
+    100 * run.after[decoding].strict;
 
 function effectsOf(core: readonly CoreRun[], factor: string, levels: readonly string[]): Effect[] {
   const [first, second] = levels;
@@ -141,8 +141,8 @@ function effectsOf(core: readonly CoreRun[], factor: string, levels: readonly st
   const pairs = core
     .filter(({ levels }) => levels[factor] === second)
     .flatMap((run) => pairWith(base.get(others(run)), run));
-  return WAYS.map(([way, words]) =>
-    compared(`${factor}: ${second} against ${first}`, words, pairs, strictOf(way)),
+  return WAYS.map(([decoding, words]) =>
+    compared(`${factor}: ${second} against ${first}`, words, pairs, strictOf(decoding)),
   );
 }
 
@@ -154,7 +154,7 @@ function changesOf(runs: readonly StoredRun[], centre: string, name: string): Ef
   const pairs = runs
     .filter(({ name: cell }) => cell === name)
     .flatMap((run) => pairWith(base.get(run.seed), run));
-  return WAYS.map(([way, words]) => compared(name, words, pairs, strictOf(way)));
+  return WAYS.map(([decoding, words]) => compared(name, words, pairs, strictOf(decoding)));
 }
 
 function compared(
@@ -181,8 +181,8 @@ const effectRow = ({ name, words, n, found }: Effect): string =>
 function cellRow(runs: readonly StoredRun[], name: string): string | undefined {
   const own = runs.filter(({ name: cell }) => cell === name);
   if (own.length === 0) return undefined;
-  const text = (way: Way): string => {
-    const { mean, low, high } = studentMean(own.map(strictOf(way)));
+  const text = (decoding: Way): string => {
+    const { mean, low, high } = studentMean(own.map(strictOf(decoding)));
     return own.length > 1 ? `${mean.toFixed(1)} (${low.toFixed(1)}–${high.toFixed(1)})` : mean.toFixed(1);
   };
   const length = studentMean(own.map(({ after }) => after.sampled.length)).mean;
@@ -225,9 +225,9 @@ function answerLength(start: Answers, runs: readonly StoredRun[]): string {
   return `An answer has ${start.sampled.length.toFixed(1)} tokens before training and ${mean.toFixed(1)} after it, over all runs.`;
 }
 
-/** Whether the paper's figure shows here, in a sentence. */
+/** A sentence on whether the paper's figure shows here. */
 function paperFigure(late: readonly Effect[], start: Answers, runs: readonly StoredRun[]): string {
-  const effect = (name: CurveName): Effect => late.find((one) => one.name === name)!;
+  const effect = (name: CurveName): Effect => late.find((effect) => effect.name === name)!;
   const answer = (name: CurveName): string => {
     const { words, found } = effect(name);
     if (found === undefined) return `${words}: not run`;

@@ -12,10 +12,10 @@ export interface Job {
   readonly video_root: string;
   /** Questions that are answered, JSONL. */
   readonly held_out: string;
-  /** Whether to train before answering. */
+  /** True to train before answering. */
   readonly isTrained: boolean;
   readonly values: Values;
-  /** For what the run writes; removed after it. */
+  /** Folder for the files of the run; removed after it. */
   readonly folder: string;
   readonly seed: number;
 }
@@ -38,7 +38,7 @@ export const CURVES = ['reward', 'reward_std', 'frac_reward_zero_std', 'length',
 export type CurveName = (typeof CURVES)[number];
 
 export interface RunResult {
-  /** Of training. */
+  /** Seconds of training. */
   readonly seconds: number;
   readonly steps: number;
   /** A value a step; null where the step had none. */
@@ -48,7 +48,7 @@ export interface RunResult {
 
 /** One file of docs/results/study. */
 export interface StoredRun extends RunResult {
-  /** Of the cell. */
+  /** Name of the cell. */
   readonly name: string;
   readonly levels?: Readonly<Record<string, string>>;
   readonly seed: number;

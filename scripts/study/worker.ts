@@ -65,7 +65,7 @@ async function answer(model: string, { held_out, video_root, folder, seed, value
     ...{ model, seed, frames, max_completion_length },
     questions: readItems(held_out).items.map((item) => toQuestion(item, { video_root })),
     keys: { video: 'correct', prompt_template, max_frames, max_pixels },
-    folderOf: (way) => join(folder, way),
+    folderOf: (decoding) => join(folder, decoding),
   });
   if (answers === undefined) throw new Error('internal: nothing stops an evaluation of the study');
   const figures = (rows: readonly EvaluationRow[]): AnswerFigures => {

@@ -43,7 +43,7 @@ function place(text: string, source: AnswerSource): AnswerPlace {
   return { text, source };
 }
 
-/** Also takes off what is left of a tag that was cut in the middle. */
+/** The text without tags and without the remains of a tag that was cut in the middle. */
 function stripTags(text: string): string {
   return singleBlanks(text.replace(/<?\/?\b(?:answer|think)>/gi, ' ').replace(/<\/?[a-z]*$/i, ' ')).trim();
 }
@@ -68,7 +68,7 @@ const CHINESE =
 const JSON_OBJECT = /\{[^{}]*["'](?:final_?|correct_?)?(?:answer|choice|option|答案)["']\s?:[^{}]*\}/gi;
 const BOXED = /\\boxed\s?\{(?:[^{}\n]|\{[^{}\n]*\})*\}/g;
 
-/** What the text states as its answer, the last statement of each kind. */
+/** The statements of an answer in a text, the last one of each kind. */
 function statements(text: string, source: AnswerSource): readonly AnswerPlace[] {
   const phrase = [ENGLISH, CHINESE]
     .map((pattern) => [...text.matchAll(pattern)].at(-1))

@@ -18,7 +18,7 @@
 import { TwgrpoError } from '../base/index.ts';
 import { parseTolerant } from './answers-tolerant.ts';
 
-/** Which rule reads the answer. */
+/** The rule that reads the answer. */
 export type AnswerParser = 'authors' | 'authors_eval' | 'authors_raw' | 'tolerant';
 
 export const ANSWER_PARSERS = [
@@ -28,7 +28,7 @@ export const ANSWER_PARSERS = [
   'tolerant',
 ] as const satisfies readonly AnswerParser[];
 
-/** Where in the completion the answer was found. */
+/** The place in the completion at which the answer was found. */
 export type AnswerSource =
   | 'tag'
   | 'unclosed_tag'
@@ -38,7 +38,7 @@ export type AnswerSource =
   | 'whole_text'
   | 'nowhere';
 
-/** How the found text was read: option letters, labelled options ("A. The cube"), option texts, or not at all. */
+/** The form of the found text: option letters, labelled options ("A. The cube"), option texts, or none of these. */
 export type AnswerForm = 'letters' | 'labelled' | 'option_text' | 'none';
 
 export interface ParsedAnswer {

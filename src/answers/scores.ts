@@ -6,7 +6,7 @@
 import { TwgrpoError } from '../base/index.ts';
 import { PYTHON_SPACE_CLASS, pythonStrip, withoutPrompt } from './answers.ts';
 
-/** How a set of chosen letters S is compared with the true set G. Every score lies in [0, 1]. */
+/** A comparison of the set of chosen letters S with the true set G. Every score lies in [0, 1]. */
 export type AccuracyKind = 'soft' | 'exact' | 'jaccard' | 'f1';
 
 export const ACCURACY_KINDS = ['soft', 'exact', 'jaccard', 'f1'] as const satisfies readonly AccuracyKind[];

@@ -24,7 +24,7 @@ export interface ErrorDetails {
 
 /** Base of all our errors; used directly for failures that fit no child (exit code 1). */
 export class TwgrpoError extends Error {
-  /** What the reader should do next; undefined when the message already says it. */
+  /** The next step for the reader, one sentence; undefined when the message already says it. */
   readonly hint: string | undefined;
   /** Process exit code the command should use for this error. */
   readonly exitCode: number = EXIT_CODES.failed;

@@ -1,4 +1,4 @@
-/** What a command prints: the result for a person or for a program, and on stderr what is going on. */
+/** The output of a command: the result for a person or for a program, and progress on stderr. */
 
 /** Options every command has that decide what is printed. */
 export interface OutputOptions {
@@ -17,7 +17,7 @@ export class Output {
   readonly #streams: Streams;
   readonly isJson: boolean;
   readonly isQuiet: boolean;
-  /** Whether stdout shows colours: a terminal, no `--no-color`, and NO_COLOR not set. */
+  /** True when stdout shows colours: a terminal, no `--no-color`, and NO_COLOR not set. */
   readonly hasColor: boolean;
 
   constructor(streams: Streams, options: OutputOptions) {
@@ -43,7 +43,7 @@ export class Output {
     if (this.isJson) this.#streams.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
   }
 
-  /** What is going on, on stderr; nothing with `--quiet`. */
+  /** A line about progress, on stderr; nothing with `--quiet`. */
   status(text: string): void {
     if (!this.isQuiet) this.#streams.stderr.write(`${text}\n`);
   }

@@ -7,7 +7,7 @@ import cliProgress from 'cli-progress';
 export interface ProgressOptions {
   /** Number of units at the end. */
   readonly total: number;
-  /** What is being counted, for example `train`. */
+  /** Name of the work that is counted, for example `train`. */
   readonly label: string;
   /** @default process.stderr */
   readonly stream?: NodeJS.WriteStream;

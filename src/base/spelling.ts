@@ -1,4 +1,4 @@
-/** What a misspelt word was probably meant to be, by edit distance. */
+/** Suggestions for misspelt words, by edit distance. */
 
 /** The known name nearest to a misspelt one, if it is near at all. */
 export function closest(word: string, known: readonly string[]): string | undefined {

@@ -10,7 +10,7 @@ export function recordOf<T>(entries: Iterable<readonly [string, T]>): Record<str
   return record;
 }
 
-/** How often each text occurs, most frequent first, then by text. */
+/** Number of times each text occurs, most frequent first, then by text. */
 export function tally(values: Iterable<string>): Record<string, number> {
   const counts = new Map<string, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);

@@ -31,11 +31,11 @@ import { DEFAULT_REVISION, isCommit, isPlainPath, type RepoName } from './names.
 
 const sizesSchema = z.object({ files: z.record(z.string(), z.object({ size: z.number() })) });
 
-/** What the cache knows of one commit. */
+/** One commit of a repository as the cache holds it. */
 export interface CachedSnapshot {
   readonly commit: string;
   readonly folder: string;
-  /** What is missing; empty when nothing is. */
+  /** Files that are missing; empty when none is. */
   readonly missing: readonly string[];
   /** False where no list of the needed files exists: then `missing` is what names alone tell. */
   readonly isListed: boolean;
@@ -59,7 +59,7 @@ export class RepoCache {
     return text !== undefined && isCommit(text) ? text : undefined;
   }
 
-  /** What a branch or tag means from now on. */
+  /** Record the commit that a branch or tag means from now on. */
   setCommit(revision: string = DEFAULT_REVISION, commit: string): void {
     if (revision !== commit) writeFileAtomic(join(this.#root, 'refs', revision), commit);
   }
@@ -149,7 +149,7 @@ export class RepoCache {
   }
 }
 
-/** Where a link leads; undefined for a file that is none, and for nothing. */
+/** Target of a symbolic link; undefined for any other file, and where there is none. */
 async function readLink(name: string): Promise<string | undefined> {
   const found = await orNone(lstat(name));
   return found?.isSymbolicLink() === true ? await readlink(name) : undefined;
@@ -180,7 +180,7 @@ export async function isWhole(path: string, size: number): Promise<boolean> {
   return found?.isFile() === true && found.size === size;
 }
 
-/** Undefined for what does not exist; every other failure is one. */
+/** The result, or undefined where the file does not exist; every other failure is thrown. */
 async function orNone<T>(result: Promise<T>): Promise<T | undefined> {
   try {
     return await result;

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HubError, packageVersion } from '../base/index.ts';
 import type { HubEnvironment } from './environment.ts';
 
-/** How long things may take; tests shorten them. */
+/** Time limits and waits of the client; tests shorten them. */
 export interface HubTimes {
   /** Wait before the second attempt, in ms; doubled for each further one. */
   readonly backoffMs: number;
@@ -58,7 +58,7 @@ export class LostConnection extends Error {
     this.name = 'LostConnection';
   }
 
-  /** What fetch threw, told with the place; an end that we asked for ourselves stays what it is. */
+  /** The error for a failure of `fetch`, with the address; our own errors and an abort that we asked for stay as they are. */
   static of(cause: unknown, url: string | URL, clean = (text: string): string => text): unknown {
     const isOurs = cause instanceof HubError || (cause instanceof Error && cause.name === 'AbortError');
     return isOurs ? cause : new LostConnection(clean(`${place(url)}: ${reasonOf(cause)}`), cause);
@@ -95,7 +95,7 @@ export class HubClient {
     this.#origin = new URL(environment.endpoint).origin;
   }
 
-  /** What every call of `@huggingface/hub` is given: the address and a `fetch` with the rules of this file. */
+  /** The parameters for every call of `@huggingface/hub`: the address, and a `fetch` with the rules of this file. */
   get params(): { readonly hubUrl: string; readonly fetch: typeof fetch } {
     return { hubUrl: this.environment.endpoint, fetch: this.#fetch };
   }

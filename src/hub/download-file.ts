@@ -28,7 +28,7 @@ interface DownloadOptions {
   /** Address of the file at a fixed commit. */
   readonly url: string;
   readonly file: RemoteFile;
-  /** Where it goes; the last part of the path is the checksum. */
+  /** Path to download to; its last part is the checksum. */
   readonly blob: string;
   readonly lock: string;
   readonly signal?: AbortSignal | undefined;

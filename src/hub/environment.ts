@@ -15,9 +15,9 @@ export interface HubEnvironment {
   /** Absolute path of the folder that holds `models--owner--name`. */
   readonly cache: string;
   readonly isOffline: boolean;
-  /** Undefined where there is none. Secret: never part of a message. */
+  /** The access token; undefined where there is none. Secret: never part of a message. */
   readonly token: string | undefined;
-  /** Where the token comes from, or would: a variable's name or a file. */
+  /** Source of the token, also of one that is missing: a variable's name or a file. */
   readonly tokenSource: string;
 }
 

@@ -1,4 +1,4 @@
-/** What the hub's answers mean for the person who asked: which name, what is wrong with it, and the next step. */
+/** The hub's answers as errors for the person who asked: which name, what is wrong with it, and the next step. */
 import { closest, HubError } from '../base/index.ts';
 import { HubAnswer, type HubClient, LostConnection } from './client.ts';
 import { DEFAULT_REVISION, fullName, type RepoName } from './names.ts';
@@ -29,7 +29,7 @@ function unreachable({ environment }: HubClient, name: RepoName, cause: LostConn
   });
 }
 
-/** How to get a repository onto a machine that cannot reach the hub. */
+/** Advice on getting a repository onto a machine that cannot reach the hub. */
 export function byHand(name: RepoName): string {
   return name.type === 'model'
     ? `run "twgrpo pull ${fullName(name)}" on a machine with one and copy its cache folder here, or give the path of a folder`

@@ -19,13 +19,13 @@ interface LockOptions {
   readonly staleMs: number;
   /** Hears, once, that another process is waited for. */
   readonly say: (text: string) => void;
-  /** What is locked, for the notice. */
+  /** Name of the locked file, for the notice. */
   readonly what: string;
 }
 
 const holderSchema = z.object({ pid: z.int(), space: z.string(), id: z.string() });
 
-/** Where a pid means this process and no other: host and, on Linux, the namespace of pids (containers share hosts). */
+/** The space in which a pid is unique: host and, on Linux, the namespace of pids (containers share hosts). */
 function pidSpace(): string {
   try {
     return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`;

@@ -92,12 +92,12 @@ function table(metrics: JsonObject): string {
   return ['| metric | value |', '| --- | --- |', ...lines].join('\n');
 }
 
-/** A reader has other folders, and those of the writer are nobody's business. */
+/** The value with every path of this machine cut to its last part: a reader has other folders. */
 function withoutFolders(value: unknown): unknown {
   if (typeof value === 'string') return lastPart(value);
   if (Array.isArray(value)) return value.map(withoutFolders);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withoutFolders(one)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutFolders(item)]));
 }
 
 /** The last part of a path that begins at the root, the home folder or here; every other text as it is. */

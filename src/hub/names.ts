@@ -91,7 +91,7 @@ export function pinnedLike(given: string, before: unknown): string {
   return withoutRevision(now) === withoutRevision(then) ? before : given;
 }
 
-/** What two names share that differ in their revision alone. */
+/** A key that is equal for names that differ in their revision alone. */
 function withoutRevision(name: RepoName | DatasetFileName): string {
   return 'path' in name ? `${name.type} ${name.name} ${name.path}` : `${name.type} ${name.name}`;
 }

@@ -36,7 +36,7 @@ export interface ResolveOptions {
   readonly times?: Partial<HubTimes>;
 }
 
-/** Where on the hub something comes from. */
+/** Repository, revision and commit on the hub. */
 export interface HubSource {
   /** `owner/name` */
   readonly repo: string;
@@ -45,25 +45,25 @@ export interface HubSource {
   readonly commit: string;
 }
 
-/** What a name stands for. */
+/** A name and the file or folder that it stands for. */
 export interface Resolved {
-  /** As it was given. */
+  /** The name as it was given. */
   readonly given: string;
   /** The folder of a model, or the file of a dataset. */
   readonly path: string;
-  /** Absent for what lies on this machine. */
+  /** Place on the hub; absent for a path of this machine. */
   readonly source?: HubSource;
   /** The name that means the same commit for ever; what was given where it is a path. */
   readonly pinned: string;
 }
 
-/** What resolving would do. */
+/** A name with the files that resolving it would download. */
 export interface ResolvePlan extends Resolved {
   /** The files needed; empty where all is there already. */
   readonly files: readonly { readonly path: string; readonly size: number; readonly isHere: boolean }[];
-  /** Bytes still to come. */
+  /** Bytes still to be downloaded. */
   readonly bytes: number;
-  /** Bytes free where they go; undefined where nothing is to come. */
+  /** Bytes free where they go; undefined where nothing is to be downloaded. */
   readonly freeBytes?: number;
 }
 
@@ -74,7 +74,7 @@ const MIB = 2 ** 20;
 /** Smaller downloads are over before a bar is read. */
 const SHOWN_BYTES = 8 * MIB;
 
-/** What is to be downloaded, and from where. */
+/** Files to be downloaded, and where from. */
 interface Download {
   readonly client: HubClient;
   readonly name: RepoName;
@@ -97,7 +97,7 @@ export async function resolveModel(given: string, options: ResolveOptions = {}):
   return await carryOut(await findModel(given, options), options);
 }
 
-/** What `resolveModel` would do. Asks the hub what it would download, and downloads nothing. @throws as `resolveModel` */
+/** The plan of `resolveModel`: asks the hub what would be downloaded, and downloads nothing. @throws as `resolveModel` */
 export async function planModel(given: string, options: ResolveOptions = {}): Promise<ResolvePlan> {
   return (await findModel(given, options)).plan;
 }
@@ -110,7 +110,7 @@ export async function resolveDataFile(given: string, options: ResolveOptions = {
   return await carryOut(await findDataFile(given, options), options);
 }
 
-/** What `resolveDataFile` would do. @throws as `resolveDataFile` */
+/** The plan of `resolveDataFile`, without a download. @throws as `resolveDataFile` */
 export async function planDataFile(given: string, options: ResolveOptions = {}): Promise<ResolvePlan> {
   return (await findDataFile(given, options)).plan;
 }
@@ -359,7 +359,7 @@ const entrySchema = z.object({
   lfs: z.object({ oid: z.string(), size: z.number() }).nullish(),
 });
 
-/** What the hub says of one file. @throws HubError when it is no such thing */
+/** Path, size and checksum from the hub's answer about one file. @throws HubError when the answer has another form */
 function remoteFile(entry: unknown, repo: string): RemoteFile | undefined {
   const { data, error } = entrySchema.safeParse(entry);
   if (data === undefined)

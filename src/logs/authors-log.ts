@@ -37,7 +37,7 @@ export function authorsLogLine(row: EvaluationRow, item: DataItem, parser: Answe
   });
 }
 
-/** What their evaluator takes for the answer; under `tolerant`, the letters that were read. */
+/** The answer that the authors' evaluator reads; under `tolerant`, the letters that were read. */
 function extractedAnswer(output: string, parser: AnswerParser): string {
   const { text, letters } = parseAnswer(output, { parser });
   return parser === 'tolerant' ? letters.join(',') : pythonStrip(text);

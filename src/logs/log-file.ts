@@ -14,7 +14,7 @@ export interface LogEntry {
   readonly line: number;
   /** The parsed record; undefined when it is damaged. */
   readonly value: unknown;
-  /** What is damaged, and where; undefined when the record is sound. */
+  /** The damage and its line; undefined when the record is sound. */
   readonly problem: { readonly line: number; readonly message: string } | undefined;
 }
 

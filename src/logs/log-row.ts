@@ -69,7 +69,7 @@ export interface LogRow {
   readonly unknown_fields: readonly string[];
 }
 
-/** Why a record is no row: the field, and what is wrong with it. */
+/** The reason why a record is no row: the field, and what is wrong with it. */
 export interface RowProblem {
   readonly line: number;
   readonly field: string;

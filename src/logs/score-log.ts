@@ -50,7 +50,7 @@ export interface ScoreChange {
   readonly output: string;
   readonly from: number;
   readonly to: number;
-  /** Why the two rules differ here. */
+  /** Reason why the two rules differ here. */
   readonly reason: string;
 }
 

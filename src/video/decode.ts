@@ -11,7 +11,7 @@ import { findFfmpeg, passthroughArguments, runFfmpeg } from './ffmpeg.ts';
 import { inputArguments } from './media-file.ts';
 import { checkTruncation, type ProbeOptions, probeDecoded, probeVideo, type VideoInfo } from './probe.ts';
 
-/** What a chooser decided; at least the frames to decode. */
+/** The result of a `FrameChooser`: at least the frames to decode. */
 export interface FrameSelection {
   /** Indices among the decoded frames of the video, ascending, possibly repeated. */
   readonly indices: readonly number[];
@@ -23,7 +23,7 @@ export interface DecodedFrames<Sample extends FrameSelection = FrameSelection> {
   readonly numFrames: number;
   readonly height: number;
   readonly width: number;
-  /** What was chosen, as the chooser gave it. */
+  /** The choice of frames as the chooser gave it. */
   readonly sample: Sample;
   /** Time of each frame in seconds from the first frame. */
   readonly timesS: readonly number[];
@@ -32,9 +32,9 @@ export interface DecodedFrames<Sample extends FrameSelection = FrameSelection> {
   /** Decoded frames of the whole video. */
   readonly totalFrames: number;
   readonly durationS: number;
-  /** What the decoder complained about while it still produced every frame (concealed errors). */
+  /** Complaints of the decoder that still produced every frame (concealed errors). */
   readonly warnings: readonly string[];
-  /** What was decided about a file out of the ordinary. */
+  /** Decisions about a file out of the ordinary, one sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -45,7 +45,7 @@ export interface DecodeOptions extends ProbeOptions {
   readonly threads?: number;
   /** Largest size of the result in bytes. @default 4 GiB */
   readonly maxBytes?: number;
-  /** What to do with a file of which some frames cannot be decoded. @default 'error' */
+  /** Treatment of a file of which some frames cannot be decoded. @default 'error' */
   readonly damaged?: 'error' | 'allow';
 }
 

@@ -9,9 +9,9 @@ import { packageRoot, VideoError } from '../base/index.ts';
 
 export interface FfmpegProgram {
   readonly path: string;
-  /** Where it was found: `FFMPEG_PATH`, `PATH` or `build/engine.json`. */
+  /** Place it was found in: `FFMPEG_PATH`, `PATH` or `build/engine.json`. */
   readonly source: string;
-  /** As printed, for example `7.0.2-static`. */
+  /** FFmpeg's version as it prints it, for example `7.0.2-static`. */
   readonly version: string;
 }
 

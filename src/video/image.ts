@@ -31,7 +31,7 @@ export interface RgbFrames {
 const IMAGE_FILE = /\.(png|jpe?g|webp|bmp|tiff?|gif)$/i;
 const DEFAULT_MAX_SIDE = 16_384;
 
-/** Whether the name looks like an image that `readImage` takes. */
+/** True for the name of an image that `readImage` takes. */
 function isImagePath(path: string): boolean {
   return IMAGE_FILE.test(path);
 }

@@ -15,7 +15,7 @@ export interface VideoSettings extends SamplingSettings, PixelSettings {}
 export const VIDEO_PRESETS = ['correct', 'authors', 'authors_eval'] as const;
 export type VideoPreset = (typeof VIDEO_PRESETS)[number];
 
-/** Where frames come from and how large they are: a preset, and keys that override it one by one. */
+/** Choice and size of frames: a preset, and keys that override it one by one. */
 export type VideoKeys = { readonly video: VideoPreset } & {
   readonly [Key in 'fps' | 'max_frames' | 'min_pixels' | 'max_pixels' | 'total_pixels']?:
     | VideoSettings[Key]

@@ -29,7 +29,7 @@ export interface VideoInfo {
   readonly pixelFormat: string;
   /** Container formats by FFmpeg's name, for example `mov,mp4,m4a,3gp,3g2,mj2`. */
   readonly container: string;
-  /** What was decided about a file out of the ordinary, one sentence each. */
+  /** Decisions about a file out of the ordinary, one sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -192,7 +192,7 @@ function unreadable(path: string, messages: string): VideoError {
   );
 }
 
-/** Without the `[mov @ 0x55…]` prefix, whose address differs from run to run. */
+/** The line without its `[mov @ 0x55…]` prefix, whose address differs from run to run. */
 function tidy(line: string): string {
   return line.replace(/\[(?:in#\d+|[\w,]+)(?:\/[\w,]+)? @ 0x[0-9a-f]+\] ?/g, '').trim();
 }
@@ -288,7 +288,7 @@ class PacketList {
     return this.#starts.length;
   }
 
-  /** Whether every packet has a time; AVI and MPEG program streams give one to some only, and the decoder finds the others. */
+  /** True when every packet has a time; AVI and MPEG program streams give one to some only, and the decoder finds the others. */
   get areTimed(): boolean {
     return this.#numUntimed === 0;
   }

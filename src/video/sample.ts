@@ -130,7 +130,7 @@ function outside(lengthS: number, startS: number | undefined, endS: number | und
   );
 }
 
-/** Whether frame i lies nearer to i mean frame lengths behind the first one than to its neighbours' places. */
+/** True when every frame i lies nearer to i mean frame lengths behind the first one than to its neighbours' places. */
 export function isConstantRate(timesS: readonly number[]): boolean {
   const step = (timesS.at(-1) ?? 0) / (timesS.length - 1);
   return timesS.length < 3 || timesS.every((timeS, index) => Math.abs(timeS - index * step) <= 0.5 * step);

@@ -27,7 +27,7 @@ export interface BatchJob {
 }
 
 export interface BatchResult {
-  /** By video: an entry of the official question file, lines of the JSON Lines file, and what shortcuts answer. */
+  /** The records of each video: an entry of the official question file, lines of the JSON Lines file, and the answers of shortcuts. */
   readonly videos: readonly {
     readonly official: string;
     readonly lines: readonly string[];

@@ -26,7 +26,7 @@ const numbered = (index: number): string => String(index).padStart(5, '0');
 const videoName = (index: number): string => `video_${numbered(index)}.mp4`;
 const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
-/** What is in one video: objects, where they are in each frame, and collisions up to the last frame. */
+/** The annotation of one video: objects, their places in each frame, and collisions up to the last frame. */
 export function annotation({ index, story }: Episode, fps: number, numFrames: number) {
   const { scene, motion } = story;
   return {

@@ -39,7 +39,7 @@ export interface WorldOptions {
   readonly max_options?: number;
   /** Write the thinking that leads to each answer as `process` (`trace.ts`), for supervised training. @default false */
   readonly with_process?: boolean;
-  /** How the scenes are drawn. @default as suits the kind of question */
+  /** Options for drawing the scenes. @default as suits the kind of question */
   readonly scene?: Omit<SceneOptions, 'height' | 'durationS'>;
   /** Threads that draw and encode; 0: this one. @default 0 */
   readonly threads?: number;

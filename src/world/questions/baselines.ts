@@ -15,13 +15,13 @@ export interface BaselineScores {
   readonly chance: number;
   /** The one answer that is right most often, chosen for each kind of question. */
   readonly best_constant: number;
-  /** Knows kind, wording and number of options, and what is usual for them (learned on the other half of the questions). */
+  /** A guess that knows kind, wording and number of options, and what is usual for them (learned on the other half of the questions). */
   readonly no_video: number;
-  /** Names the objects that are in the video. */
+  /** A guess that names the objects that are in the video. */
   readonly presence: number;
-  /** Causal kinds: what is seen to happen happens. */
+  /** For causal kinds, a guess that takes what is seen to happen for the answer. */
   readonly facts: number | null;
-  /** A perfect eye on one frame (see single-frame.ts): the first, the middle and the last. */
+  /** Perfect perception of one frame (see single-frame.ts): the first, the middle and the last. */
   readonly single_frame: readonly number[];
 }
 
@@ -100,7 +100,7 @@ function commonest(questions: readonly Guesses[]): number {
   )[0];
 }
 
-/** Whether the usual answer to such a question, as learned from the other half, is right. */
+/** For each question, true when the usual answer to its like, as learned from the other half, is right. */
 function noVideoRight(questions: readonly Guesses[]): boolean[] {
   const isAlike = (a: Guesses, b: Guesses): boolean =>
     a.numOptions === b.numOptions && a.isNegated === b.isNegated;

@@ -70,7 +70,7 @@ export function drawEpisode(seed: number, index: number, options: EpisodeOptions
   );
 }
 
-/** How scenes are drawn in which such a question is likely to be possible: with an object or two more than it speaks of. */
+/** Options for drawing scenes that probably allow the question: with an object or two more than it speaks of. */
 function styleOf({ kind, options }: QuestionPlan): Omit<SceneOptions, 'height' | 'durationS'> {
   const { style, extraObjects } = KINDS[kind];
   const [least, most] = STYLES[style].numObjects;

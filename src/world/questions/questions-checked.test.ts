@@ -105,7 +105,7 @@ const nameOf = ({ color, shape }: { color: string; shape: string }): string => `
 const namesIn = (text: string): string[] =>
   text.toLowerCase().match(/the \w+ (?:sphere|cube|cylinder)/g) ?? [];
 
-/** What an option says, by the words of the question without its negation. */
+/** The meaning of an option by the words of the question without its negation. */
 function judge(scene: Scene, watched: Watched, question: string, option: string): boolean {
   const all = scene.objects.map(nameOf);
   const isInside = ({ x, y }: Disc): boolean => x >= 0 && x <= 1 && y >= 0 && y <= scene.height;

@@ -13,21 +13,21 @@ import { type Anchor, NO_ANCHOR, type Rung, type Statement } from './statements.
 export interface WorldQuestion {
   readonly kind: QuestionKind;
   readonly rung: Rung;
-  /** Which form of the question, for example the region; empty when there is one form. */
+  /** Form of the question, for example the region; empty when there is one form. */
   readonly variant: string;
   readonly isNegated: boolean;
   readonly question: string;
-  /** Without letters. */
+  /** Texts of the options, without letters. */
   readonly options: readonly string[];
   /** Letters of the right options. */
   readonly answer: readonly string[];
-  /** What the question refers to. */
+  /** Object or event that the question refers to. */
   readonly anchor: Anchor;
   /** The options with their truth; of a negated question the false ones are right. */
   readonly statements: readonly Statement[];
 }
 
-/** What is drawn before the scene is looked at. */
+/** The parts of a question that are drawn before the scene is looked at. */
 export interface QuestionPlan {
   readonly kind: QuestionKind;
   /** Forms of the question that are mirror images of one another. */

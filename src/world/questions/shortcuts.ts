@@ -10,14 +10,14 @@ import { DIRECTIONS, KINDS, type QuestionKind, REGIONS } from './kinds.ts';
 import type { WorldQuestion } from './questions.ts';
 import type { Rung } from './statements.ts';
 
-/** What is known of a question when its guesses are scored. */
+/** A question with the guesses of every shortcut, ready to be scored. */
 export interface Guesses {
   /** Index of the video. */
   readonly index: number;
   readonly kind: QuestionKind;
   readonly rung: Rung;
   readonly isNegated: boolean;
-  /** What the question asks about beside its options: the region or direction. */
+  /** Region or direction that the question asks about. */
   readonly variant: string;
   readonly numOptions: number;
   /** Right options. */
@@ -53,7 +53,7 @@ export function guesses(episode: Episode, question: WorldQuestion): Guesses {
 }
 
 /**
- * What a perfect eye sees of each option in one frame: whether its objects are in view, where they are along the line the question
+ * What perfect perception knows of each option in one frame: whether its objects are in view, where they are along the line the question
  * asks about, how far from the middle and from each other. Objects out of view are
  * not measured, and look like objects that are not in the scene at all.
  */

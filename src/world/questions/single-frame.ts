@@ -1,5 +1,5 @@
 /**
- * How far one frame gets a perfect eye: a logistic regression per kind of question, from what can be measured in the frame to the
+ * How far one frame gets perfect perception: a logistic regression per kind of question, from what can be measured in the frame to the
  * truth of an option, learned on one half of the questions and asked on the other. A lower bound of what one frame tells.
  */
 import { mean, variance } from '../../base/index.ts';
@@ -11,7 +11,7 @@ const NUM_STEPS = 8;
 
 type Predict = (features: readonly number[]) => number;
 
-/** Whether the frame's oracle finds the exact set, by question; those of one half are learned from the other half. */
+/** For each question, true when the frame's oracle finds the exact set; one half is answered by what the other half taught. */
 export function singleFrameRight(questions: readonly Guesses[], frame: number): boolean[] {
   const models = [0, 1].map((fold) =>
     learn(

@@ -1,4 +1,4 @@
-/** What questions are made of: statements with their truth, anchors they refer to, and the definition of a kind of question. */
+/** The parts of questions: statements with their truth, anchors they refer to, and the definition of a kind of question. */
 import type { Verdict } from '../scene/events.ts';
 import { type Look, nameOf, type SceneOptions } from '../scene/scene.ts';
 import type { Story } from '../scene/story.ts';
@@ -24,11 +24,11 @@ export interface Statement {
   readonly objects: readonly number[];
   /** The absent object. */
   readonly look?: Pick<Look, 'color' | 'shape'>;
-  /** What the obvious shortcut of its kind says about it. */
+  /** Answer of the obvious shortcut of its kind. */
   readonly hint?: boolean;
 }
 
-/** What a question refers to, for example `the red cube`. */
+/** An object or event that a question refers to, for example `the red cube`. */
 export interface Anchor {
   readonly text: string;
   readonly objects: readonly number[];
@@ -55,11 +55,11 @@ export interface Kind {
   readonly rung: Rung;
   /** CLEVRER's name for questions of this sort. */
   readonly type: 'descriptive' | 'explanatory' | 'predictive' | 'counterfactual';
-  /** How many options a question may have. */
+  /** Numbers of options that a question may have. */
   readonly numOptions: readonly number[];
   /** Most options that can be true; more would make fitting scenes too rare. */
   readonly maxTrue: number;
-  /** Where each option is an object of the scene: how many objects it needs beside them. */
+  /** Number of objects that the scene needs beside the options, where each option is an object. */
   readonly extraObjects?: number;
   readonly style: Style;
   /**
@@ -67,7 +67,7 @@ export interface Kind {
    * scenes are as likely as their mirror images, taking the form of the group that fits the scene tells nothing about it.
    */
   readonly variants: readonly (readonly string[])[];
-  /** What a question may refer to. @default nothing */
+  /** The anchors that a question may refer to. @default none */
   readonly anchors?: (story: Story) => readonly Anchor[];
   readonly statements: (story: Story, variant: string, anchor: Anchor) => readonly Statement[];
   readonly wording: (variant: string, anchor: Anchor, isNegated: boolean) => string;

@@ -8,9 +8,9 @@ import type { Scene } from './scene.ts';
 
 export type Verdict = boolean | undefined;
 
-/** Least way, in widths, that counts as a movement to one side. */
+/** Least distance, in widths, that counts as a movement to one side. */
 const CLEAR_SHIFT = 0.12;
-/** Largest way that counts as none. */
+/** Largest distance, in widths, that counts as no movement. */
 const NO_SHIFT = 0.03;
 /** Seconds from the ends of the video within which a collision could be missed. */
 const MARGIN_S = 0.15;
@@ -63,7 +63,7 @@ export class Observation {
     return this.#tracks;
   }
 
-  /** By object and moment: centre in the picture (true), wholly outside (false), or in between. */
+  /** View of each object at each moment: centre in the picture (true), wholly outside (false), or in between (undefined). */
   get views(): readonly (readonly Verdict[])[] {
     this.#views ??= this.tracks.map((track, index) =>
       track.map(({ x, y }) => viewOf(this.scene, this.scene.objects[index]!.radius, x, y)),
@@ -81,14 +81,14 @@ function viewOf({ height }: Scene, radius: number, x: number, y: number): Verdic
 const numSeen = (view: readonly Verdict[]): number =>
   view.reduce<number>((sum, one) => sum + Number(one === true), 0);
 
-/** Whether the object is ever seen well: its centre in the picture for a seventh of the video. */
+/** True when the object is seen well: its centre in the picture for a seventh of the video. */
 export function appears({ views }: Observation, index: number): Verdict {
   const view = views[index]!;
   if (numSeen(view) > NUM_LOOKS * CLEAR_VISIT) return true;
   return view.every((one) => one === false) ? false : undefined;
 }
 
-/** Whether it is outside at first and comes in. */
+/** True when the object is outside at first and comes in. */
 export function enters(observation: Observation, index: number): Verdict {
   const atStart = observation.views[index]![0];
   const seen = appears(observation, index);
@@ -96,7 +96,7 @@ export function enters(observation: Observation, index: number): Verdict {
   return !atStart && seen;
 }
 
-/** Whether it is seen at some time and outside at the end. */
+/** True when the object is seen at some time and outside at the end. */
 export function leaves(observation: Observation, index: number): Verdict {
   const atEnd = observation.views[index]!.at(-1);
   const seen = appears(observation, index);
@@ -104,21 +104,21 @@ export function leaves(observation: Observation, index: number): Verdict {
   return !atEnd && seen;
 }
 
-/** Whether it goes out of view and comes back. */
+/** True when the object goes out of view and comes back. */
 function isInterrupted({ views }: Observation, index: number): boolean {
   const view = views[index]!;
   const first = view.indexOf(true);
   return first >= 0 && view.slice(first, view.lastIndexOf(true)).includes(false);
 }
 
-/** Of two objects that come in: whether the first does so clearly before the other. */
+/** True when, of two objects that come in, the first does so clearly before the other. */
 export function entersBefore(observation: Observation, index: number, other: number): Verdict {
   if (enters(observation, index) !== true || enters(observation, other) !== true) return undefined;
   const { views } = observation;
   return isBefore(views[index]!.indexOf(true), views[other]!.indexOf(true));
 }
 
-/** Of two objects that leave: whether the first does so clearly before the other. */
+/** True when, of two objects that leave, the first does so clearly before the other. */
 export function leavesBefore(observation: Observation, index: number, other: number): Verdict {
   if (leaves(observation, index) !== true || leaves(observation, other) !== true) return undefined;
   const { views } = observation;
@@ -138,14 +138,14 @@ export interface Region {
   readonly level: -1 | 0 | 1;
 }
 
-/** How deep a place lies inside a region, in widths; negative outside. */
+/** Depth of a place inside a region, in widths; negative outside. */
 export function depthIn({ side, level }: Region, height: number, x: number, y: number): number {
   const across = side === 0 ? Number.POSITIVE_INFINITY : (x - 0.5) * side;
   const down = level === 0 ? Number.POSITIVE_INFINITY : (y - height / 2) * level;
   return Math.min(across, down);
 }
 
-/** Whether its centre is ever in the region while in view; undefined for short visits, and for those that last nearly always. */
+/** True when the object's centre is in the region while in view; undefined for short visits, and for those that last nearly always. */
 export function visits({ scene, tracks, views }: Observation, index: number, region: Region): Verdict {
   const view = views[index]!;
   const seen = tracks[index]!.filter((_, look) => view[look] === true);
@@ -163,7 +163,7 @@ export interface Direction {
   readonly sign: -1 | 1;
 }
 
-/** Whether it is last seen clearly further in a direction than where it is first seen. */
+/** True when the object is last seen clearly further in a direction than where it is first seen. */
 export function endsFurther(
   { views, tracks }: Observation,
   index: number,
@@ -187,7 +187,7 @@ function isMoving(speed: number): Verdict {
   return speed <= REST_SPEED ? false : undefined;
 }
 
-/** Whether it moves at some time, seen by the way it goes in view. */
+/** True when the object moves at some time, by the path it takes in view. */
 export function moves(observation: Observation, index: number): Verdict {
   if (appears(observation, index) !== true) return undefined;
   const all = speeds(observation, index);
@@ -263,7 +263,7 @@ export function collide(observation: Observation, a: number, b: number, span?: S
   return isSeen ? true : undefined;
 }
 
-/** Whether nothing in a motion is open to doubt: all contacts are in view and none is a graze. */
+/** True when nothing in a motion is open to doubt: all contacts are in view and none is a graze. */
 export function isClear({ height }: Scene, { collisions }: Motion): boolean {
   return collisions.every(
     ({ x, y, directness }) => directness >= LEAST_DIRECTNESS && x >= 0 && x <= 1 && y >= 0 && y <= height,

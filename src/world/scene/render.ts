@@ -109,7 +109,7 @@ function shade(look: Look, u: number, v: number, radius: number): number {
   return look.material === 'metal' ? light + 1.1 * disc(u + 0.35, v + 0.35, 0.22, radius) : light;
 }
 
-/** How much of a pixel lies in a disc of the given size, in radii, around the origin. */
+/** Share of a pixel that lies in a disc of the given size, in radii, around the origin. */
 function disc(u: number, v: number, size: number, radius: number): number {
   const outline = (Math.sqrt(u * u + v * v) - size) * radius;
   return Math.min(1, Math.max(0, 0.5 - outline));

@@ -26,7 +26,7 @@ export const COLORS = {
 export type Color = keyof typeof COLORS;
 const COLOR_NAMES = Object.keys(COLORS) as Color[];
 
-/** How an object looks. */
+/** The look of an object. */
 export interface Look {
   readonly color: Color;
   readonly shape: Shape;
@@ -48,7 +48,7 @@ export interface Scene {
   /** Height of the picture in widths. */
   readonly height: number;
   readonly durationS: number;
-  /** Whether a colour alone names an object. */
+  /** True when a colour alone names an object. */
   readonly uniqueColors: boolean;
 }
 

@@ -6,7 +6,7 @@ import { appears, isClear, Observation, type Span } from './events.ts';
 import { type Motion, simulate } from './physics.ts';
 import type { Scene } from './scene.ts';
 
-/** Where a removed object is parked, in widths: out of reach of everything. */
+/** Place of a removed object, in widths: out of reach of everything. */
 const FAR = 1000;
 
 export class Story {
@@ -58,14 +58,14 @@ export class Story {
     return found;
   }
 
-  /** Whether a viewer has seen all that matters: nothing happens out of view or by a graze, and every object appears. */
+  /** True when a viewer has seen all that matters: nothing happens out of view or by a graze, and every object appears. */
   get isKnown(): boolean {
     this.#isKnown ??=
       isClear(this.scene, this.motion) && this.indices.every((index) => appears(this.seen, index) === true);
     return this.#isKnown;
   }
 
-  /** Whether the same holds for the scene without an object. */
+  /** True when nothing in the scene without one object is open to doubt. */
   isClearWithout(index: number): boolean {
     return isClear(this.scene, this.without(index).motion);
   }
