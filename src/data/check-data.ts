@@ -7,9 +7,10 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import { DataError, forEachConcurrently, mean, recordOf, tally, VideoError } from '../base/index.ts';
-import { decodeFrames, listFrames, probeVideo, readImage, type VideoInfo } from '../video/index.ts';
+import { decodeFrames, listFrames } from '../video/index.ts';
 import { countIssues, type DataIssue } from './issues.ts';
 import type { DataItem } from './item.ts';
+import { mediaFacts, type VideoFacts } from './media-facts.ts';
 import { type MediaRoot, mediaPath } from './media-path.ts';
 import { type ReadOptions, readItemsWithIssues } from './read-items.ts';
 
@@ -20,10 +21,6 @@ import { type ReadOptions, readItemsWithIssues } from './read-items.ts';
  */
 export const VIDEO_CHECKS = ['exists', 'probe', 'decode'] as const;
 export type VideoCheck = (typeof VIDEO_CHECKS)[number];
-
-/** The facts of a video that a prompt's length depends on. */
-export type VideoFacts = Pick<VideoInfo, 'width' | 'height' | 'fps' | 'numFrames' | 'durationS'> &
-  Partial<Pick<VideoInfo, 'timesS'>>;
 
 export interface CheckOptions extends ReadOptions {
   /** Folder of the videos; without it only the data file is checked. */
@@ -206,7 +203,7 @@ async function checkMedia(
   return report;
 }
 
-/** Check one file; returns size and length of a video that was probed. */
+/** Check one file or folder; returns size and length of what was opened. */
 async function checkOne(
   file: string,
   item: DataItem,
@@ -236,28 +233,25 @@ async function checkOne(
       : fail('other_extension', `${path} is not there, but ${other} is`);
   }
   try {
-    if (item.media === 'frames' || statSync(path).isDirectory()) {
-      if (listFrames(path).length === 0) throw new VideoError(`${path}: the folder holds no images`);
+    const isFolder = item.media === 'frames' || statSync(path).isDirectory();
+    if (options.videos === 'exists') {
+      if (isFolder) listFrames(path);
       return undefined;
     }
-    if (options.videos === 'exists') return undefined;
-    if (item.media === 'image') await readImage(path, { signal: options.signal });
-    else {
-      const facts = await probeVideo(path, { signal: options.signal });
-      for (const note of facts.notes) warn('unusual_video', `${path}: ${note}`);
-      // One frame is asked for; every frame is decoded on the way and counted.
-      if (options.videos === 'decode') {
-        const { warnings } = await decodeFrames(path, [0], { signal: options.signal });
-        if (warnings.length > 0) warn('damaged_video', `${path}: ${warnings[0]}`);
-      }
-      return facts;
+    const { signal } = options;
+    const facts = await mediaFacts(path, item, { signal });
+    for (const note of facts.notes ?? []) warn('unusual_video', `${path}: ${note}`);
+    // One frame is asked for; every frame is decoded on the way and counted.
+    if (options.videos === 'decode' && item.media === 'video' && !isFolder) {
+      const { warnings } = await decodeFrames(path, [0], { signal });
+      if (warnings.length > 0) warn('damaged_video', `${path}: ${warnings[0]}`);
     }
+    return facts;
   } catch (error) {
     if (!(error instanceof VideoError)) throw error;
     report.unreadable.add(item.path);
     return fail('unreadable_video', error.message);
   }
-  return undefined;
 }
 
 /** A file with the same name but another ending, as when a set was re-encoded. */

@@ -6,7 +6,6 @@ export {
   type SourceReport,
   VIDEO_CHECKS,
   type VideoCheck,
-  type VideoFacts,
 } from './check-data.ts';
 export { type ConvertClevrerOptions, type ConvertClevrerResult, convertClevrer } from './convert-clevrer.ts';
 export { type FieldValue, filterRows } from './filter-rows.ts';
@@ -25,6 +24,7 @@ export {
   solutionText,
 } from './item.ts';
 export { type JsonProblem, type JsonScan, scanJson } from './json-scan.ts';
+export { FOLDER_FPS, mediaFacts, type VideoFacts } from './media-facts.ts';
 export { type MediaRoot, mediaPath } from './media-path.ts';
 export { splitProblem } from './options.ts';
 export {

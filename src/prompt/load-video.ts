@@ -3,6 +3,7 @@
  * and everything that was decided is in the result, so that it can be written down beside a score.
  */
 import { statSync } from 'node:fs';
+import { FOLDER_FPS } from '../data/index.ts';
 import type { Tensor } from '../tensor/index.ts';
 import {
   type DecodeOptions,
@@ -48,9 +49,6 @@ export interface LoadedVideo {
   readonly secondPerGridS: number;
   readonly warnings: readonly string[];
 }
-
-/** Frames a second of a folder that nothing is said about: TVQA's. */
-const FOLDER_FPS = 3;
 
 /**
  * Loads a video file, or a folder of frames.

@@ -120,7 +120,7 @@ function onWhite(rgba: Uint8Array): Uint8Array {
   return rgb;
 }
 
-/** Names of a folder's images in natural order: `frame2` before `frame10`. */
+/** Names of a folder's images in natural order: `frame2` before `frame10`. @throws VideoError when it is missing or holds none */
 export function listFrames(folder: string): string[] {
   let names: string[];
   try {
@@ -128,6 +128,7 @@ export function listFrames(folder: string): string[] {
   } catch (cause) {
     throw new VideoError(`${folder}: no such folder of frames`, { cause });
   }
+  if (names.length === 0) throw new VideoError(`${folder}: the folder holds no images`);
   const order = new Intl.Collator('en', { numeric: true });
   return names.sort(order.compare);
 }
@@ -156,7 +157,6 @@ export async function readFrameFolder(
   options: DecodeOptions = {},
 ): Promise<DecodedFrames> {
   const names = listFrames(folder);
-  if (names.length === 0) throw new VideoError(`${folder}: the folder holds no images`);
   const sample =
     typeof choose === 'function' ? choose({ totalFrames: names.length, fps }) : { indices: choose };
   const { indices } = sample;

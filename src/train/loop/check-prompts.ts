@@ -8,12 +8,11 @@
  */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { DataError, forEachConcurrently, type Logger, VideoError } from '../../base/index.ts';
-import type { Question, VideoFacts } from '../../data/index.ts';
+import { mediaFacts, type Question, type VideoFacts } from '../../data/index.ts';
 import type { Processor } from '../../models/index.ts';
 import { type PromptKeys, promptCounter } from '../../prompt/index.ts';
-import { listFrames, probeVideo, readImage, type VideoKeys } from '../../video/index.ts';
+import type { VideoKeys } from '../../video/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
 
 export interface PromptLengths {
@@ -72,7 +71,7 @@ export async function checkPrompts(
     if (signal?.aborted) return;
     let facts = known.get(question.video);
     if (facts === undefined) {
-      facts = factsOf(question);
+      facts = mediaFacts(question.video, question.item);
       known.set(question.video, facts);
     }
     try {
@@ -112,18 +111,6 @@ export async function checkPrompts(
     logger.warn(`${text} and will be skipped: ${examples}`);
   }
   return { longest, numProbed: known.size, numBad: bad.size };
-}
-
-/** Size and length of a question's video, folder of frames or image. @throws VideoError */
-async function factsOf({ video, item }: Question): Promise<VideoFacts> {
-  if (item.media === 'video') return await probeVideo(video);
-  const files = item.media === 'frames' ? listFrames(video).map((name) => join(video, name)) : [video];
-  const [first] = files;
-  if (first === undefined) throw new VideoError(`${video}: the folder holds no images`);
-  const { height, width } = await readImage(first);
-  // A folder stands for 3 frames a second where the item does not say (`loadVideo`).
-  const fps = item.fps ?? 3;
-  return { height, width, fps, numFrames: files.length, durationS: files.length / fps };
 }
 
 function listOf(texts: readonly string[]): string {
