@@ -9,6 +9,7 @@ import {
   EXIT_CODES,
   type Output,
   type Progress,
+  percent,
   tableLines,
   writeFileAtomic,
 } from '../base/index.ts';
@@ -99,7 +100,6 @@ function groupByCode(issues: readonly DataIssue[]): Map<string, DataIssue[]> {
 }
 
 function printReport(report: DataReport, expected: string | undefined, numShown: number, out: Output): void {
-  const percent = (value: number) => `${value.toFixed(1)} %`;
   const { videos, best_constant, chance_percent } = report;
   const options = Object.entries(report.options).map(([count, questions]) => `${count}×${questions}`);
   const facts: [string, string][] = [
@@ -109,12 +109,12 @@ function printReport(report: DataReport, expected: string | undefined, numShown:
       `${report.num_questions}${expected ?? ''}: ${report.num_usable} usable, ${report.num_single} with one right option, ${report.num_multiple} with several`,
     ],
     ['options', options.join(', ') || 'none'],
-    ['guessing', chance_percent === null ? 'nothing to guess' : `${percent(chance_percent)} strict`],
+    ['guessing', chance_percent === null ? 'nothing to guess' : `${percent(chance_percent / 100)} strict`],
     [
       'best constant',
       best_constant === null
         ? 'none'
-        : `always ${best_constant.answer}: ${percent(best_constant.percent)} strict`,
+        : `always ${best_constant.answer}: ${percent(best_constant.percent / 100)} strict`,
     ],
     [
       'videos',
@@ -129,7 +129,7 @@ function printReport(report: DataReport, expected: string | undefined, numShown:
   if (sources.length > 1 || videos.is_checked) {
     const rows = sources.map(([name, { num_questions, num_covered }]) =>
       videos.is_checked
-        ? [name, num_questions, num_covered, percent((100 * num_covered) / num_questions)]
+        ? [name, num_questions, num_covered, percent(num_covered / num_questions)]
         : [name, num_questions],
     );
     out.print();

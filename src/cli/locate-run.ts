@@ -23,9 +23,9 @@ interface ResolvedRun {
 
 /** A run's configuration twice: as its parts are read, and as its folder records it. */
 export interface LocatedRun<Run> {
-  /** With paths in place of names. */
+  /** The configuration with paths in place of names. */
   readonly resolved: Run;
-  /** With names that mean the same commit for ever; what was given stands in the source. */
+  /** The configuration with names that mean the same commit for ever; what was given stands in the source. */
   readonly recorded: Run;
 }
 

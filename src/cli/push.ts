@@ -34,7 +34,7 @@ interface Options {
   readonly dryRun?: boolean;
 }
 
-/** Of a checkpoint folder: what makes a model or an adapter. */
+/** The files of a checkpoint folder that make a model or an adapter. */
 const MODEL_FILE = /\.(?:json|jinja|txt|safetensors)$/;
 /** Smaller uploads are over before a bar is read. */
 const SHOWN_BYTES = 8 * 2 ** 20;

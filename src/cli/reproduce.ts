@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { EXIT_CODES, type JsonObject, type Output, packageRoot, TwgrpoError } from '../base/index.ts';
 import { drawLikeAuthors, isMultiple, readItems, toQuestion } from '../data/index.ts';
 import { benchmarkOf, readQuestionSet } from '../eval/index.ts';
-import { openModelFolder } from '../models/index.ts';
+import { openModelFolder, publishedSize } from '../models/index.ts';
 import { engineInfo } from '../tensor/index.ts';
 import { resolveGrpoConfig } from '../train/index.ts';
 import type { CommandDefinition } from './command.ts';
@@ -26,7 +26,7 @@ interface Finding {
   readonly summary: string;
 }
 
-/** From the authors' baseline to their method. */
+/** The recipes from the authors' baseline to their method. */
 const RECIPES = [
   'grpo-paper.yaml',
   'ablation/1-soft-reward.yaml',
@@ -47,12 +47,12 @@ function recipes(): Finding {
 function model(folder: string | undefined): Finding {
   const name = 'model';
   if (folder === undefined) return { name, status: 'missing', summary: 'not given: --model' };
-  const { config } = openModelFolder(folder).processor;
+  const { config } = openModelFolder(folder);
   const { num_hidden_layers, hidden_size } = config.text_config;
-  const is7B = config.model_type === 'qwen2_5_vl' && num_hidden_layers === 28 && hidden_size === 3584;
+  const size = publishedSize(config);
   const facts = `${config.model_type}, ${num_hidden_layers} layers of ${hidden_size}`;
-  return is7B
-    ? { name, status: 'ok', summary: `${facts}: Qwen2.5-VL-7B` }
+  return size === 'Qwen2.5-VL-7B'
+    ? { name, status: 'ok', summary: `${facts}: ${size}` }
     : { name, status: 'other', summary: `${facts}; the paper trains Qwen2.5-VL-7B-Instruct` };
 }
 

@@ -42,7 +42,7 @@ export interface EvaluateOptions extends AnswerReading, AnswerOptions {
 }
 
 export interface Evaluation {
-  /** In the order of the questions. */
+  /** Rows in the order of the questions. */
   readonly rows: readonly EvaluationRow[];
   /** Items whose video could not be read, with the reason: reported as missing, never counted as wrong. */
   readonly missing: readonly { readonly id: string; readonly reason: string }[];

@@ -38,6 +38,7 @@ export type {
   PromptText,
   VisionFrames,
 } from './processor.ts';
+export { publishedSize } from './published.ts';
 export { createTinyCheckpoint, type TinyCheckpointOptions } from './tiny/tiny-checkpoint.ts';
 export { bannedTokenIds, visionTokenIds } from './token-ids.ts';
 export {

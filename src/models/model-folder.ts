@@ -6,10 +6,11 @@
 import { keep } from '../tensor/index.ts';
 import { type GenerationConfig, type ModelConfig, readGenerationConfig } from './config.ts';
 import { familyOf, readModelConfig } from './families.ts';
-import type { VideoLanguageModel } from './model.ts';
+import { adapterSize, type LoraConfig } from './lora/lora.ts';
+import type { FrozenParts, VideoLanguageModel } from './model.ts';
 import type { Processor } from './processor.ts';
 import { bannedTokenIds, stopTokenIds } from './token-ids.ts';
-import { type ModelOptions, Transformer } from './transformer.ts';
+import { excludedModules, type ModelOptions, Transformer } from './transformer.ts';
 import { checkWeights, type LoadWeightsOptions, loadWeights, type Stored } from './weights.ts';
 
 export type LoadModelOptions = LoadWeightsOptions & Omit<ModelOptions, 'from'>;
@@ -58,6 +59,12 @@ export class ModelFolder {
   /** See `VideoLanguageModel.isHidden`. */
   isHidden(name: string): boolean {
     return familyOf(this.config).isHidden(name);
+  }
+
+  /** Numbers in an adapter on the named layers, those in frozen parts left out; from the headers of the files alone. */
+  adapterSize(config: Pick<LoraConfig, 'r' | 'target_modules'>, frozen: FrozenParts): number {
+    const model = { config: this.config, weights: this.checkWeights() };
+    return adapterSize(model, { ...config, exclude_modules: excludedModules(frozen) });
   }
 
   /**

@@ -109,10 +109,8 @@ export class Transformer implements VideoLanguageModel {
     return familyOf(this.config).isHidden(name);
   }
 
-  excludedModules({ vision, merger }: FrozenParts): string | undefined {
-    if (vision && merger) return '.*visual.*';
-    if (vision) return '.*visual\\.(?!merger).*';
-    return merger ? '.*visual\\.merger.*' : undefined;
+  excludedModules(frozen: FrozenParts): string | undefined {
+    return excludedModules(frozen);
   }
 
   encode(inputs: PromptInputs): EncodedPrompt {
@@ -192,4 +190,11 @@ export class Transformer implements VideoLanguageModel {
   logits(hidden: Tensor): Tensor {
     return headLogits(this.params, hidden);
   }
+}
+
+/** See `VideoLanguageModel.excludedModules`. */
+export function excludedModules({ vision, merger }: FrozenParts): string | undefined {
+  if (vision && merger) return '.*visual.*';
+  if (vision) return '.*visual\\.(?!merger).*';
+  return merger ? '.*visual\\.merger.*' : undefined;
 }

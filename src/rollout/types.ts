@@ -37,7 +37,7 @@ export interface Rollout extends Completion {
   readonly text_ends: Int32Array; // [T]
   /** The answer as `answer_parser` reads it. */
   readonly answer: ParsedAnswer;
-  /** In the order of `reward_funcs`; NaN where a function could not judge. */
+  /** Rewards in the order of `reward_funcs`; NaN where a function could not judge. */
   readonly rewards: readonly number[]; // [F]
   /** Part of `reward` that temporal contrast gave; absent where the group was not compared. */
   readonly temporal_bonus?: number | undefined;

@@ -31,7 +31,7 @@ const schema = z.object({
   completion: z.string(),
   /** Letters read from the completion; null where none could be read. */
   answer: z.array(z.string()).readonly().nullable(),
-  /** By the name of the reward function; NaN where it could not judge. */
+  /** Rewards by the name of their function; NaN where it could not judge. */
   rewards: z.record(z.string(), number),
   /** Part of `reward` that temporal contrast gave, where the group was compared. */
   temporal_bonus: number.optional(),

@@ -15,7 +15,14 @@ import {
 import type { ConfigError } from '../../base/index.ts';
 import { dispose, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 import type { VideoLanguageModel } from '../model.ts';
-import { createLora, LORA_TARGET_MODULES, type LoraAdapter, type LoraConfig, mergeLora } from './lora.ts';
+import {
+  adapterSize,
+  createLora,
+  LORA_TARGET_MODULES,
+  type LoraAdapter,
+  type LoraConfig,
+  mergeLora,
+} from './lora.ts';
 import { loadLora, writeLoraFiles } from './lora-files.ts';
 
 interface LoraGolden extends PromptGolden {
@@ -84,6 +91,8 @@ describe('LoRA', () => {
     expect(lastLogits(model)).toBeAllclose(before, { rtol: 0, atol: 0 });
     expect([...model.adapter.pairs.keys()].some((name) => name.startsWith('visual.'))).toBe(false);
     expect(model.adapter.pairs.size).toBe(2 * 7);
+    const made = [...model.adapter.weights.values()].reduce((total, weight) => total + weight.numel(), 0);
+    expect(adapterSize(model, { ...LORA, r: 3 })).toBe(made);
     model.freeze({ vision: true });
     for (const [name, parameter] of model.parameters()) {
       expect([name, parameter.requires_grad]).toEqual([name, name.includes('.lora_')]);

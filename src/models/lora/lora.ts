@@ -56,6 +56,21 @@ export interface LoraAdapter {
 /** The model an adapter is put on; its family knows the names that transformers and PEFT give its modules. */
 export type AdaptedModel = Pick<VideoLanguageModel, 'config' | 'weights'>;
 
+/** What choosing layers needs of a model: its weights may still lie in their files. */
+export interface AdaptedShapes extends Pick<AdaptedModel, 'config'> {
+  readonly weights: ReadonlyMap<string, { readonly shape: readonly number[] }>;
+}
+
+/** Numbers in an adapter of rank `r`: r * (in + out) for each layer it is put on. */
+export function adapterSize(
+  model: AdaptedShapes,
+  config: Pick<LoraConfig, 'r' | 'target_modules' | 'exclude_modules'>,
+): number {
+  return targetModules(model, config)
+    .map((module) => model.weights.get(`${module}.weight`)!.shape)
+    .reduce((total, [out, into]) => total + config.r * (out! + into!), 0);
+}
+
 /**
  * A new adapter: A uniform in +-1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt(5)), B zero, so that it changes nothing yet.
  *
@@ -130,7 +145,10 @@ export function mergeLora(weights: ReadonlyMap<string, Tensor>, adapter: LoraAda
 }
 
 /** Linear layers (two-dimensional weights, embeddings and head left out) that the config names. */
-export function targetModules(model: AdaptedModel, config: LoraConfig): string[] {
+export function targetModules(
+  model: AdaptedShapes,
+  config: Pick<LoraConfig, 'target_modules' | 'exclude_modules'>,
+): string[] {
   const { transformersName } = familyOf(model.config);
   const modules: string[] = [];
   for (const [name, stored] of model.weights) {

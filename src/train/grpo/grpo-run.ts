@@ -66,7 +66,7 @@ function grpoMethod({ resolved, logger, frames: shared }: GrpoRunOptions): Metho
         start: (parts) => {
           const { model } = parts;
           const reference =
-            config.beta > 0 && model.adapter === undefined ? loadReference(config) : undefined;
+            config.beta > 0 && model.adapter === undefined ? loadReference(config, folder) : undefined;
           const frames = shared ?? new FrameStore({ budget_mib: config.video_cache_mib, logger });
           const feed = new ItemFeed({
             questions,

@@ -4,6 +4,7 @@
  *
  * A rule that has spoken is quiet for `QUIET_STEPS` steps, then for twice as many, and so on: what stays so needs no telling.
  */
+import { mean, percent } from '../../base/index.ts';
 import type { MetricsRow } from '../../run/index.ts';
 
 export interface Alert {
@@ -31,7 +32,6 @@ interface Rule {
 
 const above = (value: number, limit: number) => value > limit;
 const below = (value: number, limit: number) => value < limit;
-const percent = (value: number) => `${Math.round(100 * value)} %`;
 
 const RULES: readonly Rule[] = [
   {
@@ -48,7 +48,7 @@ const RULES: readonly Rule[] = [
     measure: (history) => history.recent('frac_reward_zero_std'),
     isBad: above,
     message: (value) =>
-      `in ${percent(value)} of the groups all completions earned the same reward, and such groups teach nothing; try harder or easier questions, a finer reward, more generations or dynamic_sampling`,
+      `in ${percent(value, 0)} of the groups all completions earned the same reward, and such groups teach nothing; try harder or easier questions, a finer reward, more generations or dynamic_sampling`,
   },
   {
     name: 'clipped_completions',
@@ -56,7 +56,7 @@ const RULES: readonly Rule[] = [
     measure: (history) => history.recent('completions/clipped_ratio'),
     isBad: above,
     message: (value) =>
-      `${percent(value)} of the completions are cut off at max_completion_length before they end; raise it, or set mask_truncated_completions`,
+      `${percent(value, 0)} of the completions are cut off at max_completion_length before they end; raise it, or set mask_truncated_completions`,
   },
   {
     name: 'entropy_collapse',
@@ -64,7 +64,7 @@ const RULES: readonly Rule[] = [
     measure: (history) => history.shareOfStart('entropy'),
     isBad: below,
     message: (value) =>
-      `the entropy has fallen to ${percent(value)} of its start: completions become alike and exploration ends; lower learning_rate, raise epsilon_high or set entropy_coef`,
+      `the entropy has fallen to ${percent(value, 0)} of its start: completions become alike and exploration ends; lower learning_rate, raise epsilon_high or set entropy_coef`,
   },
   {
     name: 'length_collapse',
@@ -72,7 +72,7 @@ const RULES: readonly Rule[] = [
     measure: (history) => history.shareOfStart('completions/mean_length'),
     isBad: below,
     message: (value) =>
-      `completions have shrunk to ${percent(value)} of their first length; the reward may be won without reasoning`,
+      `completions have shrunk to ${percent(value, 0)} of their first length; the reward may be won without reasoning`,
   },
   {
     name: 'parse_failure',
@@ -80,7 +80,7 @@ const RULES: readonly Rule[] = [
     measure: (history) => history.recent('answers/parse_failure'),
     isBad: above,
     message: (value) =>
-      `no answer can be read from ${percent(value)} of the completions; look at them, and at prompt_template and answer_parser`,
+      `no answer can be read from ${percent(value, 0)} of the completions; look at them, and at prompt_template and answer_parser`,
   },
   {
     name: 'sampling_gap',
@@ -137,12 +137,12 @@ class History {
 
 function meanOf(rows: readonly MetricsRow[], key: string): number | undefined {
   const values = rows.map((row) => row[key]).filter((value) => typeof value === 'number');
-  return values.length < WINDOW ? undefined : values.reduce((a, b) => a + b, 0) / values.length;
+  return values.length < WINDOW ? undefined : mean(values);
 }
 
 export class Alarms {
   readonly #history = new History();
-  /** By rule: the step before which it says nothing more, and how long it was quiet the last time. */
+  /** For each rule the step before which it says nothing more, and how long it was quiet the last time. */
   readonly #quiet = new Map<string, { readonly until: number; readonly steps: number }>();
 
   /** @param before rows of the run so far, for a resumed run */

@@ -1,7 +1,13 @@
 /** The model a run trains, and its frozen copy: with an adapter or its own weights, from the start or from a checkpoint. */
 
 import { deriveSeed } from '../../base/index.ts';
-import { createLora, loadLora, loadModel, type VideoLanguageModel } from '../../models/index.ts';
+import {
+  createLora,
+  loadLora,
+  type ModelFolder,
+  openModelFolder,
+  type VideoLanguageModel,
+} from '../../models/index.ts';
 import { keep } from '../../tensor/index.ts';
 import { textAfterVision } from '../../video/index.ts';
 import type { GrpoConfig } from '../config/config-schema.ts';
@@ -31,10 +37,14 @@ function modelOptions({ device, dtype, video }: ModelKeys) {
 }
 
 /** The model that trains: with its adapter or its thawed weights, from the start or from a checkpoint. */
-export function loadPolicy(config: ModelKeys, checkpointDir: string | undefined): VideoLanguageModel {
+export function loadPolicy(
+  config: ModelKeys,
+  folder: ModelFolder,
+  checkpointDir: string | undefined,
+): VideoLanguageModel {
   const isLora = config.lora_r !== undefined;
-  const dir = checkpointDir !== undefined && !isLora ? checkpointDir : config.model_name_or_path;
-  const model = loadModel(dir, modelOptions(config));
+  const source = checkpointDir !== undefined && !isLora ? openModelFolder(checkpointDir) : folder;
+  const model = source.loadModel(modelOptions(config));
   const frozen = { vision: config.freeze_vision, merger: config.freeze_merger };
   if (config.lora_r !== undefined) {
     model.adapter =
@@ -58,8 +68,8 @@ export function loadPolicy(config: ModelKeys, checkpointDir: string | undefined)
 }
 
 /** A frozen copy of the start. */
-export function loadReference(config: ModelKeys): VideoLanguageModel {
-  const reference = loadModel(config.model_name_or_path, modelOptions(config));
+export function loadReference(config: ModelKeys, folder: ModelFolder): VideoLanguageModel {
+  const reference = folder.loadModel(modelOptions(config));
   reference.freeze({ vision: true, merger: true, text: true });
   return reference;
 }

@@ -2,7 +2,7 @@
 import { existsSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ConfigError, type Logger } from '../../base/index.ts';
-import { openModelFolder } from '../../models/index.ts';
+import { type ModelFolder, openModelFolder } from '../../models/index.ts';
 import { checkDevice } from '../../tensor/index.ts';
 import { checkMuon } from '../optim/optimizer.ts';
 import type { ModelKeys } from './policy-model.ts';
@@ -17,7 +17,7 @@ export interface PreflightConfig extends ModelKeys {
 
 export interface Preflight {
   readonly num_weights: number;
-  /** A lower bound: optimizer states of what trains are counted for whole models only. */
+  /** A lower bound, optimizer included: the headers of the files and the settings are not counted. */
   readonly checkpoint_bytes: number;
   readonly free_bytes: number;
 }
@@ -32,13 +32,13 @@ const BYTES: Readonly<Record<string, number>> = { float32: 4, bfloat16: 2, float
  */
 export function preflight(
   config: PreflightConfig,
+  folder: ModelFolder,
   checkpointDir: string | undefined,
   maxSteps: number | undefined,
   logger: Logger,
 ): Preflight {
   checkDevice(config.device, 'device');
   const isLora = config.lora_r !== undefined;
-  const folder = openModelFolder(config.model_name_or_path);
   const stored = folder.checkWeights();
   if (checkpointDir !== undefined && !isLora) openModelFolder(checkpointDir).checkWeights();
   const sizes = [...stored].map(([name, { dtype: saved, shape }]) => {
@@ -53,7 +53,8 @@ export function preflight(
     return { count, bytes: count * (width + state) };
   });
   const sum = (of: 'count' | 'bytes') => sizes.reduce((total, one) => total + one[of], 0);
-  const checkpoint_bytes = isLora ? 0 : sum('bytes');
+  const checkpoint_bytes =
+    config.lora_r === undefined ? sum('bytes') : adapterBytes(config, config.lora_r, folder);
   const free_bytes = freeBytes(config.output_dir);
   const where = `output_dir ${config.output_dir}: ${readable(free_bytes)} free`;
   if (checkpoint_bytes > free_bytes)
@@ -69,7 +70,14 @@ export function preflight(
   return { num_weights: sum('count'), checkpoint_bytes, free_bytes };
 }
 
-/** Of the disk that a folder will lie on. */
+/** A float32 adapter, with the two moments of its optimizer unless they are not saved (of Muon one). */
+function adapterBytes(config: PreflightConfig, r: number, folder: ModelFolder): number {
+  const frozen = { vision: config.freeze_vision, merger: config.freeze_merger };
+  const numMoments = config.save_only_model ? 0 : config.optimizer === 'muon' ? 1 : 2;
+  return 4 * (1 + numMoments) * folder.adapterSize({ r, target_modules: config.lora_target_modules }, frozen);
+}
+
+/** Free bytes on the disk that a folder will lie on. */
 function freeBytes(folder: string): number {
   let path = resolve(folder);
   while (!existsSync(path) && path !== dirname(path)) path = dirname(path);

@@ -78,7 +78,7 @@ export interface RunResult {
 
 /** Position in the data. */
 export interface DataPosition {
-  /** Of the items handed out; those loaded ahead don't count. */
+  /** Position after the items handed out; those loaded ahead don't count. */
   state(): Record<string, unknown>;
   /** Passes over the data. */
   readonly epoch: number;
@@ -161,6 +161,7 @@ export interface Method<Kind extends TrainingKind, Details> {
 
 /** All that a run knows before it loads weights. */
 interface PreparedRun<Kind extends TrainingKind, Details> {
+  readonly folder: ModelFolder;
   readonly resumed: Resumed<Kind>;
   readonly checked: Preflight;
   readonly prepared: PreparedMethod<Kind, Details>;
@@ -201,8 +202,8 @@ async function prepareRun<Kind extends TrainingKind, Details>(
       steps_of_data: Math.ceil((prepared.epochLength * config.num_train_epochs) / perStep),
       used_ms: saved?.used_ms ?? 0,
     });
-  const checked = preflight(config, resumed.checkpointDir, newLength().maxSteps, logger);
-  return { resumed, checked, prepared, newLength };
+  const checked = preflight(config, folder, resumed.checkpointDir, newLength().maxSteps, logger);
+  return { folder, resumed, checked, prepared, newLength };
 }
 
 /** What a run would begin with. */
@@ -244,7 +245,7 @@ export async function runTraining<Kind extends TrainingKind, Details extends obj
   const { resolved, logger, signal } = options;
   const { config } = resolved;
   const process: ProcessState = SINGLE_PROCESS;
-  const { resumed, prepared, newLength } = await prepareRun(method, options);
+  const { folder, resumed, prepared, newLength } = await prepareRun(method, options);
   const { checkpointDir, saved } = resumed;
   const result = (step: number, checkpoint: string | undefined, skipped_videos = 0): RunResult => ({
     output_dir: config.output_dir,
@@ -256,7 +257,7 @@ export async function runTraining<Kind extends TrainingKind, Details extends obj
   });
   if (process.agreeStop(signal?.aborted === true)) return result(saved?.step ?? 0, checkpointDir);
 
-  const model = loadPolicy(config, checkpointDir);
+  const model = loadPolicy(config, folder, checkpointDir);
   const trainable = new Map([...model.parameters()].filter(([, weight]) => weight.requires_grad));
   const optimizer = createOptimizer(trainable, config, (name) => model.isHidden(name));
   const clock = new PhaseClock();

@@ -41,7 +41,7 @@ const stateSchema = z.discriminatedUnion('kind', [
     ...common,
     /** Questions learned from so far. */
     numQuestions: count,
-    /** Of the curriculum, from 0, and steps done in it. */
+    /** Stage of the curriculum, from 0, and steps done in it. */
     stage: count,
     stage_steps: count,
     /** Last step whose held-out questions were asked; -1 before the first. */

@@ -23,7 +23,7 @@ export class Curriculum {
     this.#stages = stages;
   }
 
-  /** Of the present stage; of the last one when all have ended. */
+  /** The present stage; the last one when all have ended. */
   get current(): CurriculumStage {
     return this.#stages[Math.min(this.#stage, this.#stages.length - 1)]!;
   }

@@ -54,7 +54,7 @@ export interface HeldOutResult {
   readonly num_questions: number;
   /** Questions whose video could not be read. */
   readonly num_missing: number;
-  /** By dimension and value. */
+  /** Results by dimension and value. */
   readonly slices: Readonly<
     Record<string, Readonly<Record<string, { readonly n: number; readonly right: number }>>>
   >;

@@ -17,7 +17,7 @@ import type { SftGroup, SftRow } from './sft-update.ts';
 
 /** Questions about the same part of the same video. */
 export interface SftPack {
-  /** Of its first question. */
+  /** The id of its first question. */
   readonly id: string;
   readonly questions: readonly Question[];
 }

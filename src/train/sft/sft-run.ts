@@ -39,7 +39,7 @@ export interface SftRunOptions extends RunOptions<SftConfig, SftStepReport> {
 export interface SftRunResult extends RunResult {
   /** Stages of the curriculum that have ended. */
   readonly stages_done: number;
-  /** Of the last evaluation of this process. */
+  /** Strict accuracy in the last evaluation of this process. */
   readonly eval_strict?: number | undefined;
 }
 
