@@ -6,8 +6,8 @@ import {
   resolveSftConfig,
   runSft,
   type SftStepReport,
+  sftFacts,
 } from '../train/index.ts';
-import { sftFacts } from './train-progress.ts';
 import { type RunCallbacks, trainingCommand } from './training-command.ts';
 
 /** `held-out after step 100: strict 41.5 % of 200 (presence 80 %, region 33 %), tokens 93.1 %, loss 0.21` */

@@ -1,6 +1,5 @@
 /** `twgrpo train`: a GRPO or TW-GRPO run from a configuration. */
-import { checkGrpo, resolveGrpoConfig, runGrpo } from '../train/index.ts';
-import { grpoFacts } from './train-progress.ts';
+import { checkGrpo, grpoFacts, resolveGrpoConfig, runGrpo } from '../train/index.ts';
 import { trainingCommand } from './training-command.ts';
 
 export const train = trainingCommand({

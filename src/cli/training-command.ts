@@ -8,13 +8,21 @@ import {
   type Output,
   type Progress,
 } from '../base/index.ts';
-import { type RunCheck, type RunProgress, type RunResult, type RunStart, readable } from '../train/index.ts';
+import {
+  createTrainProgress,
+  type Facts,
+  type RunCheck,
+  type RunProgress,
+  type RunResult,
+  type RunStart,
+  readable,
+  type TrainProgress,
+} from '../train/index.ts';
 import type { CommandDefinition } from './command.ts';
 import { printPlans } from './locate.ts';
 import { locateRun, planRun } from './locate-run.ts';
 import { printResolved, type RunOptions, readRunOptions, runOptions } from './run-options.ts';
 import { stopSignals } from './stop-signals.ts';
-import { createTrainProgress, type Facts, type TrainProgress } from './train-progress.ts';
 
 /** Measuring prompts is shown when it takes longer than this. */
 const SHOW_AFTER_MS = 2000;

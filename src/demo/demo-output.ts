@@ -1,9 +1,12 @@
 /** What the demo says in the terminal: the start's answers, the words that weigh most, the table of before and after. */
 
-import { type Output, percent, tableLines } from '../base/index.ts';
+import { formatSeconds, type Output, percent, tableLines } from '../base/index.ts';
+import { WAYS } from '../eval/index.ts';
 import { pText, splitAnswer, wordsOf } from '../report/index.ts';
 import type { Accuracy, BeforeAfter, Change, EvaluationRow } from '../stats/index.ts';
 import type { GrpoStepReport } from '../train/index.ts';
+import { here } from './demo-report.ts';
+import type { DemoResult } from './demo-run.ts';
 
 const NUM_SAMPLES = 3;
 const NUM_WORDS = 4;
@@ -52,8 +55,7 @@ const share = (accuracy: Accuracy, kind: 'strict' | 'soft'): string => {
   return `${(100 * accuracy[kind]).toFixed(1)} % (${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)})`;
 };
 
-/** @param result one way of answering */
-export function printResult({ label, all, groups }: BeforeAfter, out: Output): void {
+function printResult({ label, all, groups }: BeforeAfter, out: Output): void {
   const row = (name: string, kind: 'strict' | 'soft', change: Change) => {
     const gain = 100 * (change.after[kind] - change.before[kind]);
     return [
@@ -88,4 +90,21 @@ export function verdict({ label, all }: BeforeAfter): string {
         : 'within what chance explains';
   const what = after.strict > before.strict ? 'rose' : after.strict < before.strict ? 'fell' : 'stayed';
   return `Strict accuracy ${label} ${what} from ${percent(before.strict)} to ${percent(after.strict)} on ${test.n} held-out questions: ${test.only_second} became right, ${test.only_first} became wrong (McNemar, exact, two-sided: p = ${pText(test.p_exact)}), ${sure}.`;
+}
+
+/** The tables of before and after, where everything lies, and what to try next. */
+export function printDemo({ record, notes, next }: DemoResult, out: Output): void {
+  const { results, seconds, steps } = record;
+  out.print();
+  for (const way of WAYS) printResult(results[way], out);
+  for (const note of notes) out.print(`  ${note}`);
+  out.print();
+  out.print(
+    `  took ${formatSeconds(seconds.all)}, of which training ${formatSeconds(seconds.training)} (${steps} steps)`,
+  );
+  out.print(`  report   ${here(record.report)}`);
+  out.print(`  model    ${here(record.checkpoint)}`);
+  out.print(`  all else ${here(record.output_dir)}`);
+  out.print();
+  for (const { command, what } of next) out.print(`  ${what}:\n    ${command}`);
 }

@@ -1,17 +1,12 @@
-export { heaviestWords, printResult, printSamples, verdict } from './demo-output.ts';
+/** The demo: what it does in which mode, its run, and what it shows. */
+export { printDemo } from './demo-output.ts';
 export {
   chooseFolder,
   chooseModel,
   DEFAULT_FOLDER,
-  DEMO_FILE,
   DEMO_MODES,
   type DemoMode,
   type DemoModeName,
-  demoConfig,
-  demoWorlds,
-  MAX_COMPLETION_LENGTH,
-  PROMPT_TEMPLATE,
-  trainMinutes,
-  VIDEO_CACHE_MIB,
-  VIDEO_KEYS,
 } from './demo-plan.ts';
+export { here } from './demo-report.ts';
+export { type DemoRecord, type DemoRequest, type DemoResult, runDemo } from './demo-run.ts';
