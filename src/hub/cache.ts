@@ -10,6 +10,7 @@
  *
  * Source: huggingface/huggingface_hub `file_download.py`, `_tree_cache.py`.
  */
+import { randomUUID } from 'node:crypto';
 import {
   copyFile,
   lstat,
@@ -22,7 +23,7 @@ import {
   stat,
   symlink,
 } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { z } from 'zod';
 import { isLeftover, writeFileAtomic } from '../base/index.ts';
 import type { RemoteFile } from './download-file.ts';
@@ -111,8 +112,8 @@ export class RepoCache {
     const target = relative(dirname(name), blob);
     if ((await readLink(name)) === target) return;
     await mkdir(dirname(name), { recursive: true });
-    const temporary = join(dirname(name), `.tmp-${process.pid}-${file.checksum}`);
-    await rm(temporary, { force: true });
+    // Files of the same content share a blob and may be linked at the same time, so the name is the file's, and drawn anew.
+    const temporary = join(dirname(name), `.tmp-${randomUUID()}-${basename(name)}`);
     try {
       await symlink(target, temporary);
     } catch (error) {
@@ -120,7 +121,12 @@ export class RepoCache {
       if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EACCES', 'EINVAL'].includes(code ?? '')) throw error;
       await copyFile(blob, temporary);
     }
-    await rename(temporary, name);
+    try {
+      await rename(temporary, name);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
   }
 
   /** Records which files a whole model has: what makes a snapshot complete without a network. */
