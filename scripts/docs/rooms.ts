@@ -31,7 +31,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   stats: {
     purpose: 'Accuracy with its intervals, and comparisons of runs.',
-    uses: ['base', 'answers'],
+    uses: ['base'],
   },
   video: {
     purpose: 'FFmpeg in a killable child: probe, decode, sample, encode.',
@@ -75,20 +75,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   eval: {
     purpose: 'Benchmarks, protocols, resumable evaluations.',
-    uses: [
-      'base',
-      'tensor',
-      'run',
-      'io',
-      'video',
-      'models',
-      'answers',
-      'rl',
-      'data',
-      'stats',
-      'prompt',
-      'rollout',
-    ],
+    uses: ['base', 'tensor', 'video', 'models', 'answers', 'data', 'stats', 'prompt', 'rollout'],
   },
   report: {
     purpose: 'Pages and charts of evaluations, runs and worlds.',
@@ -96,7 +83,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   demo: {
     purpose: 'What the demo trains, asks and prints.',
-    uses: ['base', 'run', 'io', 'video', 'data', 'world', 'stats', 'prompt', 'train', 'eval', 'report'],
+    uses: ['base', 'video', 'data', 'world', 'stats', 'prompt', 'train', 'eval', 'report'],
   },
   cli: {
     purpose: 'One file for each command.',
@@ -105,11 +92,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'hub',
       'tensor',
       'run',
-      'io',
       'video',
       'models',
       'answers',
-      'rl',
       'data',
       'world',
       'stats',

@@ -16,16 +16,16 @@ export { readable } from './loop/preflight.ts';
 export { SINGLE_PROCESS } from './loop/process-state.ts';
 export { RunLength } from './loop/run-length.ts';
 export type { RunCheck, RunProgress, RunResult, RunStart } from './loop/run-loop.ts';
-export {
-  createTrainProgress,
-  type Facts,
-  grpoFacts,
-  sftFacts,
-  type TrainProgress,
-} from './loop/train-progress.ts';
 export { AdamW } from './optim/adamw.ts';
 export { clipGradNorm } from './optim/grad-norm.ts';
 export { createOptimizer, type Optimizer } from './optim/optimizer.ts';
 export { Updater } from './optim/update.ts';
 export type { HeldOutResult } from './sft/held-out.ts';
 export { checkSft, runSft, type SftStepReport } from './sft/sft-run.ts';
+export {
+  createTrainProgress,
+  type Facts,
+  grpoFacts,
+  sftFacts,
+  type TrainProgress,
+} from './train-progress.ts';
