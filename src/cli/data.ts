@@ -194,9 +194,10 @@ const check: CommandDefinition = {
           .default('auto'),
       )
       .addOption(
-        new Option('--benchmark <name>', 'hold the number of questions against this benchmark').choices(
-          BENCHMARK_NAMES,
-        ),
+        new Option(
+          '--benchmark <name>',
+          'hold the number of questions against this benchmark, and leave out the questions it leaves out',
+        ).choices(BENCHMARK_NAMES),
       )
       .addOption(
         new Option(
@@ -251,6 +252,7 @@ const check: CommandDefinition = {
           const report = await checkData(path, {
             format: given.format,
             ...(question_types === undefined ? {} : { question_types }),
+            ...(benchmark === undefined ? {} : { drop: benchmark.drop }),
             ...(given.videoRoot === undefined ? {} : { root: rootOf(given, file, question_types) }),
             videos: given.videos,
             ...(given.jobs === undefined ? {} : { jobs: given.jobs }),

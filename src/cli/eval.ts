@@ -23,7 +23,7 @@ import {
 } from '../eval/index.ts';
 import { authorsLogLine, scoreLog } from '../logs/index.ts';
 import { openModelFolder, type VideoLanguageModel } from '../models/index.ts';
-import { FrameStore, promptCounter, promptLoader } from '../prompt/index.ts';
+import { FrameStore, PromptBuilder, promptCounter, promptLoader } from '../prompt/index.ts';
 import { evaluationReport, type ReportContent, writeReport } from '../report/index.ts';
 import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
 import { checkDevice } from '../tensor/index.ts';
@@ -163,7 +163,14 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
     checkDevice(given.device, '--device');
     folder.checkWeights();
     return dryRun(
-      { settings, facts, output_dir, questions, counter: promptCounter(processor, loaderOptions) },
+      {
+        settings,
+        facts,
+        output_dir,
+        questions,
+        countTokens: promptCounter(processor, loaderOptions),
+        builder: new PromptBuilder(processor, loaderOptions),
+      },
       out,
     );
   }
@@ -315,20 +322,26 @@ interface Plan {
   readonly facts: JsonObject;
   readonly output_dir: string;
   readonly questions: readonly Question[];
-  readonly counter: ReturnType<typeof promptCounter>;
+  readonly countTokens: ReturnType<typeof promptCounter>;
+  readonly builder: PromptBuilder;
 }
 
-function dryRun({ settings, facts, output_dir, questions, counter }: Plan, out: Output): number {
+function dryRun(plan: Plan, out: Output): number {
+  const { settings, facts, output_dir, questions, builder } = plan;
   const videos = [...new Set(questions.map(({ video }) => video))];
   const missing = videos.filter((video) => !existsSync(video));
   const first = questions[0]!;
-  const tokens = counter(first.item);
+  const tokens = plan.countTokens(first.item);
+  const prompt = builder.rendered(first.item);
+  const line = (key: string, value: string): void => out.print(`${key.padEnd(22)}  ${value}`);
   for (const [key, value] of Object.entries({ ...settings, ...facts, output_dir }))
-    out.print(`${key.padEnd(20)}  ${typeof value === 'string' ? value : JSON.stringify(value)}`);
-  out.print(`${'questions'.padEnd(20)}  ${questions.length}`);
-  out.print(`${'videos'.padEnd(20)}  ${videos.length}, ${missing.length} missing`);
-  for (const video of missing.slice(0, 3)) out.print(`${''.padEnd(20)}  missing: ${video}`);
-  out.print(`${'first prompt'.padEnd(20)}  at most ${tokens} tokens: ${first.problem}`);
+    if (value !== undefined && value !== null)
+      line(key, typeof value === 'string' ? value : JSON.stringify(value));
+  line('questions', String(questions.length));
+  line('videos', `${videos.length}, ${missing.length} missing`);
+  for (const video of missing.slice(0, 3)) line('', `missing: ${video}`);
+  line('first prompt', `at most ${tokens} tokens, frames included:`);
+  for (const text of prompt.split('\n')) out.print(`  ${text}`);
   out.json({
     settings,
     facts,
@@ -336,6 +349,7 @@ function dryRun({ settings, facts, output_dir, questions, counter }: Plan, out: 
     questions: questions.length,
     videos: videos.length,
     missing_videos: missing,
+    first_prompt: prompt,
     first_prompt_tokens: tokens,
   });
   if (missing.length < videos.length) return EXIT_CODES.done;

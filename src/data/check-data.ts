@@ -25,6 +25,8 @@ export type VideoCheck = (typeof VIDEO_CHECKS)[number];
 export interface CheckOptions extends ReadOptions {
   /** Folder of the videos; without it only the data file is checked. */
   readonly root?: MediaRoot;
+  /** Codes of errors whose questions the set leaves out by rule: they are reported as warnings. @default none */
+  readonly drop?: readonly string[];
   /** Thoroughness of the check of videos. @default 'probe' */
   readonly videos?: VideoCheck;
   /**
@@ -83,7 +85,7 @@ export async function checkData(path: string, options: CheckOptions = {}): Promi
   const { items, issues: readIssues, numQuestions, format } = readItemsWithIssues(path, options);
   const media = options.root === undefined ? undefined : await checkMedia(path, items, options.root, options);
   const issues = [
-    ...readIssues,
+    ...readIssues.map((issue) => (options.drop?.includes(issue.code) ? leftOut(issue) : issue)),
     ...nameCollisions(path, items),
     ...longPrompts(path, items, media?.facts ?? new Map(), options),
     ...(media?.issues ?? []),
@@ -113,6 +115,11 @@ export async function checkData(path: string, options: CheckOptions = {}): Promi
     issues,
     is_sound: errors.length === 0,
   };
+}
+
+/** An error that costs its own question alone, by the rule of the set. */
+function leftOut(issue: DataIssue): DataIssue {
+  return { ...issue, severity: 'warning', message: `${issue.message}; the question is left out` };
 }
 
 /** Different videos with one file name are mixed up easily when folders are merged. */

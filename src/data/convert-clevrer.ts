@@ -56,6 +56,7 @@ export function convertClevrer(options: ConvertClevrerOptions): ConvertClevrerRe
   if (sink.items.length === 0) {
     throw new DataError(
       `${options.questions_path}: no ${types.join(' or ')} question with a right choice in it`,
+      { hint: `another kind is chosen by --question-type: ${CLEVRER_QUESTION_TYPES.join(', ')}` },
     );
   }
   const answerless = questions.filter((question) => question.answer.length === 0);

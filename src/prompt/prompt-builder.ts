@@ -24,11 +24,15 @@ export class PromptBuilder {
     return promptText(item, this.#wording());
   }
 
-  /** Token ids of the whole prompt; the one placeholder of its video or image stands unexpanded. */
-  textIds(item: DataItem): number[] {
+  /** The whole prompt as text: every turn in the chat template; the one placeholder of its video or image stands unexpanded. */
+  rendered(item: DataItem): string {
     const media = item.media === 'image' ? { images: [0] } : { videos: [0] };
-    const messages = promptMessages(item, this.#wording());
-    return this.processor.tokenizer.encode(this.processor.render({ messages, ...media }));
+    return this.processor.render({ messages: promptMessages(item, this.#wording()), ...media });
+  }
+
+  /** Token ids of `rendered`. */
+  textIds(item: DataItem): number[] {
+    return this.processor.tokenizer.encode(this.rendered(item));
   }
 
   /**

@@ -3,12 +3,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { forEachConcurrently, packageRoot, TwgrpoError, VideoError } from '../../base/index.ts';
+import { ConfigError, forEachConcurrently, packageRoot, TwgrpoError, VideoError } from '../../base/index.ts';
 import { type BatchJob, type BatchResult, makeBatch } from './batch.ts';
 import type { BatchAnswer } from './batch-worker.ts';
 
 /** Batches at once in this thread: one is drawn while FFmpeg still encodes the other. */
 const HERE = 2;
+
+const ERRORS = { VideoError, ConfigError, TwgrpoError } as const;
 
 /**
  * @param threads 0: in this thread
@@ -57,8 +59,8 @@ async function ask(worker: Worker, job: BatchJob): Promise<BatchResult> {
     worker.postMessage(job);
   });
   if ('result' in answer) return answer.result;
-  const { message, hint, isVideoError } = answer.failed;
-  throw isVideoError ? new VideoError(message, { hint }) : new TwgrpoError(message, { hint });
+  const { message, hint, kind } = answer.failed;
+  throw new ERRORS[kind](message, { hint });
 }
 
 /** The compiled worker: beside this file, or, when the sources are run as they are, in the build. */

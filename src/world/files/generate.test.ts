@@ -123,6 +123,12 @@ describe('a generated world', () => {
   });
 
   it('does not mix videos of different settings, and says what cannot be', async () => {
+    // A start that failed before its first video leaves the folder free for other settings.
+    const free = { ...small, num_videos: 1, output_dir: join(folder, 'free') };
+    await expect(generateWorld({ ...free, scene: { speed: [0, 0] }, kinds: ['collide'] })).rejects.toThrow(
+      /no scene in 20000 draws/,
+    );
+    expect(await generateWorld({ ...free, kinds: ['present'] })).toMatchObject({ num_videos: 1 });
     const made = generateWorld({ ...small, seed: 5, output_dir: a });
     await expect(made).rejects.toThrow(/holds videos made with other settings/);
     const other = (options: object) => generateWorld({ ...small, output_dir: join(folder, 'c'), ...options });

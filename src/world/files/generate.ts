@@ -128,14 +128,20 @@ export async function generateWorld(options: WorldOptions): Promise<WorldFiles> 
   return { ...files, video_root: output_dir, baselines, num_videos, num_questions: lines.length };
 }
 
-/** Videos of other settings under the same names must not be mixed in; halves of files that a stopped run left go away. */
+/**
+ * Videos of other settings under the same names must not be mixed in; halves of files that a stopped run left go away. A folder
+ * without a video takes any settings: a start that failed left nothing to mix with.
+ */
 function checkSettings(output_dir: string, split: string, settings: Record<string, unknown>): void {
   const folder = join(output_dir, 'videos', split);
   mkdirSync(folder, { recursive: true });
   const path = join(folder, 'settings.json');
   const text = `${JSON.stringify(settings)}\n`;
-  if (!existsSync(path)) writeComplete(path, text);
-  const known = readFileSync(path, 'utf8');
+  const hasVideos = readdirSync(folder, { recursive: true, encoding: 'utf8' }).some((name) =>
+    name.endsWith('.mp4'),
+  );
+  if (!hasVideos) writeComplete(path, text);
+  const known = existsSync(path) ? readFileSync(path, 'utf8') : 'their settings.json is missing';
   if (known !== text) {
     throw new ConfigError(`${folder} holds videos made with other settings: ${known.trim()}`, {
       hint: 'choose another output folder or split, or delete the folder',

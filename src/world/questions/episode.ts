@@ -2,7 +2,7 @@
  * One video with its questions, before it is drawn. Episode `i` of a seed comes from a random stream of its own, so any part
  * of a set can be made again, in any order and by several processes.
  */
-import { Random, TwgrpoError } from '../../base/index.ts';
+import { ConfigError, Random } from '../../base/index.ts';
 import { drawScene, type SceneOptions } from '../scene/scene.ts';
 import { Story } from '../scene/story.ts';
 import { KINDS, QUESTION_KINDS, type QuestionKind } from './kinds.ts';
@@ -32,7 +32,7 @@ const MAX_DRAWS = 20_000;
 
 /**
  * Draws scenes until one can carry the planned first question; further questions are those that the scene happens to allow.
- * @throws TwgrpoError when no scene allows it
+ * @throws ConfigError when no scene allows it
  */
 export function drawEpisode(seed: number, index: number, options: EpisodeOptions): Episode {
   const {
@@ -64,7 +64,7 @@ export function drawEpisode(seed: number, index: number, options: EpisodeOptions
     return { index, story, questions };
   }
   const numTrue = plan.options.filter(({ isTrue }) => isTrue).length;
-  throw new TwgrpoError(
+  throw new ConfigError(
     `no scene in ${MAX_DRAWS} draws allows a "${name}" question with ${numTrue} of ${plan.options.length} statements true`,
     { hint: 'allow more objects, longer videos or other speeds' },
   );
