@@ -6,16 +6,13 @@ Run:  python check_saved_folder.py ORIGINAL SAVED [ORIGINAL SAVED ...]
 """
 
 import sys
+from pathlib import Path
 
 import torch
 
-try:  # a torchvision wheel built for CUDA, used on a CPU-only torch, needs its two operators declared first
-    _lib = torch.library.Library("torchvision", "DEF")
-    _lib.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _lib.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-except RuntimeError:
-    pass
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import torchvision_operators  # noqa: E402, F401
 from transformers import AutoModelForImageTextToText, AutoProcessor  # noqa: E402
 
 

@@ -13,17 +13,14 @@ Run:  python make_checkpoints.py      (torch, torchvision, transformers >= 5.18,
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
 
-try:  # a torchvision wheel built for CUDA, used on a CPU-only torch, needs its two operators declared first
-    _lib = torch.library.Library("torchvision", "DEF")
-    _lib.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _lib.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-except RuntimeError:
-    pass
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import torchvision_operators  # noqa: E402, F401
 from safetensors.torch import load_file, save_file  # noqa: E402
 from tokenizers import models, normalizers, pre_tokenizers, trainers, decoders, Regex, Tokenizer  # noqa: E402
 from transformers import (  # noqa: E402

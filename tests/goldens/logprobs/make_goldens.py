@@ -16,13 +16,9 @@ from pathlib import Path
 import av
 import torch
 
-try:  # a torchvision wheel built for CUDA, used on a CPU-only torch, needs its two operators declared first
-    _lib = torch.library.Library("torchvision", "DEF")
-    _lib.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _lib.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-except RuntimeError:
-    pass
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import torchvision_operators  # noqa: E402, F401
 from torchvision.transforms import InterpolationMode, functional  # noqa: E402
 from transformers import AutoModelForImageTextToText, AutoProcessor  # noqa: E402
 

@@ -15,18 +15,15 @@ Run:  python make_goldens.py      (torch, torchvision, transformers >= 5.18, pef
 
 import base64
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
-try:  # a torchvision wheel built for CUDA, used on a CPU-only torch, needs its two operators declared first
-    _lib = torch.library.Library("torchvision", "DEF")
-    _lib.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _lib.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-except RuntimeError:
-    pass
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import torchvision_operators  # noqa: E402, F401
 from peft import LoraConfig, get_peft_model  # noqa: E402
 from transformers import (  # noqa: E402
     LogitsProcessorList,

@@ -13,14 +13,14 @@ all target tokens of both rows count the same.
 
 import inspect
 import json
+import sys
 from pathlib import Path
 
 import torch
 
-lib = torch.library.Library("torchvision", "DEF")
-lib.define("nms(Tensor d, Tensor s, float t) -> Tensor")
-lib.define("qnms(Tensor d, Tensor s, float t) -> Tensor")
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import torchvision_operators  # noqa: E402, F401
 from torch.optim import Muon, _muon  # noqa: E402
 from transformers import Qwen2_5_VLForConditionalGeneration  # noqa: E402
 

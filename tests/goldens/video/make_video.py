@@ -16,12 +16,9 @@ import av
 import numpy as np
 import torch
 
-try:  # a CUDA build of torchvision beside a CPU build of torch misses these two operators
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-except RuntimeError:
-    pass
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import torchvision_operators  # noqa: E402, F401
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as v1
 from torchvision.transforms.v2 import functional as v2
