@@ -6,7 +6,7 @@
 import { collide, isClear } from '../scene/events.ts';
 import { nameOf } from '../scene/scene.ts';
 import type { Story } from '../scene/story.ts';
-import { type Anchor, type Kind, pairStatements, type Statement } from './statements.ts';
+import { type Anchor, type Kind, objectAnchors, pairStatements, type Statement } from './statements.ts';
 
 const not = (isNegated: boolean): string => (isNegated ? 'not ' : '');
 
@@ -37,15 +37,16 @@ function explanations(story: Story, anchor: Anchor): Statement[] {
   });
 }
 
+const CAUSAL = { numOptions: [2, 3, 4], maxTrue: 2, variants: [['']] } as const;
+
 export const CAUSAL_KINDS = {
   explain: {
+    ...CAUSAL,
     rung: 'explanation',
     type: 'explanatory',
     numOptions: [2, 3],
-    maxTrue: 2,
     extraObjects: 2,
     style: 'busy',
-    variants: [['']],
     balanced: 'false',
     anchors: collisionAnchors,
     statements: (story, _, anchor) => explanations(story, anchor),
@@ -53,12 +54,10 @@ export const CAUSAL_KINDS = {
       `Which of the following are ${not(isNegated)}responsible for the collision of ${text}?`,
   },
   predict: {
+    ...CAUSAL,
     rung: 'prediction',
     type: 'predictive',
-    numOptions: [2, 3, 4],
-    maxTrue: 2,
     style: 'later',
-    variants: [['']],
     statements: (story) => {
       const { scene, future, futureSpan } = story;
       const hasMore = future.motion.collisions.some(({ time }) => time > futureSpan.from);
@@ -73,19 +72,12 @@ export const CAUSAL_KINDS = {
     wording: (_, __, isNegated) => `Which of the following will ${not(isNegated)}happen next?`,
   },
   counterfactual: {
+    ...CAUSAL,
     rung: 'counterfactual',
     type: 'counterfactual',
-    numOptions: [2, 3, 4],
-    maxTrue: 2,
     style: 'cascade',
-    variants: [['']],
     balanced: 'all',
-    anchors: (story) =>
-      story.isKnown
-        ? story.indices
-            .filter((index) => story.isClearWithout(index))
-            .map((index) => ({ text: nameOf(story.scene.objects[index]!), objects: [index] }))
-        : [],
+    anchors: (story) => objectAnchors(story, (index) => story.isKnown && story.isClearWithout(index)),
     statements: (story, _, { objects: [removed] }) =>
       pairStatements(
         story,

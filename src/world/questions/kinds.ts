@@ -23,7 +23,14 @@ import {
 import { ALL_LOOKS, nameOf } from '../scene/scene.ts';
 import type { Story } from '../scene/story.ts';
 import { CAUSAL_KINDS } from './kinds-causal.ts';
-import { type Anchor, capital, type Kind, pairStatements, type Statement } from './statements.ts';
+import {
+  capital,
+  type Kind,
+  objectAnchors,
+  pairStatements,
+  type Statement,
+  type Style,
+} from './statements.ts';
 
 export const REGIONS: Readonly<Record<string, Region>> = {
   'left half': { side: -1, level: 0 },
@@ -75,31 +82,79 @@ function withAbsent(story: Story, verdict: (index: number) => Verdict): Statemen
   return [...ofObjects(story, verdict), strangers[at]!];
 }
 
-const objectAnchors = ({ scene, indices }: Story, isAnchor: (index: number) => boolean): Anchor[] =>
-  indices.filter(isAnchor).map((index) => ({ text: nameOf(scene.objects[index]!), objects: [index] }));
-
 const not = (isNegated: boolean, text: string): string => (isNegated ? text : '');
 
-const PLAIN = [2, 3, 4, 5];
+/** A question about what objects do: `enter the scene`. */
+const whichDo = (isNegated: boolean, what: string): string =>
+  `Which of the following objects ${not(isNegated, 'do not ')}${what}?`;
+
+/** What most of these kinds share: they ask what is seen, in one form. */
+const SEEN = { type: 'descriptive', numOptions: [2, 3, 4, 5], variants: [['']] } as const;
+
+/** And where every option is an object of the scene. */
+const OBJECTS = { ...SEEN, extraObjects: 0 } as const;
+
+type Seen = Story['seen'];
+type OfObject = (seen: Seen, index: number) => Verdict;
+
+/** Which objects do something at an end of their visit; the words say what. */
+const atAnEnd = (does: OfObject, words: string): Kind => ({
+  ...OBJECTS,
+  rung: 'order',
+  maxTrue: 3,
+  style: 'traffic',
+  statements: (story) => withAbsent(story, (index) => does(story.seen, index)),
+  wording: (_, __, isNegated) => whichDo(isNegated, words),
+});
+
+/** Which objects do it before or after another one that does. */
+const beforeOrAfter = (
+  does: OfObject,
+  doesBefore: (seen: Seen, index: number, other: number) => Verdict,
+  { style, words }: { style: Style; words: string },
+): Kind => ({
+  ...OBJECTS,
+  rung: 'order',
+  numOptions: [2, 3],
+  maxTrue: 2,
+  extraObjects: 1,
+  style,
+  variants: [['before'], ['after']],
+  anchors: (story) => objectAnchors(story, (index) => does(story.seen, index) === true),
+  statements: (story, variant, { objects: [anchor] }) =>
+    ofObjects(story, (index) => {
+      const isBefore = doesBefore(story.seen, index, anchor!);
+      return isBefore === undefined ? undefined : isBefore === (variant === 'before');
+    }),
+  wording: (variant, { text }, isNegated) => whichDo(isNegated, `${words} ${variant} ${text} does`),
+});
+
+/** Which objects move in some way. */
+const inMotion = (
+  does: OfObject,
+  form: Pick<Kind, 'style' | 'maxTrue' | 'wording'> & Partial<Pick<Kind, 'numOptions'>>,
+): Kind => ({
+  ...OBJECTS,
+  rung: 'motion',
+  ...form,
+  statements: (story) => ofObjects(story, (index) => does(story.seen, index)),
+});
 
 const PLAIN_KINDS = {
   present: {
+    ...SEEN,
     rung: 'presence',
-    type: 'descriptive',
-    numOptions: PLAIN,
     maxTrue: 4,
     style: 'calm',
-    variants: [['']],
     statements: (story) => [...ofObjects(story, (index) => appears(story.seen, index)), ...absent(story)],
     wording: (_, __, isNegated) =>
       `Which of the following objects are ${not(isNegated, 'not ')}seen in the video?`,
   },
   region: {
+    ...OBJECTS,
     rung: 'region',
-    type: 'descriptive',
     numOptions: [2, 3, 4],
     maxTrue: 2,
-    extraObjects: 0,
     style: 'roaming',
     variants: [
       ['left half', 'right half'],
@@ -110,64 +165,14 @@ const PLAIN_KINDS = {
     wording: (variant, _, isNegated) =>
       `Which of the following objects are ${isNegated ? 'never' : 'at some time'} in the ${variant} of the picture?`,
   },
-  enter: {
-    rung: 'order',
-    type: 'descriptive',
-    numOptions: PLAIN,
-    maxTrue: 3,
-    extraObjects: 0,
-    style: 'traffic',
-    variants: [['']],
-    statements: (story) => withAbsent(story, (index) => enters(story.seen, index)),
-    wording: (_, __, isNegated) =>
-      `Which of the following objects ${not(isNegated, 'do not ')}enter the scene during the video?`,
-  },
-  leave: {
-    rung: 'order',
-    type: 'descriptive',
-    numOptions: PLAIN,
-    maxTrue: 3,
-    extraObjects: 0,
-    style: 'traffic',
-    variants: [['']],
-    statements: (story) => withAbsent(story, (index) => leaves(story.seen, index)),
-    wording: (_, __, isNegated) =>
-      `Which of the following objects ${not(isNegated, 'do not ')}leave the scene before the video ends?`,
-  },
-  enter_order: {
-    rung: 'order',
-    type: 'descriptive',
-    numOptions: [2, 3],
-    maxTrue: 2,
-    extraObjects: 1,
-    style: 'arrivals',
-    variants: [['before'], ['after']],
-    anchors: (story) => objectAnchors(story, (index) => enters(story.seen, index) === true),
-    statements: (story, variant, { objects: [anchor] }) =>
-      ofObjects(story, (index) => inOrder(variant, entersBefore(story.seen, index, anchor!))),
-    wording: (variant, { text }, isNegated) =>
-      `Which of the following objects ${not(isNegated, 'do not ')}enter the scene ${variant} ${text} does?`,
-  },
-  leave_order: {
-    rung: 'order',
-    type: 'descriptive',
-    numOptions: [2, 3],
-    maxTrue: 2,
-    extraObjects: 1,
-    style: 'departures',
-    variants: [['before'], ['after']],
-    anchors: (story) => objectAnchors(story, (index) => leaves(story.seen, index) === true),
-    statements: (story, variant, { objects: [anchor] }) =>
-      ofObjects(story, (index) => inOrder(variant, leavesBefore(story.seen, index, anchor!))),
-    wording: (variant, { text }, isNegated) =>
-      `Which of the following objects ${not(isNegated, 'do not ')}leave the scene ${variant} ${text} does?`,
-  },
+  enter: atAnEnd(enters, 'enter the scene during the video'),
+  leave: atAnEnd(leaves, 'leave the scene before the video ends'),
+  enter_order: beforeOrAfter(enters, entersBefore, { style: 'arrivals', words: 'enter the scene' }),
+  leave_order: beforeOrAfter(leaves, leavesBefore, { style: 'departures', words: 'leave the scene' }),
   direction: {
+    ...OBJECTS,
     rung: 'motion',
-    type: 'descriptive',
-    numOptions: PLAIN,
     maxTrue: 4,
-    extraObjects: 0,
     style: 'roaming',
     variants: [
       ['further left', 'further right'],
@@ -178,72 +183,47 @@ const PLAIN_KINDS = {
     wording: (variant, _, isNegated) =>
       `Which of the following objects are ${not(isNegated, 'not ')}last seen ${variant} than where they are first seen?`,
   },
-  move: {
-    rung: 'motion',
-    type: 'descriptive',
-    numOptions: PLAIN,
+  move: inMotion(moves, {
     maxTrue: 4,
-    extraObjects: 0,
     style: 'resting',
-    variants: [['']],
-    statements: (story) => ofObjects(story, (index) => moves(story.seen, index)),
     wording: (_, __, isNegated) =>
       `Which of the following objects ${isNegated ? 'never move' : 'move at some time'} in the video?`,
-  },
-  stop: {
-    rung: 'motion',
-    type: 'descriptive',
+  }),
+  stop: inMotion(stops, {
     numOptions: [2, 3],
     maxTrue: 2,
-    extraObjects: 0,
     style: 'headOn',
-    variants: [['']],
-    statements: (story) => ofObjects(story, (index) => stops(story.seen, index)),
-    wording: (_, __, isNegated) =>
-      `Which of the following objects ${not(isNegated, 'do not ')}come to rest during the video?`,
-  },
-  set_moving: {
-    rung: 'motion',
-    type: 'descriptive',
+    wording: (_, __, isNegated) => whichDo(isNegated, 'come to rest during the video'),
+  }),
+  set_moving: inMotion(isSetMoving, {
     numOptions: [2, 3, 4],
     maxTrue: 3,
-    extraObjects: 0,
     style: 'headOn',
-    variants: [['']],
-    statements: (story) => ofObjects(story, (index) => isSetMoving(story.seen, index)),
     wording: (_, __, isNegated) =>
       `Which of the following objects are ${not(isNegated, 'not ')}set in motion by a collision?`,
-  },
+  }),
   collide: {
+    ...SEEN,
     rung: 'collision',
-    type: 'descriptive',
-    numOptions: PLAIN,
     maxTrue: 3,
     style: 'busy',
-    variants: [['']],
     statements: (story) => pairStatements(story, story.indices, (a, b) => collide(story.seen, a, b)),
     wording: (_, __, isNegated) =>
       `Which of the following collisions ${not(isNegated, 'do not ')}happen in the video?`,
   },
   collide_with: {
+    ...OBJECTS,
     rung: 'collision',
-    type: 'descriptive',
     numOptions: [2, 3, 4],
     maxTrue: 2,
     extraObjects: 1,
     style: 'busy',
-    variants: [['']],
     anchors: (story) => objectAnchors(story, () => true),
     statements: (story, _, { objects: [anchor] }) =>
       ofObjects(story, (index) => (index === anchor ? undefined : collide(story.seen, index, anchor!))),
-    wording: (_, { text }, isNegated) =>
-      `Which of the following objects ${not(isNegated, 'do not ')}collide with ${text}?`,
+    wording: (_, { text }, isNegated) => whichDo(isNegated, `collide with ${text}`),
   },
-} as const satisfies Record<string, Kind>;
-
-function inOrder(variant: string, isBefore: Verdict): Verdict {
-  return isBefore === undefined ? undefined : isBefore === (variant === 'before');
-}
+} satisfies Record<string, Kind>;
 
 export const QUESTION_KINDS = [...keysOf(PLAIN_KINDS), ...keysOf(CAUSAL_KINDS)] as const;
 export type QuestionKind = keyof typeof PLAIN_KINDS | keyof typeof CAUSAL_KINDS;

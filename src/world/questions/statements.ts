@@ -78,6 +78,10 @@ export interface Kind {
   readonly balanced?: 'all' | 'false';
 }
 
+/** The objects of the scene that a question may refer to. */
+export const objectAnchors = ({ scene, indices }: Story, isAnchor: (index: number) => boolean): Anchor[] =>
+  indices.filter(isAnchor).map((index) => ({ text: nameOf(scene.objects[index]!), objects: [index] }));
+
 /** `The red cube and the blue sphere collide`, for every pair with a clear verdict. */
 export function pairStatements(
   { scene }: Story,
