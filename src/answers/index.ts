@@ -19,3 +19,12 @@ export {
   formatAuthorsEval,
   formatStrict,
 } from './scores.ts';
+export {
+  answerText,
+  solutionProblem,
+  TASKS,
+  type Task,
+  type TextTask,
+  taskOf,
+  taskScore,
+} from './task-scores.ts';
