@@ -185,7 +185,9 @@ describe('an evaluation', () => {
     const drawn = ['--temperature', '1.5', '--output-dir', join(scratch, 'drawn'), '--compare', folder];
     const { code, stdout } = await runCommand(...asked, ...short, ...drawn, '--quiet');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/6 common items: strict [\d.]+ % against [\d.]+ %\n.*McNemar p = /);
+    expect(stdout).toMatch(
+      /all questions: 6 common items, strict [\d.]+ % here, [\d.]+ % there\n.*McNemar p = /,
+    );
     const { comparisons, settings } = JSON.parse(readFileSync(join(scratch, 'drawn', 'report.json'), 'utf8'));
     expect(comparisons.map(({ n }: { n: number }) => n)).toEqual([6, 5, 1]);
     expect(settings).toMatchObject({

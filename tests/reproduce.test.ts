@@ -2,12 +2,13 @@
  * @file docs/reproduce.md says for every flag of the authors' scripts which key of ours it is, with the values of both: held
  * against their scripts (golden), against the recipes, and the recipes against each other.
  */
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { functionRows } from '../scripts/fidelity/function-table.ts';
 import type { JsonObject } from '../src/base/index.ts';
 import { resolveGrpoConfig } from '../src/train/index.ts';
 import { runCommand } from './support/run-command.ts';
@@ -36,6 +37,27 @@ const rows = page
   .slice(2)
   .map((line) => line.slice(1, -1).split('|'))
   .map((cells) => cells.map((cell) => cell.trim()));
+
+describe('the table of functions', () => {
+  it('names tests that are there, or says plainly why there is none', () => {
+    const tests = readdirSync(fileURLToPath(new URL('..', import.meta.url)), {
+      recursive: true,
+      encoding: 'utf8',
+    });
+    const testFiles = tests.filter((path) => !path.startsWith('node_modules') && path.endsWith('.test.ts'));
+    const rows = functionRows(page);
+    expect(rows.length).toBeGreaterThan(20);
+    for (const { theirs, shown_by, status } of rows) {
+      for (const path of shown_by)
+        expect(
+          testFiles.filter((file) => file.includes(path)),
+          `${theirs}: ${path}`,
+        ).not.toEqual([]);
+      if (shown_by.length === 0)
+        expect(status, theirs).toMatch(/^(equal on letters|differs|missing|left out|unused|leftovers)/);
+    }
+  });
+});
 
 describe('the table of flags', () => {
   it("names every flag of the authors' two scripts with its value", () => {

@@ -24,21 +24,36 @@ export function printAccuracy({ overall, by_answers, by }: AccuracyTable, out: O
   for (const line of tableLines(header, rows)) out.print(`  ${line}`);
 }
 
-export function printComparison(comparison: Comparison, out: Output): void {
-  const { first, second, n, only_first, only_second, p_exact, p_mid, strict_first, strict_second } =
-    comparison;
-  out.print(out.bold(`${first}  against  ${second}`));
-  if (strict_first === null || strict_second === null) {
-    out.print('  no common items: nothing to compare');
-    return;
-  }
-  out.print(`  ${n} common items: strict ${percent(strict_first, 2)} against ${percent(strict_second, 2)}`);
-  out.print(
-    `  right in the first only ${only_first}, in the second only ${only_second}; McNemar p = ${p_exact.toPrecision(3)} (exact), ${p_mid.toPrecision(3)} (mid-p)`,
-  );
-  const { missing_in_first, missing_in_second, other_truth } = comparison;
-  if (missing_in_first + missing_in_second + other_truth > 0)
+/** What a comparison is of; the heading of the first says with which run. */
+const QUESTIONS: Record<Comparison['questions'], string> = {
+  all: 'all questions',
+  single: 'one right option',
+  multiple: 'several right options',
+};
+
+/** Comparisons of one run with others, each of them under one heading. */
+export function printComparisons(comparisons: readonly Comparison[], out: Output): void {
+  for (const comparison of comparisons) {
+    const { second, questions, n, only_first, only_second, p_exact, p_mid } = comparison;
+    if (questions === 'all') {
+      out.print();
+      out.print(out.bold(`compared with ${second}`));
+    }
+    const { strict_first, strict_second } = comparison;
+    if (strict_first === null || strict_second === null) {
+      out.print('  no common items: nothing to compare');
+      continue;
+    }
     out.print(
-      `  left out: ${missing_in_second} items of the first run alone, ${missing_in_first} of the second alone, ${other_truth} with another right answer`,
+      `  ${QUESTIONS[questions]}: ${n} common items, strict ${percent(strict_first, 2)} here, ${percent(strict_second, 2)} there`,
     );
+    out.print(
+      `    right only here ${only_first}, only there ${only_second}; McNemar p = ${p_exact.toPrecision(3)} (exact), ${p_mid.toPrecision(3)} (mid-p)`,
+    );
+    const { missing_in_first, missing_in_second, other_truth } = comparison;
+    if (missing_in_first + missing_in_second + other_truth > 0)
+      out.print(
+        `    left out: ${missing_in_second} items only here, ${missing_in_first} only there, ${other_truth} with another right answer`,
+      );
+  }
 }

@@ -29,7 +29,7 @@ import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
 import { checkDevice } from '../tensor/index.ts';
 import { checkpointSteps } from '../train/index.ts';
 import { textAfterVision, videoSettings } from '../video/index.ts';
-import { printAccuracy, printComparison } from './accuracy-lines.ts';
+import { printAccuracy, printComparisons } from './accuracy-lines.ts';
 import type { CommandDefinition } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
 import { locateChoice, planChoice, printPlans } from './locate.ts';
@@ -272,10 +272,7 @@ function printReport({ name, accuracy, answers, coverage, comparisons }: ReportC
     ...Object.entries(coverage.left_out).map(([code, count]) => `${count} left out of the files: ${code}`),
   ];
   out.print(`  covered: ${notes.join('; ')}`);
-  for (const comparison of comparisons) {
-    out.print();
-    printComparison(comparison, out);
-  }
+  printComparisons(comparisons, out);
 }
 
 function chooseQuestions(

@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import { DataError, EXIT_CODES, type Output, percent } from '../base/index.ts';
 import { type LogScore, type RefusedLog, SCORE_MODES, type ScoreMode, scoreLog } from '../logs/index.ts';
 import { logReport, writeReport } from '../report/index.ts';
-import { printAccuracy, printComparison } from './accuracy-lines.ts';
+import { printAccuracy, printComparisons } from './accuracy-lines.ts';
 import type { CommandDefinition } from './command.ts';
 
 interface Options {
@@ -142,7 +142,7 @@ export const score: CommandDefinition = {
       comparisons,
     });
     for (const found of sound) printLog(found, out);
-    for (const comparison of comparisons) printComparison(comparison, out);
+    printComparisons(comparisons, out);
     if (report !== undefined && content !== undefined) out.print(`report  ${report}`);
     for (const { file } of refused) {
       const error = new DataError(`${file}: holds no row of a results log`, {

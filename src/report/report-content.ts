@@ -119,12 +119,6 @@ function statisticsOf(rows: readonly ScoredRow[]): AnswerStatistics {
 
 function compareGroups(first: NamedRows, second: NamedRows): Comparison[] {
   const all = compareRuns(first, second);
-  const parts = (['single', 'multiple'] as const).map((kind) => {
-    const isIn = ({ truth }: ScoredRow): boolean => truth.length > 1 === (kind === 'multiple');
-    return compareRuns(
-      { name: `${first.name} (${kind})`, rows: first.rows.filter(isIn) },
-      { name: `${second.name} (${kind})`, rows: second.rows.filter(isIn) },
-    );
-  });
+  const parts = (['single', 'multiple'] as const).map((kind) => compareRuns(first, second, kind));
   return parts.every(({ n }) => n > 0) ? [all, ...parts] : [all];
 }

@@ -93,8 +93,8 @@ describe('writeReport', () => {
       '| no readable answer | 20.00 % |',
       '| tokens in an answer | 12.50 |',
       '| letters in an answer | 1.25 |',
-      '| trained | base | 4 | 50.00 % | 25.00 % | 2 | 1 | 1.00 | 0.625 |',
-      'Left out against base: 1 items of the first run alone',
+      '| base | all | 4 | 50.00 % | 25.00 % | 2 | 1 | 1.00 | 0.625 |',
+      'Left out against base (all): 1 items only here',
       '| 6 | no such file |',
       '"protocol": "tw-grpo"',
     ])
@@ -186,7 +186,7 @@ describe.skipIf(!FILES.every((file) => existsSync(file)))('a report on the publi
     const markdown = renderReport(found);
     expect(markdown).toContain('| all | 625 | 64.16 % | 60.3–67.8 | 64.16 % | 60.3–67.8 | 0.00 % |');
     expect(markdown).toMatch(
-      /\| zero-shot \| 625 \| 64\.16 % \| 65\.44 % \| \d+ \| \d+ \| 0\.\d+ \| 0\.\d+ \|/,
+      /\| zero-shot \| all \| 625 \| 64\.16 % \| 65\.44 % \| \d+ \| \d+ \| 0\.\d+ \| 0\.\d+ \|/,
     );
     expect(found.comparisons).toHaveLength(1);
     if (process.env['TWGRPO_KEEP_REPORT']) writeReport(process.env['TWGRPO_KEEP_REPORT'], found, others);

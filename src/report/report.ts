@@ -117,8 +117,8 @@ function answersMarkdown(answers: AnswerFigures): string {
 function comparisonMarkdown(comparisons: readonly Comparison[]): string {
   const rows = comparisons.map((comparison) => {
     const cells = [
-      escapeMarkdown(comparison.first),
       escapeMarkdown(comparison.second),
+      comparison.questions,
       comparison.n,
       comparison.strict_first === null ? '–' : percent(comparison.strict_first, 2),
       comparison.strict_second === null ? '–' : percent(comparison.strict_second, 2),
@@ -135,10 +135,10 @@ function comparisonMarkdown(comparisons: readonly Comparison[]): string {
     )
     .map(
       (comparison) =>
-        `Left out against ${escapeMarkdown(comparison.second)}: ${comparison.missing_in_second} items of the first run alone, ${comparison.missing_in_first} of the second alone, ${comparison.other_truth} whose right answers differ.`,
+        `Left out against ${escapeMarkdown(comparison.second)} (${comparison.questions}): ${comparison.missing_in_second} items only here, ${comparison.missing_in_first} only there, ${comparison.other_truth} whose right answers differ.`,
     );
   return [
-    '| first | second | common items | strict, first | strict, second | right in the first only | in the second only | p exact | p mid |',
+    '| compared with | questions | common items | strict, here | strict, there | right only here | only there | p exact | p mid |',
     '|---|---|---:|---:|---:|---:|---:|---:|---:|',
     ...rows,
     '',

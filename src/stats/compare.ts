@@ -5,6 +5,8 @@ import { type McNemar, mcnemar } from './statistics.ts';
 export interface Comparison extends McNemar {
   readonly first: string;
   readonly second: string;
+  /** Which questions: all, those with one right option, those with several. */
+  readonly questions: 'all' | 'single' | 'multiple';
   /** Strict accuracy on the common items, in [0, 1]; null when there is no common item. */
   readonly strict_first: number | null;
   readonly strict_second: number | null;
@@ -21,12 +23,19 @@ export interface NamedRows {
 }
 
 /** McNemar's test of the strict accuracy on the items both runs hold, matched by id. */
-export function compareRuns(first: NamedRows, second: NamedRows): Comparison {
-  const seconds = new Map(second.rows.map((row) => [row.id, row]));
+export function compareRuns(
+  first: NamedRows,
+  second: NamedRows,
+  questions: Comparison['questions'] = 'all',
+): Comparison {
+  const isIn = ({ truth }: ScoredRow): boolean =>
+    questions === 'all' || truth.length > 1 === (questions === 'multiple');
+  const firsts = first.rows.filter(isIn);
+  const seconds = new Map(second.rows.filter(isIn).map((row) => [row.id, row]));
   const pairs: [boolean, boolean][] = [];
   let otherTruth = 0;
   let numCommon = 0;
-  for (const row of first.rows) {
+  for (const row of firsts) {
     const other = seconds.get(row.id);
     if (other === undefined) continue;
     numCommon++;
@@ -38,9 +47,10 @@ export function compareRuns(first: NamedRows, second: NamedRows): Comparison {
   return {
     first: first.name,
     second: second.name,
+    questions,
     strict_first: share(0),
     strict_second: share(1),
-    missing_in_second: first.rows.length - numCommon,
+    missing_in_second: firsts.length - numCommon,
     missing_in_first: seconds.size - numCommon,
     other_truth: otherTruth,
     ...mcnemar(pairs),
