@@ -36,7 +36,7 @@ export function printComparisons(comparisons: readonly Comparison[], out: Output
   for (const comparison of comparisons) {
     const { second, questions, n, only_first, only_second, p_exact, p_mid } = comparison;
     if (questions === 'all') {
-      out.print();
+      if (comparison !== comparisons[0]) out.print();
       out.print(out.bold(`compared with ${second}`));
     }
     const { strict_first, strict_second } = comparison;

@@ -272,6 +272,7 @@ function printReport({ name, accuracy, answers, coverage, comparisons }: ReportC
     ...Object.entries(coverage.left_out).map(([code, count]) => `${count} left out of the files: ${code}`),
   ];
   out.print(`  covered: ${notes.join('; ')}`);
+  if (comparisons.length > 0) out.print();
   printComparisons(comparisons, out);
 }
 
