@@ -9,7 +9,7 @@ import { type DataItem, toQuestion } from '../src/data/index.ts';
 import { openSafetensors } from '../src/io/index.ts';
 import {
   loadModel,
-  type PreparedPrompt,
+  type PromptInputs,
   type VideoLanguageModel,
   visionTokenIds,
 } from '../src/models/index.ts';
@@ -62,7 +62,7 @@ class Ours {
   readonly #folder: string;
   readonly #model: VideoLanguageModel;
   readonly #trainable: ReadonlyMap<string, Tensor>;
-  readonly #inputs: PreparedPrompt;
+  readonly #inputs: PromptInputs;
   #optimizer: Optimizer | undefined;
 
   constructor({ model, inputs, threads }: LoadCommand) {
@@ -73,18 +73,7 @@ class Ours {
     this.#trainable = new Map([...this.#model.parameters()].filter(([, weight]) => weight.requires_grad));
     const facts = JSON.parse(readFileSync(inputs.replace(/\.safetensors$/, '.json'), 'utf8')) as PromptFacts;
     const pixels = openSafetensors(inputs).get('pixel_values_videos')!;
-    this.#inputs = {
-      ...facts,
-      pixel_values_videos: keep(scope(() => pixels.read())),
-      ...{
-        text: '',
-        mm_token_type_ids: [],
-        image_grid_thw: [],
-        resized: [],
-        frame_indices: [],
-        frame_times: [],
-      },
-    };
+    this.#inputs = { ...facts, pixel_values_videos: keep(scope(() => pixels.read())) };
   }
 
   facts(): SideFacts {
@@ -124,7 +113,8 @@ class Ours {
     const { details } = await trainer.trainStep(0, metrics);
     const { phases, total: step_s } = clock.take();
     const { user, system } = process.cpuUsage(before);
-    const completions = details.groups.flatMap((group) => group.rollouts.map(({ ids }) => ids));
+    const rollouts = details.groups.flatMap((group) => group.rollouts);
+    const completions = rollouts.map(({ ids }) => ids);
     if (
       command.completions !== undefined &&
       JSON.stringify(command.completions) !== JSON.stringify(completions)
@@ -137,7 +127,7 @@ class Ours {
       cpu_s: (user + system) / 1e6,
       loss: Number(loss),
       grad_norm: Number(grad_norm),
-      logps_sum: total(details.tokens.map(({ logps }) => total([...logps]))),
+      logps_sum: total(rollouts.map(({ update }) => total([...(update?.logps ?? [])]))),
       peak_bytes: peakBytes(),
       completions,
     };

@@ -20,6 +20,7 @@ export {
   labelled,
   lettersOf,
   problemText,
+  type Question,
   type QuestionType,
   solutionText,
 } from './item.ts';
@@ -35,7 +36,7 @@ export {
   promptText,
 } from './prompts.ts';
 export * from './qai/index.ts';
-export { clipOf, type Question, toQuestion } from './question.ts';
+export { clipOf, toQuestion } from './question.ts';
 export {
   DATA_FORMATS,
   type DataFormat,

@@ -1,6 +1,8 @@
 /**
  * The one form of a question about a video or image that everything after the readers works with. Readers turn the
- * field's many file forms into it; `data convert` writes it as JSON Lines; the `items` reader takes it back.
+ * field's many file forms into it; `data convert` writes it as JSON Lines; the `items` reader takes it back. With its
+ * video found it is a `Question`, where the way to a completion begins: `rollout/types.ts` goes on, and
+ * `run/step-records.ts` has what is written of it.
  */
 import { z } from 'zod';
 
@@ -78,6 +80,17 @@ type ReadonlyFields<T> = {
 };
 /** An item before defaults are filled in. */
 export type DataItemInput = z.input<typeof itemSchema>;
+
+/** An item as training and evaluation ask it: its video found on this machine (`toQuestion`). */
+export interface Question {
+  readonly id: string;
+  /** Question with its options, as shown. */
+  readonly problem: string;
+  readonly options: readonly string[];
+  /** Path of the video on this machine. */
+  readonly video: string;
+  readonly item: DataItem;
+}
 
 /** Letters for option indices, ascending: [2, 0] gives ['A', 'C']. */
 export function lettersOf(indices: readonly number[]): string[] {

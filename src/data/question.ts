@@ -1,17 +1,6 @@
-/** A question as training and evaluation ask it: an item whose video has been found on this machine. */
-import { type DataItem, problemText } from './item.ts';
+/** From an item to the question that training and evaluation ask: its video found on this machine. */
+import { type DataItem, problemText, type Question } from './item.ts';
 import { type MediaRoot, mediaPath } from './media-path.ts';
-
-/** A question with what rewards and scores need to know of it. */
-export interface Question {
-  readonly id: string;
-  /** Question with its options, as shown. */
-  readonly problem: string;
-  readonly options: readonly string[];
-  /** Path of the video on this machine. */
-  readonly video: string;
-  readonly item: DataItem;
-}
 
 /**
  * @param options.clip false: the whole video, whatever part of it the item names; default true

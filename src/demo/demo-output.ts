@@ -35,12 +35,11 @@ export function printSamples(rows: readonly EvaluationRow[], out: Output): void 
 }
 
 /** `B 1.70 no 1.66`: words of the step's last group with a signal, by the greatest weight of their tokens. */
-export function heaviestWords({ groups, tokens }: GrpoStepReport): string {
-  const withSignal = groups.findLastIndex(({ is_zero_std }) => !is_zero_std);
-  const at = withSignal < 0 ? groups.length - 1 : withSignal;
+export function heaviestWords({ groups }: Pick<GrpoStepReport, 'groups'>): string {
+  const group = groups.findLast(({ is_zero_std }) => !is_zero_std) ?? groups.at(-1);
   const heaviest = new Map<string, number>();
-  for (const record of tokens.filter(({ group }) => group === at)) {
-    for (const [word, weight] of wordsOf(groups[at]!.rollouts[record.row]!.text, record))
+  for (const { text, text_ends: ends, update } of group?.rollouts ?? []) {
+    for (const [word, weight] of update === undefined ? [] : wordsOf(text, { ends, weights: update.weights }))
       if (/\w/.test(word)) heaviest.set(word, Math.max(weight, heaviest.get(word) ?? 0));
   }
   return [...heaviest]

@@ -1,6 +1,6 @@
 /** From a question to a prompt the model can read: its frames out of the store, its tokens from the builder. */
 import type { Question } from '../data/index.ts';
-import type { PreparedPrompt, Processor } from '../models/index.ts';
+import type { Processor, PromptInputs } from '../models/index.ts';
 import { dispose, keep, scope } from '../tensor/index.ts';
 import { type VideoKeys, videoSettings } from '../video/index.ts';
 import type { FrameStore } from './frame-store.ts';
@@ -11,7 +11,7 @@ export interface ReadyPrompt {
   readonly question: Question;
   /** The user's turn as it is shown to the model. */
   readonly text: string;
-  readonly inputs: PreparedPrompt;
+  readonly inputs: PromptInputs;
   dispose(): void;
 }
 

@@ -6,7 +6,7 @@ export {
   generateGroup,
   generateGroups,
 } from './generate.ts';
-export { type ReadCompletion, type ReadOptions, readCompletion } from './read-completion.ts';
+export { type ReadOptions, readCompletion } from './read-completion.ts';
 export { loadRewards } from './rewards.ts';
 export { rollOut, rollOutShuffled } from './roll-out.ts';
 export { checkSampling, type SamplingOptions } from './sampler.ts';

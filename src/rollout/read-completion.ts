@@ -4,20 +4,16 @@ import type { Question } from '../data/index.ts';
 import type { Processor } from '../models/index.ts';
 import type { Completion, Rollout } from './types.ts';
 
-/** A completion before it is scored. */
-export type ReadCompletion = Completion & Pick<Rollout, 'text' | 'text_ends' | 'answer'>;
-
 export interface ReadOptions {
   readonly tokenizer: Pick<Processor['tokenizer'], 'decodeStream'>;
   readonly answer_parser: AnswerParser;
 }
 
 export function readCompletion(
-  completion: Completion,
+  { ids }: Pick<Completion, 'ids'>,
   { options }: Pick<Question, 'options'>,
   { tokenizer, answer_parser: parser }: ReadOptions,
-): ReadCompletion {
-  const { ids } = completion;
+): Pick<Rollout, 'text' | 'text_ends' | 'answer'> {
   const stream = tokenizer.decodeStream({ skip_special_tokens: true });
   const text_ends = new Int32Array(ids.length);
   let text = '';
@@ -28,5 +24,5 @@ export function readCompletion(
   // Bytes of a character that never became whole belong to the last token.
   text += stream.end();
   if (ids.length > 0) text_ends[ids.length - 1] = text.length;
-  return { ...completion, text, text_ends, answer: parseAnswer(text, { parser, options }) };
+  return { text, text_ends, answer: parseAnswer(text, { parser, options }) };
 }

@@ -10,8 +10,8 @@ import {
   scoreRewards,
   temporalContrast,
 } from '../rl/index.ts';
-import { type ReadCompletion, type ReadOptions, readCompletion } from './read-completion.ts';
-import type { Completion, RolloutGroup, RolloutPrompt } from './types.ts';
+import { type ReadOptions, readCompletion } from './read-completion.ts';
+import type { Completion, Rollout, RolloutGroup, RolloutPrompt } from './types.ts';
 
 export interface ScoreOptions {
   /** Keys of docs/training.md. */
@@ -38,7 +38,10 @@ export async function score(
 ): Promise<RolloutGroup[]> {
   const { answer_parser, reward_weights, scale_rewards, temporal_contrast_bonus: bonus } = config;
   const read = (prompt: RolloutPrompt, completions: readonly Completion[] = []) =>
-    completions.map((one) => readCompletion(one, prompt.question, { tokenizer, answer_parser }));
+    completions.map((one) => ({
+      ...one,
+      ...readCompletion(one, prompt.question, { tokenizer, answer_parser }),
+    }));
   const read_PG = prompts.map((prompt, p) => read(prompt, drawn[p]));
   const rewards_PGF = await scoreRewards(rewards, inputsOf(prompts, read_PG));
   // On the first of `reward_funcs`, as in Video-R1.
@@ -71,14 +74,17 @@ export async function score(
   });
 }
 
+/** What reward functions see of a rollout. */
+type Judged = Pick<Rollout, 'text' | 'answer' | 'ids' | 'finish_reason'>;
+
 function inputsOf(
   prompts: readonly RolloutPrompt[],
-  read_PG: readonly (readonly ReadCompletion[])[],
+  read_PG: readonly (readonly Judged[])[],
 ): RewardInput[][] {
   return prompts.map((prompt, p) => read_PG[p]!.map((one) => rewardInput(prompt, one)));
 }
 
-function rewardInput({ question, text: prompt }: RolloutPrompt, one: ReadCompletion): RewardInput {
+function rewardInput({ question, text: prompt }: RolloutPrompt, one: Judged): RewardInput {
   const { item, options } = question;
   return {
     completion: one.text,

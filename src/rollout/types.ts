@@ -1,6 +1,7 @@
 /**
- * The records of a rollout, from a prompt to what its completions earned. Data only: `generate.ts` draws completions,
- * `roll-out.ts` does so for the prompts of a step, `score.ts` makes groups of them.
+ * The records of a rollout, from a prompt to what its completions earned and the update made of them. Data only: `generate.ts`
+ * draws completions, `roll-out.ts` does so for the prompts of a step, `score.ts` makes groups of them. A prompt begins as a
+ * `Question` (`data/item.ts`); what is written of a rollout stands in `run/step-records.ts`.
  *
  * Lengths: G completions of a prompt, T tokens of a completion, F reward functions.
  * Source: pytorch/torchtitan `torchtitan/experiments/rl/rollout/types.py`, for one turn without tools.
@@ -44,6 +45,17 @@ export interface Rollout extends Completion {
   /** Weighted sum of `rewards`, with the bonus of temporal contrast; NaN where no function could judge. */
   readonly reward: number;
   readonly advantage: number;
+  /** What the step's first update computed of each token before it changed a weight; absent until then. */
+  readonly update?:
+    | {
+        /** Log-probability under the policy (nats): `logps` again, from scoring the whole completion at once. */
+        readonly logps: Float32Array; // [T]
+        /** Entropy of the distribution that the token was drawn from (nats). */
+        readonly entropy: Float32Array; // [T]
+        /** Weight in the loss; 1 where weighting is off. */
+        readonly weights: Float32Array; // [T]
+      }
+    | undefined;
 }
 
 /** A prompt with its scored completions: what one step learns from. */

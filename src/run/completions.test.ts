@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { DataError } from '../base/index.ts';
-import { appendCompletions, type CompletionRecord, readCompletions } from './completions.ts';
+import { appendCompletions, readCompletions } from './completions.ts';
+import type { CompletionRecord } from './step-records.ts';
 
 const folder = scratchFolder();
 const record = (row: number, changes: Partial<CompletionRecord> = {}): CompletionRecord => ({

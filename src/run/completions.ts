@@ -3,49 +3,8 @@
  * numbers of its tokens stand in `tokens/` under the same group and row.
  */
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
 import { appendJsonLines, DataError, readJsonLines } from '../base/index.ts';
-
-/** A number; written as null where it is NaN, since JSON has none. */
-const number = z
-  .number()
-  .nullable()
-  .transform((value) => value ?? Number.NaN);
-const index = z.int().min(0);
-
-/** Keys that a newer version adds are passed over. */
-const schema = z.object({
-  step: index,
-  /** Prompt within the step, and completion within its group. */
-  group: index,
-  row: index,
-  /** Id of the question. */
-  item: z.string(),
-  /** Path on the machine of the run. */
-  video: z.string(),
-  /** Question with its options. */
-  problem: z.string(),
-  /** `<answer>A,C</answer>` */
-  solution: z.string(),
-  /** Text without special tokens. */
-  completion: z.string(),
-  /** Letters read from the completion; null where none could be read. */
-  answer: z.array(z.string()).readonly().nullable(),
-  /** Rewards by the name of their function; NaN where it could not judge. */
-  rewards: z.record(z.string(), number),
-  /** Part of `reward` that temporal contrast gave, where the group was compared. */
-  temporal_bonus: number.optional(),
-  /** NaN where no function could judge. */
-  reward: number,
-  advantage: number,
-  /** Tokens, the stop token included. */
-  length: index,
-  /** True when the completion was cut off at `max_completion_length`. */
-  truncated: z.boolean(),
-});
-
-/** One line of the file. */
-export type CompletionRecord = Readonly<z.output<typeof schema>>;
+import { type CompletionRecord, completionSchema } from './step-records.ts';
 
 export function appendCompletions(path: string, records: readonly CompletionRecord[]): void {
   appendJsonLines(path, records);
@@ -58,7 +17,7 @@ export function appendCompletions(path: string, records: readonly CompletionReco
 export function readCompletions(path: string): CompletionRecord[] {
   if (!existsSync(path)) return [];
   return readJsonLines(path).map((line, at) => {
-    const { data, error } = schema.safeParse(line);
+    const { data, error } = completionSchema.safeParse(line);
     if (data !== undefined) return data;
     const [issue] = error.issues;
     throw new DataError(`${path}:${at + 1}: ${issue?.path.join('.') ?? ''}: ${issue?.message}`, {

@@ -1,4 +1,3 @@
-export type { CompletionRecord } from './completions.ts';
 export { last, type Metric, MetricAccumulator, max, mean, min, sum } from './metrics.ts';
 export { PhaseClock, type PhaseTimes } from './phase-clock.ts';
 export {
@@ -10,5 +9,6 @@ export {
   type RunInfo,
   stepName,
 } from './run-directory.ts';
+export type { CompletionRecord, TokenRecord } from './step-records.ts';
 export { EventWriter } from './tensorboard.ts';
-export { encodeTokens, type TokenFile, type TokenRecord } from './token-file.ts';
+export { encodeTokens, type TokenFile } from './token-file.ts';

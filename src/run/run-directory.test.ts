@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ConfigError, DataError, readJsonLines } from '../base/index.ts';
-import type { CompletionRecord } from './completions.ts';
 import { RunDirectory, stepName } from './run-directory.ts';
+import type { CompletionRecord } from './step-records.ts';
 import { encodeTokens } from './token-file.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'twgrpo-run-'));

@@ -29,7 +29,8 @@ import {
   TwgrpoError,
   writeFileAtomic,
 } from '../base/index.ts';
-import { appendCompletions, type CompletionRecord, readCompletions } from './completions.ts';
+import { appendCompletions, readCompletions } from './completions.ts';
+import type { CompletionRecord } from './step-records.ts';
 import { decodeTokens, type TokenFile } from './token-file.ts';
 
 export interface MachineInfo {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DataError } from '../base/index.ts';
-import { decodeTokens, encodeTokens, type TokenRecord } from './token-file.ts';
+import type { TokenRecord } from './step-records.ts';
+import { decodeTokens, encodeTokens } from './token-file.ts';
 
 function record(group: number, row: number, values: readonly number[]): TokenRecord {
   const float = Float32Array.from(values);

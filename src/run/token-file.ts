@@ -12,24 +12,7 @@
  * Readers ignore arrays they don't know.
  */
 import { DataError } from '../base/index.ts';
-
-/** The arrays of a row, one value a token. */
-export interface TokenRecord {
-  /** Prompt within the step, and completion within its group. */
-  readonly group: number;
-  readonly row: number;
-  readonly ids: Int32Array;
-  /** Where the token's text ends in the completion's text, in UTF-16 units; special tokens add nothing to the text. */
-  readonly ends: Int32Array;
-  /** Log-probability under the policy before the update (nats). */
-  readonly logps: Float32Array;
-  /** The same as computed while sampling. */
-  readonly sampling_logps: Float32Array;
-  /** Entropy of the distribution the token was drawn from (nats). */
-  readonly entropy: Float32Array;
-  /** Weight of the token in the loss; 1 where weighting is off. */
-  readonly weights: Float32Array;
-}
+import type { TokenRecord } from './step-records.ts';
 
 export interface TokenFile {
   readonly step: number;

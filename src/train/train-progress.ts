@@ -1,6 +1,6 @@
 /** The line that is watched while a model trains: how far, what a step is like, how long still. */
 import { createProgress } from '../base/index.ts';
-import type { GrpoStepReport } from './grpo/grpo-run.ts';
+import type { GrpoStepReport } from './grpo/grpo-trainer.ts';
 import type { RunProgress } from './loop/run-loop.ts';
 import type { SftStepReport } from './sft/sft-run.ts';
 

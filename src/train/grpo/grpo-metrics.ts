@@ -3,11 +3,10 @@
  * (huggingface/trl `docs/source/grpo_trainer.md`, "Logged metrics"). The table in docs/training.md says what each means.
  */
 import { answerStatistics } from '../../answers/index.ts';
-import { rewardStatistics } from '../../rl/index.ts';
-import type { RolloutGroup } from '../../rollout/index.ts';
-import { type MetricAccumulator, max, mean, min, sum, type TokenRecord } from '../../run/index.ts';
+import { type ChunkedLoss, rewardStatistics } from '../../rl/index.ts';
+import type { Rollout, RolloutGroup } from '../../rollout/index.ts';
+import { type MetricAccumulator, max, mean, min, sum } from '../../run/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
-import type { GroupUpdate } from './policy-update.ts';
 
 /** Figures of the completions and their rewards. */
 export function addExperienceMetrics(
@@ -81,7 +80,11 @@ const EXTREMES: Readonly<Record<string, typeof max | typeof min>> = {
  * Figures of the loss of one group; means are weighted by its tokens.
  * @param share of this update in the step: 1 / num_iterations, so that `loss` is the mean over iterations
  */
-export function addUpdateMetrics(metrics: MetricAccumulator, update: GroupUpdate, share: number): void {
+export function addUpdateMetrics(
+  metrics: MetricAccumulator,
+  update: Pick<ChunkedLoss, 'loss' | 'metrics'>,
+  share: number,
+): void {
   const { weights, num_loss_tokens, entropy, ...policy } = update.metrics;
   const weight = Math.max(num_loss_tokens, 1);
   metrics.add('loss', sum(update.loss * share));
@@ -101,10 +104,10 @@ export function addUpdateMetrics(metrics: MetricAccumulator, update: GroupUpdate
 /** How far the log-probabilities of sampling lie from those of scoring: rounding only, else something is wrong. */
 export function addSamplingGap(
   metrics: MetricAccumulator,
-  records: readonly Pick<TokenRecord, 'sampling_logps' | 'logps'>[],
+  rollouts: readonly Pick<Rollout, 'logps' | 'update'>[],
 ): void {
-  const gaps = records.flatMap(({ sampling_logps, logps }) =>
-    Array.from(sampling_logps, (value, t) => Math.abs(value - logps[t]!)),
+  const gaps = rollouts.flatMap(({ logps, update }) =>
+    update === undefined ? [] : Array.from(logps, (value, t) => Math.abs(value - update.logps[t]!)),
   );
   metrics.add('sampling/sampling_logp_difference/mean', mean(gaps));
   metrics.add('sampling/sampling_logp_difference/max', max(gaps.reduce((a, b) => Math.max(a, b), 0)));

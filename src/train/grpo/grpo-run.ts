@@ -14,13 +14,10 @@ import {
   type RunOptions,
   type RunResult,
   runTraining,
-  type StepReport,
 } from '../loop/run-loop.ts';
-import { type GrpoDetails, GrpoTrainer } from './grpo-trainer.ts';
+import { type GrpoStepReport, GrpoTrainer } from './grpo-trainer.ts';
 import { logProbe } from './probe.ts';
 import { recordStep } from './run-records.ts';
-
-export type GrpoStepReport = StepReport & GrpoDetails;
 
 export interface GrpoRunOptions extends RunOptions<GrpoConfig, GrpoStepReport> {
   /** Decoded frames; several runs in one process may share a store, which stays the caller's. Default: one of `video_cache_mib`. */
@@ -42,7 +39,11 @@ export async function checkGrpo(options: GrpoRunOptions): Promise<RunCheck> {
   return await checkTraining(grpoMethod(options), options);
 }
 
-function grpoMethod({ resolved, logger, frames: shared }: GrpoRunOptions): Method<'grpo', GrpoDetails> {
+function grpoMethod({
+  resolved,
+  logger,
+  frames: shared,
+}: GrpoRunOptions): Method<'grpo', Pick<GrpoStepReport, 'groups'>> {
   const { config } = resolved;
   return {
     kind: 'grpo',
@@ -96,8 +97,8 @@ function grpoMethod({ resolved, logger, frames: shared }: GrpoRunOptions): Metho
           return {
             trainer,
             data: () => feed,
-            record: (step, details, run) => {
-              if (config.log_completions) recordStep({ step, run, details, rewardNames });
+            record: (step, { groups }, run) => {
+              if (config.log_completions) recordStep(run, step, groups, rewardNames);
             },
             state: () => ({}),
             dispose: async () => {

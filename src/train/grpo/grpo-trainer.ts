@@ -11,23 +11,24 @@
 import type { Logger } from '../../base/index.ts';
 import type { VideoLanguageModel } from '../../models/index.ts';
 import type { ReadyPrompt } from '../../prompt/index.ts';
-import type { LossScale, NamedReward } from '../../rl/index.ts';
+import type { ChunkedLoss, LossScale, NamedReward } from '../../rl/index.ts';
 import {
   type ReadOptions,
+  type Rollout,
   type RolloutGroup,
   type RolloutPrompt,
   rollOut,
   rollOutShuffled,
   score,
 } from '../../rollout/index.ts';
-import { last, type MetricAccumulator, sum, type TokenRecord } from '../../run/index.ts';
+import { last, type MetricAccumulator, sum } from '../../run/index.ts';
 import { dispose, keep, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
-import type { StepOutcome, Trainer, TrainerParts } from '../loop/run-loop.ts';
+import type { StepOutcome, StepReport, Trainer, TrainerParts } from '../loop/run-loop.ts';
 import { scheduledAt } from '../optim/schedule.ts';
 import type { UpdateOptions } from '../optim/update.ts';
 import { addExperienceMetrics, addSamplingGap, addUpdateMetrics } from './grpo-metrics.ts';
-import { accumulateGroupGradient, type FixedLogps, type GroupUpdate, scoreGroup } from './policy-update.ts';
+import { accumulateGroupGradient, type FixedLogps, scoreCompletions } from './policy-update.ts';
 
 /** Gives prompts in the order of training; waits for decoding where it must. */
 export interface PromptSource {
@@ -53,14 +54,12 @@ export interface GrpoTrainerParts extends TrainerParts {
   readonly onExperience?: ((groups: readonly RolloutGroup[]) => void) | undefined;
 }
 
-/** What one step leaves beside its metrics. */
-export interface GrpoDetails {
+export interface GrpoStepReport extends StepReport {
+  /** What the step learned from; every rollout has its `update`. */
   readonly groups: readonly RolloutGroup[];
-  /** One for each completion, group after group; the figures are those before the update. */
-  readonly tokens: readonly TokenRecord[];
 }
 
-export class GrpoTrainer implements Trainer<GrpoDetails> {
+export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
   readonly #parts: GrpoTrainerParts;
 
   constructor(parts: GrpoTrainerParts) {
@@ -68,7 +67,10 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
   }
 
   /** One step: `num_iterations` updates on fresh completions. */
-  async trainStep(step: number, metrics: MetricAccumulator): Promise<StepOutcome<GrpoDetails>> {
+  async trainStep(
+    step: number,
+    metrics: MetricAccumulator,
+  ): Promise<StepOutcome<Pick<GrpoStepReport, 'groups'>>> {
     const { config, rewards, clock, length, onExperience } = this.#parts;
     const { experience, newTokens, release } = await this.#collect(step, metrics);
     try {
@@ -78,8 +80,8 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
       onExperience?.(experience);
       const learning_rate = scheduledAt(config.learning_rate, length.position(step), config);
       metrics.add('learning_rate', last(learning_rate));
-      const tokens = await this.#update(experience, { step: step + 1, rates: { learning_rate }, metrics });
-      return { counts: { tokens: newTokens }, details: { groups: experience, tokens } };
+      const groups = await this.#update(experience, { step: step + 1, rates: { learning_rate }, metrics });
+      return { counts: { tokens: newTokens }, details: { groups } };
     } finally {
       release();
     }
@@ -145,29 +147,29 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
     return { experience, newTokens, release };
   }
 
-  /** `num_iterations` updates on the experience. @returns token figures of the first iteration */
-  async #update(groups: readonly RolloutGroup[], options: UpdateOptions): Promise<GrpoDetails['tokens']> {
+  /** `num_iterations` updates on the experience. @returns the groups with what the first iteration computed of their tokens */
+  async #update(groups: readonly RolloutGroup[], options: UpdateOptions): Promise<RolloutGroup[]> {
     const { config, updater } = this.#parts;
     const fixed = this.#fixedLogps(groups);
-    const tokens: TokenRecord[] = [];
+    const updated: RolloutGroup[] = [];
     try {
       for (let iteration = 0; iteration < config.num_iterations; iteration++)
         await updater.update(
-          () => this.#accumulate(groups, fixed, tokens, iteration, options.metrics),
+          () => this.#accumulate(groups, fixed, updated, iteration, options.metrics),
           options,
         );
       updater.endStep();
     } finally {
       dispose(fixed);
     }
-    return tokens;
+    return updated;
   }
 
-  /** Adds the gradients of all groups. The first iteration fills `tokens`, and `fixed` for those after it. @returns the loss */
+  /** Adds the gradients of all groups. The first iteration fills `updated`, and `fixed` for those after it. @returns the loss */
   #accumulate(
     groups: readonly RolloutGroup[],
     fixed: FixedLogps[],
-    tokens: TokenRecord[],
+    updated: RolloutGroup[],
     iteration: number,
     metrics: MetricAccumulator,
   ): number {
@@ -180,9 +182,9 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
       loss += update.loss;
       addUpdateMetrics(metrics, update, 1 / config.num_iterations);
       if (iteration === 0) {
-        const records = tokenRecords(update, group, i);
-        tokens.push(...records);
-        addSamplingGap(metrics, records);
+        const rollouts = withUpdate(group.rollouts, update);
+        updated.push({ ...group, rollouts });
+        addSamplingGap(metrics, rollouts);
       }
       if (iteration === 0 && config.num_iterations > 1)
         fixed[i] = { ...fixed[i], old_logps_GT: update.logps_GT };
@@ -198,22 +200,22 @@ export class GrpoTrainer implements Trainer<GrpoDetails> {
     const { config, model, reference, clock } = this.#parts;
     if (config.beta === 0) return groups.map(() => ({}));
     clock.enter('reference');
-    const withOwnFeatures = (policy: VideoLanguageModel, { prompt, rollouts }: RolloutGroup): FixedLogps =>
+    const referenceLogps = (
+      policy: VideoLanguageModel,
+      { prompt, rollouts }: RolloutGroup,
+      hasOwnFeatures: boolean,
+    ): FixedLogps =>
       scope('reference', () => {
-        const encoded = noGrad(() => policy.encodePrompt(prompt.inputs));
-        const group = { prompt: { ...prompt, encoded }, rollouts };
-        return { ref_logps_GT: keep(scoreGroup(policy, group, config)) };
+        const encoded = hasOwnFeatures ? noGrad(() => policy.encodePrompt(prompt.inputs)) : prompt.encoded;
+        const completions = rollouts.map(({ ids }) => ids);
+        return { ref_logps_GT: keep(scoreCompletions(policy, encoded, completions, config)) };
       });
     return groups.map((group) => {
+      // With an adapter in the tower the features of generation are not those of the bare model.
       if (model.adapter !== undefined)
-        return model.withoutAdapter(() =>
-          // With an adapter in the tower the features of generation are not those of the bare model.
-          model.trainsVision()
-            ? withOwnFeatures(model, group)
-            : { ref_logps_GT: keep(scoreGroup(model, group, config)) },
-        );
+        return model.withoutAdapter(() => referenceLogps(model, group, model.trainsVision()));
       if (reference === undefined) throw new Error('internal: beta > 0 needs a reference model');
-      return withOwnFeatures(reference, group);
+      return referenceLogps(reference, group, true);
     });
   }
 
@@ -251,17 +253,17 @@ function encodePrompt(model: VideoLanguageModel, prompt: ReadyPrompt, stream: nu
   return { ...prompt, encoded, stream, dispose };
 }
 
-/** (G, T) tensors as one record a completion, without the padding. */
-function tokenRecords(update: GroupUpdate, { rollouts }: RolloutGroup, group: number): TokenRecord[] {
-  const longest = update.logps_GT.shape[1]!;
+/** The rollouts with what the update computed of their tokens: (G, T) tensors as an array a completion, without the padding. */
+function withUpdate(
+  rollouts: readonly Rollout[],
+  { logps_GT, entropy_GT, weights_GT }: Pick<ChunkedLoss, 'logps_GT' | 'entropy_GT' | 'weights_GT'>,
+): Rollout[] {
+  const longest = logps_GT.shape[1]!;
   const flat = (values: Tensor) =>
     scope(() => values.to({ dtype: 'float32' }).toTypedArray()) as Float32Array;
-  const [weights, entropy, logps] = [flat(update.weights_GT), flat(update.entropy_GT), flat(update.logps_GT)];
-  return rollouts.map(({ ids, logps: sampling_logps, text_ends: ends }, row) => {
-    const own = (values: Float32Array) => values.slice(row * longest, row * longest + ids.length);
-    return {
-      ...{ group, row, ids: Int32Array.from(ids), ends, sampling_logps },
-      ...{ weights: own(weights), entropy: own(entropy), logps: own(logps) },
-    };
+  const [logps, entropy, weights] = [flat(logps_GT), flat(entropy_GT), flat(weights_GT)];
+  return rollouts.map((rollout, g) => {
+    const own = (values: Float32Array) => values.slice(g * longest, g * longest + rollout.ids.length);
+    return { ...rollout, update: { logps: own(logps), entropy: own(entropy), weights: own(weights) } };
   });
 }

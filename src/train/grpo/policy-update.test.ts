@@ -5,7 +5,10 @@ import { type Completion, generateGroups } from '../../rollout/index.ts';
 import { dispose, Generator, liveTensors, noGrad, scope, setNumThreads } from '../../tensor/index.ts';
 import { type GrpoConfig, resolveGrpoConfig } from '../config/config.ts';
 import { quickKeys, writeModel } from '../test-support.ts';
-import { accumulateGroupGradient, type PolicyGroup, scoreGroup } from './policy-update.ts';
+import { accumulateGroupGradient, scoreCompletions } from './policy-update.ts';
+
+/** What an update reads of a group. */
+type Group = Parameters<typeof accumulateGroupGradient>[1];
 
 const folder = scratchFolder();
 let model: VideoLanguageModel;
@@ -26,7 +29,7 @@ afterAll(() => {
 async function group(
   seed: number,
   numRows: number,
-): Promise<PolicyGroup & { readonly drawn: readonly Completion[] }> {
+): Promise<Group & { readonly drawn: readonly Completion[] }> {
   const inputs = { input_ids: Array.from({ length: 9 + seed }, (_, i) => (37 * i + 11 * seed) % 250) };
   const encoded = noGrad(() => model.encodePrompt(inputs));
   const [completions = []] = await generateGroups(model, [encoded], {
@@ -46,7 +49,7 @@ async function group(
 }
 
 /** Loss and gradients of groups taken one after the other, gradients as plain numbers by weight. */
-function update(groups: readonly PolicyGroup[], changes: Partial<GrpoConfig> = {}) {
+function update(groups: readonly Group[], changes: Partial<GrpoConfig> = {}) {
   const own = { ...config, ...changes };
   const rows = groups.flatMap(({ rollouts }) => rollouts);
   const scale = {
@@ -94,7 +97,14 @@ describe('one group', () => {
     'of %i: log-probabilities of sampling are those of scoring and of training',
     async (numRows) => {
       const one = await group(3, numRows);
-      const scored = scope(() => scoreGroup(model, one, config).tolist()) as number[][];
+      const scored = scope(() =>
+        scoreCompletions(
+          model,
+          one.prompt.encoded,
+          one.drawn.map(({ ids }) => ids),
+          config,
+        ).tolist(),
+      ) as number[][];
       one.drawn.forEach(({ logps }, g) => {
         logps.forEach((logp, t) => {
           expect(Math.abs(logp - scored[g]![t]!)).toBeLessThan(1e-5);
@@ -110,7 +120,7 @@ describe('one group', () => {
       const one = await group(4, numRows);
       const changes = { token_weight: 'none', loss_norm: 'token_global' } as const;
       const shared = update([one], changes);
-      const alone = one.rollouts.map((row): PolicyGroup => ({ ...one, rollouts: [row] }));
+      const alone = one.rollouts.map((row): Group => ({ ...one, rollouts: [row] }));
       const repeated = update(alone, changes);
       expect(Math.abs(shared.loss - repeated.loss)).toBeLessThan(1e-6 * Math.max(1, Math.abs(repeated.loss)));
       expect(distance(shared.gradients, repeated.gradients)).toBeLessThan(1e-5);
@@ -145,8 +155,8 @@ describe('a batch', () => {
       const [first, second] = [await group(1, 4), await group(2, 4)];
       const both = update([first, second], { loss_norm });
       // Alone, each is divided by its own counts; the batch's share of it is known.
-      const count = ({ rollouts }: PolicyGroup) => rollouts.reduce((sum, { ids }) => sum + ids.length, 0);
-      const share = (one: PolicyGroup) =>
+      const count = ({ rollouts }: Group) => rollouts.reduce((sum, { ids }) => sum + ids.length, 0);
+      const share = (one: Group) =>
         loss_norm === 'token_global' ? count(one) / (count(first) + count(second)) : 1 / 2;
       const parts = [first, second].map((one) => ({ ...update([one], { loss_norm }), share: share(one) }));
       const loss = parts.reduce((sum, part) => sum + part.share * part.loss, 0);

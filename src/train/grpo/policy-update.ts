@@ -7,26 +7,21 @@
  * Legend: G completions of one prompt, T positions, D hidden, V vocabulary.
  */
 
-import type { PromptInputs, VideoLanguageModel } from '../../models/index.ts';
-import { type ChunkedLoss, chunkedLoss, type LossScale, scoreTokens } from '../../rl/index.ts';
+import type { EncodedPrompt, VideoLanguageModel } from '../../models/index.ts';
+import {
+  type ChunkedLoss,
+  type ChunkedLossInputs,
+  chunkedLoss,
+  type LossScale,
+  scoreTokens,
+} from '../../rl/index.ts';
 import type { Rollout, RolloutPrompt } from '../../rollout/index.ts';
 import type { PhaseClock } from '../../run/index.ts';
 import { fromTypedArray, keep, noGrad, scope, type Tensor, tensor, zeros } from '../../tensor/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
 
-/** What the update reads of a `RolloutGroup`. */
-export interface PolicyGroup {
-  readonly prompt: Pick<RolloutPrompt, 'encoded'> & { readonly inputs: PromptInputs };
-  readonly rollouts: readonly Pick<Rollout, 'ids' | 'finish_reason' | 'advantage'>[];
-}
-
-const idsOf = ({ rollouts }: PolicyGroup) => rollouts.map(({ ids }) => ids);
-
 /** Log-probabilities of a group under a fixed policy, (G, T); kept until the group is done. */
-export interface FixedLogps {
-  readonly old_logps_GT?: Tensor | undefined;
-  readonly ref_logps_GT?: Tensor | undefined;
-}
+export type FixedLogps = Pick<ChunkedLossInputs, 'old_logps_GT' | 'ref_logps_GT'>;
 
 /** Completion ids (G, T) padded with 0, and which cells hold a token. */
 function padCompletions(
@@ -54,16 +49,19 @@ function lossHead(model: VideoLanguageModel): Tensor {
   return model.lmHead().detach().to({ dtype: model.compute_dtype });
 }
 
-/** Log-probabilities of all completion tokens under the model as it is now (or with its adapter off), without gradient. */
-export function scoreGroup(
+/**
+ * Log-probabilities (G, T) of the completions of a prompt under the model as it is now (or with its adapter off), without gradient.
+ * @param completions token ids, each with at least one
+ */
+export function scoreCompletions(
   model: VideoLanguageModel,
-  group: PolicyGroup,
+  prompt: EncodedPrompt,
+  completions: readonly (readonly number[])[],
   config: Pick<GrpoConfig, 'logits_chunk_mib'>,
 ): Tensor {
-  return scope('scoreGroup', () =>
+  return scope('scoreCompletions', () =>
     noGrad(() => {
-      const completions = idsOf(group);
-      const { hidden_GCD } = model.completionHidden(group.prompt.encoded, completions);
+      const { hidden_GCD } = model.completionHidden(prompt, completions);
       const { ids_GT, completion_mask_GT } = padCompletions(completions, model.device);
       const inputs = { hidden_GTD: hidden_GCD, lm_head_VD: lossHead(model), ids_GT, completion_mask_GT };
       return scoreTokens(inputs, { chunk_bytes: config.logits_chunk_mib * 2 ** 20 }).logps_GT;
@@ -71,36 +69,31 @@ export function scoreGroup(
   );
 }
 
-/** What one group gave, beside its gradient. */
-export interface GroupUpdate extends Pick<ChunkedLoss, 'loss' | 'metrics'> {
-  /** Kept: log-probabilities before the update, the old ones of later iterations. */
-  readonly logps_GT: Tensor;
-  /** Kept: token weights and entropies for the token files. */
-  readonly weights_GT: Tensor;
-  readonly entropy_GT: Tensor;
-}
-
 /**
  * Adds the gradient of one group's loss to `.grad` of the trainable parameters.
  *
  * @param scale what the loss is divided by in the whole batch; losses of the batch's groups add up
  * @param clock is told the phases `forward`, `loss` and `backward`
+ * @returns what the loss gave of the group, beside its gradient; the caller disposes the tensors
  */
 export function accumulateGroupGradient(
   model: VideoLanguageModel,
-  group: PolicyGroup,
+  group: {
+    readonly prompt: Pick<RolloutPrompt, 'inputs' | 'encoded'>;
+    readonly rollouts: readonly Pick<Rollout, 'ids' | 'finish_reason' | 'advantage'>[];
+  },
   fixed: FixedLogps,
   config: GrpoConfig,
   scale: LossScale,
   clock?: PhaseClock,
-): GroupUpdate {
+): Pick<ChunkedLoss, 'loss' | 'metrics' | 'logps_GT' | 'weights_GT' | 'entropy_GT'> {
   return scope('accumulateGroupGradient', () => {
     clock?.enter('forward');
-    const { inputs, encoded } = group.prompt;
-    const prompt = model.trainsVision() ? model.encodePrompt(inputs) : encoded;
-    const completions = idsOf(group);
+    const { prompt, rollouts } = group;
+    const encoded = model.trainsVision() ? model.encodePrompt(prompt.inputs) : prompt.encoded;
+    const completions = rollouts.map(({ ids }) => ids);
     const { gradient_checkpointing, mask_truncated_completions } = config;
-    const forward = model.completionHidden(prompt, completions, { gradient_checkpointing });
+    const forward = model.completionHidden(encoded, completions, { gradient_checkpointing });
     const { ids_GT, completion_mask_GT } = padCompletions(completions, model.device);
     const head = model.lmHead();
     // Narrow heads collect their gradient in float32 and pass it on once a group.
@@ -113,14 +106,13 @@ export function accumulateGroupGradient(
         ids_GT,
         completion_mask_GT,
         advantages_G: tensor(
-          group.rollouts.map(({ advantage }) => advantage),
+          rollouts.map(({ advantage }) => advantage),
           { device: model.device },
         ),
         ...(mask_truncated_completions
-          ? { truncated_G: group.rollouts.map(({ finish_reason }) => finish_reason === 'length') }
+          ? { truncated_G: rollouts.map(({ finish_reason }) => finish_reason === 'length') }
           : {}),
-        ...(fixed.old_logps_GT ? { old_logps_GT: fixed.old_logps_GT } : {}),
-        ...(fixed.ref_logps_GT ? { ref_logps_GT: fixed.ref_logps_GT } : {}),
+        ...fixed,
       },
       {
         loss: config,

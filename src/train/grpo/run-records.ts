@@ -1,24 +1,22 @@
 /** What a GRPO step leaves in the run folder beside its row of metrics: its completions, the numbers of its tokens. */
 import { solutionText } from '../../data/index.ts';
-import { type CompletionRecord, encodeTokens, type RunDirectory } from '../../run/index.ts';
-import type { GrpoDetails } from './grpo-trainer.ts';
+import type { RolloutGroup } from '../../rollout/index.ts';
+import { type CompletionRecord, encodeTokens, type RunDirectory, type TokenRecord } from '../../run/index.ts';
 
-export interface StepRecord {
-  /** Steps done. */
-  readonly step: number;
-  readonly run: RunDirectory;
-  readonly details: GrpoDetails;
-  readonly rewardNames: readonly string[];
-}
-
-export function recordStep({ step, run, details, rewardNames }: StepRecord): void {
-  run.appendCompletions(step, completionRecords(step, details, rewardNames));
-  run.writeTokens(step, encodeTokens({ step, rows: details.tokens }));
+/** @param step steps done */
+export function recordStep(
+  run: RunDirectory,
+  step: number,
+  groups: readonly RolloutGroup[],
+  rewardNames: readonly string[],
+): void {
+  run.appendCompletions(step, completionRecords(step, groups, rewardNames));
+  run.writeTokens(step, encodeTokens({ step, rows: tokenRecords(groups) }));
 }
 
 function completionRecords(
   step: number,
-  { groups }: GrpoDetails,
+  groups: readonly RolloutGroup[],
   rewardNames: readonly string[],
 ): CompletionRecord[] {
   return groups.flatMap(({ prompt, rollouts }, group) => {
@@ -36,4 +34,13 @@ function completionRecords(
       truncated: one.finish_reason === 'length',
     }));
   });
+}
+
+function tokenRecords(groups: readonly RolloutGroup[]): TokenRecord[] {
+  return groups.flatMap(({ rollouts }, group) =>
+    rollouts.map(({ ids, text_ends: ends, logps: sampling_logps, update }, row) => {
+      if (update === undefined) throw new Error('internal: a step is recorded before its update');
+      return { ...{ group, row, ids: Int32Array.from(ids), ends, sampling_logps }, ...update };
+    }),
+  );
 }

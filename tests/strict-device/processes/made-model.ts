@@ -11,7 +11,7 @@ import {
 import { Transformer } from '../../../src/models/transformer.ts';
 import { dispose, keep, noGrad, scope, zeros } from '../../../src/tensor/index.ts';
 import type { GrpoConfig } from '../../../src/train/config/config.ts';
-import { accumulateGroupGradient, type PolicyGroup } from '../../../src/train/grpo/policy-update.ts';
+import { accumulateGroupGradient } from '../../../src/train/grpo/policy-update.ts';
 import { AdamW, clipGradNorm, resolveGrpoConfig } from '../../../src/train/index.ts';
 import { type Counts, STRICT, strict } from './strict.ts';
 
@@ -192,7 +192,7 @@ export function trainOnGroup(
   const prompt = keep(scope(() => noGrad(() => model.encodePrompt(inputs))));
   phases.mark('encode');
   const row = (g: number) => Array.from({ length }, (_, t) => 10 + ((g * 7 + t * 13) % 90));
-  const group: PolicyGroup = {
+  const group: Parameters<typeof accumulateGroupGradient>[1] = {
     prompt: { inputs, encoded: prompt },
     rollouts: Array.from({ length: G }, (_, g) => ({
       ids: row(g),

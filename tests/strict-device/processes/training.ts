@@ -55,10 +55,10 @@ export async function trainGrpo({ name, keys, stop_after }: GrpoCase, device: st
       logger,
       resume: 'auto',
       signal: stop.signal,
-      onStep: ({ step, metrics: row, groups, tokens }) => {
+      onStep: ({ step, metrics: row, groups }) => {
         metrics.push(compared(row));
         ids.push(groups.flatMap(({ rollouts }) => rollouts.map((one) => [...one.ids])));
-        logps.push(tokens.flatMap((one) => [...one.logps]));
+        logps.push(groups.flatMap(({ rollouts }) => rollouts.flatMap(({ update }) => [...update!.logps])));
         if (step === stopAfter) stop.abort();
       },
     });
