@@ -79,7 +79,7 @@ const cases: readonly (readonly [what: string, change: Change, message: readonly
   [
     'a size missing in the config',
     json('config.json', (c) => delete c['num_attention_heads']),
-    [/config\.json: num_attention_heads:/],
+    [/config\.json leaves out num_attention_heads 64 \(class defaults/, /half the head size/],
   ],
   [
     'a layer more in the config',

@@ -17,6 +17,7 @@ export {
 export { checkJson, firstDuplicateKey, readJsonFile } from './json-file.ts';
 export { appendJsonLines, type JsonObject, readJsonLines, repairJsonLines } from './json-lines.ts';
 export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
+export { type Notice, processWarning } from './notice.ts';
 export { mean, median, percent, percentNumber, percentRange, variance } from './numbers.ts';
 export { Output, type Streams } from './output.ts';
 export { gitCommit, packageRoot, packageVersion } from './package-root.ts';

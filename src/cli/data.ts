@@ -157,14 +157,14 @@ function expectedOf(report: DataReport, name: BenchmarkName | undefined): string
 }
 
 /** Token counts need the model folder's tokenizer and template; the frames are those of the preset. */
-function counting(given: CheckChoice, questionType: QuestionType) {
+function counting(given: CheckChoice, questionType: QuestionType, out: Output) {
   const { model, maxPromptLength } = given;
   if (model === undefined) {
     if (maxPromptLength !== undefined)
       throw new ConfigError('--max-prompt-length needs --model: tokens are counted by a tokenizer');
     return {};
   }
-  const processor = loadProcessor(model);
+  const processor = loadProcessor(model, { notice: (text) => out.warn(text) });
   return {
     max_prompt_length: maxPromptLength ?? processor.config.text_config.max_position_embeddings,
     countTokens: promptCounter(processor, {
@@ -241,6 +241,7 @@ const check: CommandDefinition = {
     const count = counting(
       { ...given, ...(model === undefined ? {} : { model }) },
       benchmark?.answers === 'single' ? 'single' : 'mixed',
+      out,
     );
     const stop = stopSignals(out, 'file');
     const reports: (DataReport | RefusedFile)[] = [];

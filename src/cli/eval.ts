@@ -116,7 +116,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
       `${numParts} questions name a part of their video: ${resolved.clip ? 'only it is shown' : 'ignored, the whole video is shown'} (clip: ${resolved.clip})`,
     );
 
-  const folder = openModelFolder(at.model);
+  const folder = openModelFolder(at.model, { notice: (text) => out.warn(text) });
   const { processor, generation } = folder;
   const sampling = samplingWith(given, samplingOf(resolved.protocol, generation));
   const videoPreset = resolved.video.video;

@@ -80,7 +80,7 @@ export const generate: CommandDefinition = {
   run: async ({ options, out }) => {
     const given = options<Options>();
     const { at } = await locateChoice(given, out);
-    const folder = openModelFolder(at.model);
+    const folder = openModelFolder(at.model, { notice: (text) => out.warn(text) });
     const { processor, generation } = folder;
     const sampling = samplingOf(given, generation);
     checkSampling(sampling);

@@ -57,7 +57,7 @@ export const logprobs: CommandDefinition = {
   run: async ({ options, out }) => {
     const given = options<Options>();
     const { at } = await locateChoice(given, out);
-    const folder = openModelFolder(at.model);
+    const folder = openModelFolder(at.model, { notice: (text) => out.warn(text) });
     const { processor, generation } = folder;
     const { tokenizer } = processor;
     await withModel(folder, at, out, async (model) => {

@@ -47,7 +47,8 @@ function recipes(): Finding {
 function model(folder: string | undefined): Finding {
   const name = 'model';
   if (folder === undefined) return { name, status: 'missing', summary: 'not given: --model' };
-  const { config } = openModelFolder(folder);
+  // What the configuration leaves out is said where the model is used.
+  const { config } = openModelFolder(folder, { notice: () => undefined });
   const { num_hidden_layers, hidden_size } = config.text_config;
   const size = publishedSize(config);
   const facts = `${config.model_type}, ${num_hidden_layers} layers of ${hidden_size}`;

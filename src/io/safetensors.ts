@@ -160,10 +160,14 @@ export function openSafetensors(file: string, { maxHeaderBytes = MAX_HEADER_BYTE
 
 /**
  * Open the weights of a model folder: `model.safetensors`, or the shards of `model.safetensors.index.json`.
+ * @param options.mayLack True for a key that the index may list though no shard has it.
  * @throws CheckpointError naming file and key: no weights, both forms at once, a shard missing or outside the folder,
  *   shards and index in contradiction, a damaged file
  */
-export function loadCheckpoint(dir: string): CheckpointFiles {
+export function loadCheckpoint(
+  dir: string,
+  { mayLack = () => false }: { readonly mayLack?: (key: string) => boolean } = {},
+): CheckpointFiles {
   const single = join(dir, SINGLE_FILE);
   const index = join(dir, INDEX_FILE);
   const hasSingle = existsSync(single);
@@ -173,22 +177,49 @@ export function loadCheckpoint(dir: string): CheckpointFiles {
       hint: 'Remove the one that is left over.',
     });
   }
-  if (hasIndex) return loadShards(dir, index);
+  if (hasIndex) return loadShards(dir, index, mayLack);
   if (!hasSingle) {
-    const pickle =
-      existsSync(dir) && readdirSync(dir).some((name) => /^(pytorch_model.*\.bin|.*\.pth?)$/.test(name));
-    throw new CheckpointError(`${dir}: no ${SINGLE_FILE} and no ${INDEX_FILE}`, {
-      hint: pickle
-        ? 'Pickled weights are never loaded, they can run code: convert them to safetensors.'
-        : 'Give the folder of a model, with its weights.',
-    });
+    const [found, hint] = otherWeights(dir);
+    throw new CheckpointError(`${dir}: no ${SINGLE_FILE} and no ${INDEX_FILE}${found}`, { hint });
   }
   return new CheckpointFiles([new Shard(inside(dir, SINGLE_FILE, dir), MAX_HEADER_BYTES)]);
 }
 
+/** Weights in other forms that lie in a folder without safetensors, and what to do about it. */
+function otherWeights(dir: string): readonly [found: string, hint: string] {
+  const names = existsSync(dir) ? readdirSync(dir) : [];
+  const first = (pattern: RegExp) => names.find((name) => pattern.test(name));
+  const pickle = first(/^(pytorch_model.*|adapter_model)\.bin$|\.pth?$|\.ckpt$/);
+  if (pickle !== undefined) {
+    return [
+      `, but ${pickle}`,
+      'Pickled weights are never loaded, they can run code: convert them to safetensors (in Python, from_pretrained and save_pretrained of transformers).',
+    ];
+  }
+  const gguf = first(/\.gguf$/);
+  if (gguf !== undefined) {
+    return [
+      `, but ${gguf}`,
+      'GGUF files are quantized for another program: use the folder with the original safetensors weights.',
+    ];
+  }
+  const sharded = first(/_\d+-of-\d+\.safetensors$|-\d+-of-\d+\.safetensors$/);
+  if (sharded !== undefined) {
+    return [`, but ${sharded}`, `The folder is incomplete: copy ${INDEX_FILE} into it.`];
+  }
+  const global_step = first(/^global_step\d+$|^pytorch_model_fsdp_\d+$/);
+  if (global_step !== undefined) {
+    return [
+      `, but ${global_step}`,
+      'These are the shards of a distributed run: gather them (DeepSpeed: zero_to_fp32.py; accelerate: merge-weights) and save a model folder.',
+    ];
+  }
+  return ['', 'Give the folder of a model, with its weights.'];
+}
+
 const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
 
-function loadShards(dir: string, index: string): CheckpointFiles {
+function loadShards(dir: string, index: string, mayLack: (key: string) => boolean): CheckpointFiles {
   const { weight_map } = checkJson(indexSchema, readJsonFile(index, { uniqueKeys: true }), index, []);
   // Each shard with one of its keys, for messages.
   const shards = new Map(Object.entries(weight_map).map(([key, name]) => [name, key]));
@@ -201,8 +232,9 @@ function loadShards(dir: string, index: string): CheckpointFiles {
   const problems: string[] = [];
   for (const [key, name] of Object.entries(weight_map)) {
     const found = files.get(key);
-    if (found === undefined) problems.push(`${key} is not in ${name}`);
-    else if (basename(found.file) !== name)
+    if (found === undefined) {
+      if (!mayLack(key)) problems.push(`${key} is not in ${name}`);
+    } else if (basename(found.file) !== name)
       problems.push(`${key} is in ${basename(found.file)}, not in ${name}`);
   }
   for (const [key, { file }] of files) {

@@ -103,19 +103,164 @@ describe('readModelConfig', () => {
   });
 });
 
+/** Parsed, and what was said. */
+function parsed(json: unknown) {
+  const notices: string[] = [];
+  const config = parseModelConfig(json, 'c.json', (text) => notices.push(text));
+  return { config, notices };
+}
+const LEFT_OUT = (what: string) =>
+  `c.json leaves out ${what}: taken from the class defaults of transformers; the shapes of the weights are held against them`;
+
+describe('what config.json leaves out is what transformers takes for it, and said', () => {
+  const TEXT = {
+    vocab_size: 152064,
+    hidden_size: 3584,
+    intermediate_size: 18944,
+    num_attention_heads: 28,
+    num_hidden_layers: 28,
+    num_key_value_heads: 4,
+    max_position_embeddings: 128000,
+    rms_norm_eps: 1e-6,
+    rope_theta: 1000000,
+    rope_scaling: { mrope_section: [16, 24, 24], rope_type: 'default', type: 'default' },
+  };
+  const IDS = {
+    image_token_id: 151655,
+    video_token_id: 151656,
+    vision_start_token_id: 151652,
+    vision_end_token_id: 151653,
+  };
+
+  it('a vision_config of transformers 4.45 to 4.50: only what differs', () => {
+    const { config, notices } = parsed({
+      model_type: 'qwen2_5_vl',
+      ...TEXT,
+      ...IDS,
+      vision_config: {
+        hidden_size: 1280,
+        in_chans: 3,
+        model_type: 'qwen2_5_vl',
+        spatial_patch_size: 14,
+        tokens_per_second: 2,
+        torch_dtype: 'float32',
+      },
+    });
+    expect(config.vision_config).toEqual({
+      depth: 32,
+      hidden_size: 1280,
+      intermediate_size: 3420,
+      num_heads: 16,
+      in_channels: 3,
+      out_hidden_size: 3584,
+      patch_size: 14,
+      spatial_merge_size: 2,
+      temporal_patch_size: 2,
+      hidden_act: 'silu',
+      window_size: 112,
+      fullatt_block_indexes: [7, 15, 23, 31],
+      tokens_per_second: 2,
+    });
+    const filled = [
+      ...['depth 32', 'intermediate_size 3420', 'num_heads 16', 'patch_size 14', 'spatial_merge_size 2'],
+      ...['temporal_patch_size 2', 'window_size 112', 'out_hidden_size 3584'],
+      'fullatt_block_indexes [7,15,23,31]',
+    ].map((key) => `vision_config.${key}`);
+    expect(notices).toEqual([LEFT_OUT(filled.join(', '))]);
+  });
+
+  it('the same of Qwen2-VL, whose width has another name', () => {
+    const { config, notices } = parsed({
+      model_type: 'qwen2_vl',
+      ...TEXT,
+      ...IDS,
+      vision_config: { in_chans: 3, model_type: 'qwen2_vl', spatial_patch_size: 14 },
+    });
+    expect(config.vision_config).toMatchObject({
+      depth: 32,
+      hidden_size: 1280,
+      intermediate_size: 5120,
+      out_hidden_size: 3584,
+      patch_size: 14,
+    });
+    expect(notices.join()).toContain('vision_config.embed_dim 1280');
+  });
+
+  it('a text_config of later versions, keys at the top taken first', () => {
+    const { vocab_size: _, rms_norm_eps: eps, max_position_embeddings: __, ...text_config } = TEXT;
+    const { rope_scaling: ___, rope_theta: ____, ...bare } = text_config;
+    const vision_config = { hidden_size: 1280, in_channels: 3 };
+    const { config, notices } = parsed({
+      model_type: 'qwen2_5_vl',
+      rms_norm_eps: eps,
+      text_config: { ...bare, rope_parameters: null },
+      vision_config: { ...vision_config, ...{ depth: 32, num_heads: 16, patch_size: 14 } },
+    });
+    expect(config.text_config).toMatchObject({
+      vocab_size: 152064,
+      max_position_embeddings: 32768,
+      rms_norm_eps: 1e-6,
+      rope_theta: 1e6,
+      mrope_section: [16, 24, 24],
+    });
+    expect(config).toMatchObject(IDS);
+    expect(notices).toHaveLength(1);
+    for (const key of [
+      'image_token_id 151655',
+      'text_config.vocab_size 152064',
+      'text_config.max_position_embeddings 32768',
+      'text_config.rope_scaling.mrope_section [16,24,24]',
+      'text_config.rope_theta 1000000',
+      'vision_config.tokens_per_second 4',
+    ]) {
+      expect(notices[0]).toContain(key);
+    }
+    expect(notices[0]).not.toContain('rms_norm_eps');
+  });
+
+  it('what a published file leaves out of use is not missed: no notice', () => {
+    for (const folder of FOLDERS) expect(parsed(raw(folder)).notices).toEqual([]);
+    const withNull = changed('qwen2-5-vl-flat', (c) => (c['quantization_config'] = null));
+    expect(parsed(withNull)).toEqual(parsed(raw('qwen2-5-vl-flat')));
+  });
+
+  it('num_key_value_heads null is as many as there are heads', () => {
+    const many = changed('qwen2-5-vl-flat', (c) => (c['num_key_value_heads'] = null));
+    expect(parsed(many).config.text_config.num_key_value_heads).toBe(4);
+  });
+
+  it.each([
+    [{ type: 'mrope', mrope_section: [2, 3, 3] }],
+    [{ type: 'default', rope_type: 'default', mrope_section: [2, 3, 3] }],
+    [{ rope_type: 'mrope', mrope_section: [2, 3, 3] }],
+    [{ mrope_section: [2, 3, 3], rope_theta: 1e6 }],
+  ])('rope_scaling as %j', (rope_scaling) => {
+    const json = changed('qwen2-5-vl-flat', (c) => Object.assign(c, { rope_scaling }));
+    expect(parsed(json)).toEqual(parsed(raw('qwen2-5-vl-flat')));
+  });
+
+  it.each([
+    ['torch.bfloat16', 'bfloat16'],
+    ['auto', undefined],
+    [null, undefined],
+  ])('torch_dtype %j', (torch_dtype, dtype) => {
+    const json = changed('qwen2-5-vl-flat', (c) => (c['torch_dtype'] = torch_dtype));
+    expect(parsed(json).config.dtype).toBe(dtype);
+  });
+});
+
 describe('a config that cannot be right is refused with file and key', () => {
   const cases: [string, Json, RegExp][] = [
     ['another family', changed('qwen2-5-vl', (c) => (c['model_type'] = 'llava')), /config\.json: model_type/],
     [
-      'missing key',
-      changed('qwen2-5-vl', (c) => delete c.text_config['vocab_size']),
-      /text_config\.vocab_size/,
+      'left out, and the default contradicts',
+      changed('qwen2-5-vl', (c) => delete c.text_config['hidden_size']),
+      /mrope_section \[2,3,3\] sums to 8; expected half the head size, 1024/,
     ],
-    ['missing flat key', changed('qwen2-5-vl-flat', (c) => delete c['rope_theta']), /rope_theta: missing/],
     [
-      'no mrope',
+      'no mrope, and another head size',
       changed('qwen2-5-vl-flat', (c) => delete (c as Partial<Json>).rope_scaling),
-      /rope_scaling: missing/,
+      /rope_scaling\.mrope_section \[16,24,24\] sums to 64; expected half the head size, 8/,
     ],
     [
       'yarn',
@@ -129,6 +274,16 @@ describe('a config that cannot be right is refused with file and key', () => {
     ],
     ['kv heads', changed('qwen2-5-vl-flat', (c) => (c['num_key_value_heads'] = 3)), /num_key_value_heads 3/],
     ['sliding', changed('qwen2-5-vl-flat', (c) => (c['use_sliding_window'] = true)), /use_sliding_window/],
+    [
+      'quantized by name',
+      changed('qwen2-5-vl-flat', (c) => (c['quantization_config'] = { quant_method: 'awq' })),
+      /quantization_config: quantized checkpoints are not supported \("awq"\)/,
+    ],
+    [
+      'sliding in layer_types',
+      changed('qwen2-5-vl', (c) => (c.text_config['layer_types'] = ['full_attention', 'sliding_attention'])),
+      /text_config\.layer_types\.1: only full_attention/,
+    ],
     ['quantized', changed('qwen2-5-vl-flat', (c) => (c['quantization_config'] = {})), /quantization_config/],
     [
       'widths',

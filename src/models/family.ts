@@ -1,4 +1,5 @@
 /** A family of models: the parts of a model that differ from family to family. `families.ts` lists the families. */
+import type { Notice } from '../base/index.ts';
 import type { Tensor } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
 import type { ModelParams } from './layers.ts';
@@ -8,8 +9,8 @@ import type { Processor } from './processor.ts';
 export interface ModelFamily {
   /** `model_type` of `config.json`; the family's folder bears the same name. */
   readonly model_type: string;
-  /** A parsed `config.json`. @throws CheckpointError naming file and key */
-  parseConfig(raw: unknown, file: string): ModelConfig;
+  /** A parsed `config.json`; says which keys it filled in. @throws CheckpointError naming file and key */
+  parseConfig(raw: unknown, file: string, notice: Notice): ModelConfig;
   /** The content of `config.json`; `parseConfig` gives the same config back. */
   writeConfig(config: ModelConfig): Record<string, unknown>;
   /** Class of transformers' processor, for the processor files of a new folder. */

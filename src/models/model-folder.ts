@@ -3,6 +3,7 @@
  * settings) and the way to its weights. The small files are read at their first use, each once. `model_type` of
  * `config.json` chooses the family.
  */
+import { type Notice, processWarning } from '../base/index.ts';
 import { keep } from '../tensor/index.ts';
 import { type GenerationConfig, type ModelConfig, readGenerationConfig } from './config.ts';
 import { familyOf, readModelConfig } from './families.ts';
@@ -13,21 +14,33 @@ import { bannedTokenIds, stopTokenIds } from './token-ids.ts';
 import { excludedModules, type ModelOptions, Transformer } from './transformer.ts';
 import { checkWeights, type LoadWeightsOptions, loadWeights, type Stored } from './weights.ts';
 
+export interface ModelFolderOptions {
+  /** Told, once each, what was read otherwise than a file states it. Default: a warning of the process. */
+  readonly notice?: Notice | undefined;
+}
+
 export type LoadModelOptions = LoadWeightsOptions & Omit<ModelOptions, 'from'>;
 
 /** A model folder whose files are read when they are first asked for. Every getter may throw CheckpointError naming file and key. */
 export class ModelFolder {
   readonly path: string;
+  readonly #notice: Notice;
   #config: ModelConfig | undefined;
   #generation: GenerationConfig | undefined;
   #processor: Processor | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, { notice = processWarning }: ModelFolderOptions = {}) {
     this.path = path;
+    const said = new Set<string>();
+    this.#notice = (text) => {
+      if (said.has(text)) return;
+      said.add(text);
+      notice(text);
+    };
   }
 
   get config(): ModelConfig {
-    this.#config ??= readModelConfig(this.path);
+    this.#config ??= readModelConfig(this.path, this.#notice);
     return this.#config;
   }
 
@@ -53,7 +66,7 @@ export class ModelFolder {
 
   /** The stored weights by name, from the headers of their files alone. See `checkWeights`. */
   checkWeights(): ReadonlyMap<string, Stored> {
-    return checkWeights(this.path, this.config);
+    return checkWeights(this.path, this.config, this.#notice);
   }
 
   /** See `VideoLanguageModel.isHidden`. */
@@ -72,14 +85,14 @@ export class ModelFolder {
    * @param options.dtype Cast the weights; default: as stored, mapped from the files.
    */
   loadModel(options: LoadModelOptions = {}): VideoLanguageModel {
-    const weights = keep(loadWeights(this.path, this.config, options));
+    const weights = keep(loadWeights(this.path, this.config, { notice: this.#notice, ...options }));
     return new Transformer(this.config, weights, { from: this.path, ...options });
   }
 }
 
 /** Open a folder. Nothing is read yet. */
-export function openModelFolder(path: string): ModelFolder {
-  return new ModelFolder(path);
+export function openModelFolder(path: string, options: ModelFolderOptions = {}): ModelFolder {
+  return new ModelFolder(path, options);
 }
 
 /** The model of a folder alone. @throws CheckpointError naming file and key */
@@ -88,6 +101,6 @@ export function loadModel(path: string, options: LoadModelOptions = {}): VideoLa
 }
 
 /** The processor of a folder alone. @throws CheckpointError naming file and key */
-export function loadProcessor(path: string): Processor {
-  return openModelFolder(path).processor;
+export function loadProcessor(path: string, options: ModelFolderOptions = {}): Processor {
+  return openModelFolder(path, options).processor;
 }

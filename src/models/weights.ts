@@ -6,48 +6,57 @@
  */
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { CheckpointError, writeFileAtomic, writeFolderAtomic } from '../base/index.ts';
+import {
+  CheckpointError,
+  type Notice,
+  processWarning,
+  writeFileAtomic,
+  writeFolderAtomic,
+} from '../base/index.ts';
 import { type CheckpointFiles, type LazyTensor, loadCheckpoint, saveCheckpoint } from '../io/index.ts';
 import { type Device, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import type { ModelConfig, StoredDType } from './config.ts';
 import { familyOf } from './families.ts';
+import { examples, HEAD, unwrapName } from './stored-names.ts';
+
+const EMBEDDING = 'model.embed_tokens.weight';
 
 export interface LoadWeightsOptions {
   /** Cast to this dtype. Default: as stored, mapped from the disk. */
   readonly dtype?: StoredDType | undefined;
   /** Default `cpu`. */
   readonly device?: Device | undefined;
+  /** Told of prefixes and keys that were passed over. Default: a warning of the process. */
+  readonly notice?: Notice | undefined;
 }
 
 /**
- * Load all weights of a folder by their published names, in the order of the family's `weightShapes`. Both key layouts are read.
+ * Load all weights of a folder by their published names, in the order of the family's `weightShapes`. Both key layouts are read,
+ * and the prefixes of known wrappers are taken off.
  * With tied embeddings there is no `lm_head.weight`; a folder that stores it all the same must store the embedding.
  * The tensors belong to the caller's scope.
- * @throws CheckpointError naming the folder and every missing, unknown or mis-shaped key at once
+ * @throws CheckpointError naming the folder and what is missing, unknown and mis-shaped, each with its number and examples
  */
 export function loadWeights(
   dir: string,
   config: ModelConfig,
-  { dtype, device = 'cpu' }: LoadWeightsOptions = {},
+  { dtype, device = 'cpu', notice = processWarning }: LoadWeightsOptions = {},
 ): Map<string, Tensor> {
-  const files = loadCheckpoint(dir);
+  const opened = openWeights(dir, config, notice);
   try {
-    return readWeights(files, dir, config, { dtype, device });
+    return readWeights(opened, config, { dtype, device });
   } finally {
-    files.close();
+    opened.files.close();
   }
 }
 
 function readWeights(
-  files: CheckpointFiles,
-  dir: string,
+  { files, stored, tiedHead }: OpenedWeights,
   config: ModelConfig,
   { dtype, device }: { readonly dtype: StoredDType | undefined; readonly device: Device },
 ): Map<string, Tensor> {
-  const { stored, tiedHead } = fittingWeights(files, dir, config);
-  const { weightShapes } = familyOf(config);
-  const shapes = weightShapes(config);
-  if (tiedHead !== undefined) checkTiedHead(tiedHead, stored.get('model.embed_tokens.weight'));
+  const shapes = familyOf(config).weightShapes(config);
+  if (tiedHead !== undefined) checkTiedHead(tiedHead, stored.get(EMBEDDING));
 
   // Shard by shard, so that a cast never holds more than one shard besides its result.
   const loaded = new Map<string, Tensor>();
@@ -63,18 +72,32 @@ function readWeights(
   return new Map([...shapes.keys()].map((name) => [name, loaded.get(name) as Tensor]));
 }
 
-/** The stored weights without a tied head, which are all there and of the right shapes. */
-function fittingWeights(
-  files: CheckpointFiles,
-  dir: string,
-  config: ModelConfig,
-): { readonly stored: Map<string, LazyTensor>; readonly tiedHead: LazyTensor | undefined } {
+/** The weights of a folder, which are all there and of the right shapes; nothing is read yet. */
+export interface OpenedWeights {
+  /** To be closed. */
+  readonly files: CheckpointFiles;
+  /** By published name, without a tied head. */
+  readonly stored: ReadonlyMap<string, LazyTensor>;
+  /** The head that a folder with tied embeddings stores all the same. */
+  readonly tiedHead: LazyTensor | undefined;
+}
+
+/** Open a folder's weights and check them by their headers. @throws CheckpointError as `loadWeights` */
+export function openWeights(dir: string, config: ModelConfig, notice: Notice): OpenedWeights {
   const { publishedName, weightShapes } = familyOf(config);
-  const stored = byPublishedName(files, dir, publishedName);
-  const tiedHead = config.tie_word_embeddings ? stored.get('lm_head.weight') : undefined;
-  if (tiedHead !== undefined) stored.delete('lm_head.weight');
-  checkFit(stored, weightShapes(config), dir);
-  return { stored, tiedHead };
+  const nameOf = (key: string) => publishedName(unwrapName(key).name);
+  const mayLack = (key: string) => config.tie_word_embeddings && nameOf(key) === HEAD;
+  const files = loadCheckpoint(dir, { mayLack });
+  try {
+    const stored = byPublishedName(files, dir, nameOf, notice);
+    const tiedHead = config.tie_word_embeddings ? stored.get(HEAD) : undefined;
+    if (tiedHead !== undefined) stored.delete(HEAD);
+    checkFit(stored, weightShapes(config), dir);
+    return { files, stored, tiedHead };
+  } catch (error) {
+    files.close();
+    throw error;
+  }
 }
 
 /**
@@ -82,13 +105,14 @@ function fittingWeights(
  * configuration asks for. Nothing else is read.
  * @throws CheckpointError as `loadWeights`
  */
-export function checkWeights(dir: string, config: ModelConfig): ReadonlyMap<string, Stored> {
-  const files = loadCheckpoint(dir);
-  try {
-    return fittingWeights(files, dir, config).stored;
-  } finally {
-    files.close();
-  }
+export function checkWeights(
+  dir: string,
+  config: ModelConfig,
+  notice: Notice = processWarning,
+): ReadonlyMap<string, Stored> {
+  const { files, stored } = openWeights(dir, config, notice);
+  files.close();
+  return stored;
 }
 
 export interface SaveModelOptions {
@@ -152,19 +176,34 @@ export function writeModelFiles(
   saveCheckpoint(folder, weights, max_shard_size === undefined ? {} : { max_shard_size });
 }
 
+/** Buffers that old versions of transformers saved: they follow from the configuration. */
+const DERIVED = /\.rotary(_pos)?_emb\.inv_freq$/;
+
 function byPublishedName(
   files: CheckpointFiles,
   dir: string,
-  publishedName: (key: string) => string,
+  nameOf: (key: string) => string,
+  notice: Notice,
 ): Map<string, LazyTensor> {
   const stored = new Map<string, LazyTensor>();
+  const wrapped = new Map<string, number>();
+  const derived: string[] = [];
   for (const [key, lazy] of files) {
-    const name = publishedName(key);
+    const name = nameOf(key);
+    if (DERIVED.test(name)) {
+      derived.push(key);
+      continue;
+    }
+    for (const wrapper of new Set(unwrapName(key).wrappers))
+      wrapped.set(wrapper, (wrapped.get(wrapper) ?? 0) + 1);
     const other = stored.get(name);
     if (other !== undefined)
       throw new CheckpointError(`${dir}: keys ${other.name} and ${key} are the same weight`);
     stored.set(name, lazy);
   }
+  for (const [wrapper, count] of wrapped)
+    notice(`${dir}: "${wrapper}" was taken off the names of ${count} of ${files.size} weights`);
+  if (derived.length > 0) notice(`${dir}: passed over ${derived.length} buffers: ${examples(derived)}`);
   return stored;
 }
 
@@ -172,7 +211,7 @@ function checkTiedHead(head: LazyTensor, embedding: LazyTensor | undefined): voi
   const isSame = embedding !== undefined && noGrad(() => scope(() => head.read().equal(embedding.read())));
   if (!isSame) {
     throw new CheckpointError(
-      `${head.file}: lm_head.weight differs from the embedding, but config.json has tie_word_embeddings: true`,
+      `${head.file}: ${HEAD} differs from the embedding, but config.json has tie_word_embeddings: true`,
       { hint: 'Set tie_word_embeddings to false if the two were trained apart.' },
     );
   }
@@ -185,7 +224,6 @@ export interface Stored {
 }
 
 const WEIGHT_DTYPES: readonly string[] = ['float32', 'bfloat16', 'float16'];
-const MOST_KEYS_SHOWN = 100;
 
 function checkFit(
   stored: ReadonlyMap<string, Stored>,
@@ -211,15 +249,49 @@ function checkFit(
   ].filter((text) => text !== undefined);
   if (problems.length === 0) return;
   throw new CheckpointError(`${dir}: the weights do not fit config.json: ${problems.join('; ')}`, {
-    hint: 'Config and weights must come from the same model; a sharded folder must be complete.',
+    hint: nextStep(stored, missing, unknown, shapes),
   });
 }
 
-function describe(kind: string, keys: readonly string[]): string | undefined {
-  if (keys.length === 0) return undefined;
-  const rest = keys.length - MOST_KEYS_SHOWN;
-  const shown = keys.slice(0, MOST_KEYS_SHOWN).join(', ');
-  return `${keys.length} ${kind}: ${shown}${rest > 0 ? `, and ${rest} more` : ''}`;
+function describe(kind: string, found: readonly string[]): string | undefined {
+  return found.length === 0 ? undefined : `${found.length} ${kind}: ${examples(found)}`;
+}
+
+/** What was done wrong where the weights were saved, as far as their names and shapes tell. */
+function nextStep(
+  stored: ReadonlyMap<string, Stored>,
+  missing: readonly string[],
+  unknown: readonly string[],
+  shapes: ReadonlyMap<string, readonly number[]>,
+): string {
+  const fitting = [...stored].filter(([name]) => shapes.has(name));
+  if (fitting.some(([, { shape }]) => shape.includes(0))) {
+    return 'Empty weights are what DeepSpeed ZeRO-3 saves without gathering: set stage3_gather_16bit_weights_on_model_save to true and save again, or run zero_to_fp32.py on the checkpoint.';
+  }
+  if (fitting.some(([name, { shape }]) => shape.length < shapes.get(name)!.length)) {
+    return 'Flat weights are what FSDP saves without gathering: save again with a full state dict.';
+  }
+  if (unknown.some((name) => /\.(base_layer|lora_[AB]|original_module)\./.test(name))) {
+    return 'The model was saved with its adapter still around the layers: call merge_and_unload() of PEFT before saving, or save the adapter alone.';
+  }
+  if (
+    unknown.some((name) =>
+      /\.(qweight|qzeros|scales|weight_scale(_inv)?|absmax|quant_map)$|quant_state/.test(name),
+    )
+  ) {
+    return 'These are quantized weights: use the folder with the original ones.';
+  }
+  if (missing.length > 0 && missing.length === unknown.length) {
+    return 'As many names are unknown as are missing: save the weights without the prefix, as save_pretrained of transformers does.';
+  }
+  if (missing.length > 0 && missing.every((name) => name.startsWith('visual.'))) {
+    return 'The vision tower is not in the files: save the whole model, not its language model alone.';
+  }
+  const [rows] = stored.get(EMBEDDING)?.shape ?? [];
+  if (rows !== undefined && rows !== shapes.get(EMBEDDING)?.[0]) {
+    return `The vocabulary was resized: set vocab_size in config.json to ${rows}, the rows of the embedding.`;
+  }
+  return 'Config and weights must come from the same model; a sharded folder must be complete. "twgrpo inspect model" shows what config.json leaves out.';
 }
 
 function fileOf(stored: ReadonlyMap<string, LazyTensor>, name: string | undefined): string | undefined {

@@ -1,6 +1,7 @@
 /**
  * What `config.json` may contain, key by key, in both styles on disk: the keys that Qwen2-VL shares with its successors, and its own
- * tower. Unknown keys pass; `config.ts` brings the styles together and holds the values against each other.
+ * tower. Unknown keys pass; `config.ts` brings the styles together, fills in what a file leaves out, and holds the values
+ * against each other.
  */
 import { z } from 'zod';
 
@@ -12,7 +13,7 @@ const ropeSchema = z.looseObject({
   type: z.string().optional(),
   rope_type: z.string().optional(),
   rope_theta: z.number().positive().optional(),
-  mrope_section: z.tuple([positive, positive, positive]),
+  mrope_section: z.tuple([positive, positive, positive]).nullish(),
 });
 
 export const textSchema = z.looseObject({
@@ -21,7 +22,8 @@ export const textSchema = z.looseObject({
   intermediate_size: positive,
   num_hidden_layers: positive,
   num_attention_heads: positive,
-  num_key_value_heads: positive,
+  /** Null means as many as `num_attention_heads`. */
+  num_key_value_heads: positive.nullable(),
   head_dim: positive.nullish(),
   hidden_act: z.literal('silu').default('silu'),
   max_position_embeddings: positive,
@@ -30,8 +32,10 @@ export const textSchema = z.looseObject({
   rope_scaling: ropeSchema.nullish(),
   rope_parameters: ropeSchema.nullish(),
   use_sliding_window: z.literal(false, 'sliding-window attention is not supported').nullish(),
+  layer_types: z
+    .array(z.literal('full_attention', 'only full_attention is supported, sliding-window attention is not'))
+    .nullish(),
   attention_dropout: z.literal(0, 'attention dropout is not supported').nullish(),
-  tie_word_embeddings: z.boolean().nullish(),
   bos_token_id: tokenId.nullish(),
   eos_token_id: tokenIds.nullish(),
 });
@@ -43,8 +47,8 @@ export const visionShared = {
   in_chans: positive.optional(),
   patch_size: positive,
   spatial_patch_size: positive.optional(),
-  spatial_merge_size: positive.default(2),
-  temporal_patch_size: positive.default(2),
+  spatial_merge_size: positive,
+  temporal_patch_size: positive,
   // transformers 5 writes it; the tower's rotary base has never been another.
   rope_parameters: z
     .looseObject({ rope_theta: z.literal(10_000, 'only 10000 is supported').optional() })
@@ -60,8 +64,8 @@ export const visionSchema = z.looseObject({
 });
 
 export const rootSchema = z.looseObject({
-  text_config: z.looseObject({}).nullish(),
-  vision_config: z.looseObject({}),
+  text_config: z.looseObject({ tie_word_embeddings: z.boolean().nullish() }).nullish(),
+  vision_config: z.looseObject({}).nullish(),
   image_token_id: tokenId,
   video_token_id: tokenId,
   vision_start_token_id: tokenId,
@@ -69,7 +73,11 @@ export const rootSchema = z.looseObject({
   tie_word_embeddings: z.boolean().nullish(),
   torch_dtype: z.string().nullish(),
   dtype: z.string().nullish(),
+  // Some writers state its absence.
   quantization_config: z
-    .undefined('quantized checkpoints are not supported: use the unquantized folder')
+    .null({
+      error: ({ input }) =>
+        `quantized checkpoints are not supported (${JSON.stringify((input as Record<string, unknown>)?.['quant_method'] ?? input)}): use the unquantized folder`,
+    })
     .optional(),
 });

@@ -1,13 +1,16 @@
 /**
  * The configuration of Qwen2-VL, and the way from `config.json` to it that its successors share. Both styles on disk are read: the
  * flat one of the published folders (`rope_scaling`, `rope_theta`, text keys at the top) and the nested one of transformers 5
- * (`text_config`, `rope_parameters`). What we write is the published style. Keys we do not know are tolerated; keys we need are
- * required: a guessed default would silently be another model.
+ * (`text_config`, `rope_parameters`). What we write is the published style. Keys we do not know are tolerated.
  *
- * Source: transformers `models/qwen2_vl/configuration_qwen2_vl.py`.
+ * A file written by transformers may leave out what equals the defaults of its classes (`vision_config` of 4.45 to 4.50,
+ * `text_config` of later ones). Those defaults are filled in with a notice, never others; the weights' shapes check them.
+ * Only the activation is filled in without a word: the family has one.
+ *
+ * Source: transformers 5.18 `models/qwen2_vl/configuration_qwen2_vl.py` (the defaults are those of 4.49 too).
  */
 import type { z } from 'zod';
-import { CheckpointError, checkJson } from '../../base/index.ts';
+import { CheckpointError, checkJson, type Notice } from '../../base/index.ts';
 import type { ModelConfig, StoredDType, TextConfig, VisionConfig } from '../config.ts';
 import { rootSchema, textSchema, visionSchema, type visionShared } from './config-schema.ts';
 
@@ -23,11 +26,59 @@ const TEXT_KEYS = [
   'rope_theta',
 ] as const;
 
+type Json = Readonly<Record<string, unknown>>;
+
+/** What transformers' classes take for a key of the decoder. */
+const TEXT_DEFAULTS: Json = {
+  vocab_size: 152_064,
+  hidden_size: 8192,
+  intermediate_size: 29_568,
+  num_hidden_layers: 80,
+  num_attention_heads: 64,
+  num_key_value_heads: 8,
+  max_position_embeddings: 32_768,
+  rms_norm_eps: 1e-5,
+};
+const ROPE_THETA = 1_000_000;
+const MROPE_SECTION: TextConfig['mrope_section'] = [16, 24, 24];
+
+/** What transformers' classes take for a key beside `text_config` and `vision_config`. */
+const ROOT_DEFAULTS: Json = {
+  image_token_id: 151_655,
+  video_token_id: 151_656,
+  vision_start_token_id: 151_652,
+  vision_end_token_id: 151_653,
+};
+
+/** Keys of the decoder that a nested file may give at the top only. */
+const SHARED_KEYS = [
+  ...Object.keys(TEXT_DEFAULTS),
+  'head_dim',
+  'hidden_act',
+  'layer_types',
+  'use_sliding_window',
+  'attention_dropout',
+  'rope_theta',
+  'rope_scaling',
+  'rope_parameters',
+] as const;
+
 /** Qwen2-VL's own spelling: `embed_dim` for the tower's width, `hidden_size` for the output width, `mlp_ratio`. */
 export const TOWER_CONFIG: TowerConfig = {
   model_type: 'qwen2_vl',
   architecture: 'Qwen2VLForConditionalGeneration',
   outWidthKey: 'hidden_size',
+  defaults: {
+    depth: 32,
+    embed_dim: 1280,
+    hidden_size: 3584,
+    mlp_ratio: 4,
+    num_heads: 16,
+    in_channels: 3,
+    patch_size: 14,
+    spatial_merge_size: 2,
+    temporal_patch_size: 2,
+  },
   parse: (found, file) => toVision(checkJson(visionSchema, found, file, ['vision_config']), file),
   toJson: (vision) => ({
     embed_dim: vision.hidden_size,
@@ -43,41 +94,45 @@ export interface TowerConfig {
   readonly architecture: string;
   /** Key of the width after the merger. */
   readonly outWidthKey: string;
+  /** What transformers' class takes for a key of `vision_config`. */
+  readonly defaults: Readonly<Record<string, unknown>>;
   /** Read `vision_config`. @throws CheckpointError naming file and key */
   parse(raw: unknown, file: string): VisionConfig;
   /** The keys of `vision_config` that only this tower has, as it writes them. */
   toJson(vision: VisionConfig): Record<string, unknown>;
 }
 
-/** A parsed `config.json` as a config, its tower read by `tower`. @throws CheckpointError naming file and key */
-export function parseConfig(raw: unknown, file: string, tower: TowerConfig): ModelConfig {
-  const root = checkJson(rootSchema, raw, file, []);
-  const isNested = root.text_config !== undefined && root.text_config !== null;
-  const flat = raw as Record<string, unknown>;
-  if (isNested) {
-    for (const key of TEXT_KEYS) {
-      const top = flat[key];
-      const nested = root.text_config?.[key];
-      if (top !== undefined && nested !== undefined && top !== nested) {
-        throw new CheckpointError(
-          `${file}: ${key} is ${show(top)}, but text_config.${key} is ${show(nested)}`,
-          {
-            hint: 'Keep the value the weights were made with, in one of the two places.',
-          },
-        );
-      }
-    }
+/**
+ * A parsed `config.json` as a config, its tower read by `tower`. What the file leaves out comes from transformers' class
+ * defaults, with one notice for all of it.
+ * @throws CheckpointError naming file and key
+ */
+export function parseConfig(raw: unknown, file: string, tower: TowerConfig, notice: Notice): ModelConfig {
+  const filled: string[] = [];
+  const config = noting(filled, () => toConfig(raw, file, tower, filled));
+  if (filled.length > 0) {
+    notice(
+      `${file} leaves out ${filled.join(', ')}: taken from the class defaults of transformers; the shapes of the weights are held against them`,
+    );
   }
-  const textPath = isNested ? ['text_config'] : [];
-  const text_config = toTextConfig(
-    checkJson(textSchema, isNested ? root.text_config : flat, file, textPath),
-    file,
-    textPath,
-  );
-  const rawText = (isNested ? root.text_config : flat) as z.infer<typeof textSchema>;
-  const vision_config = tower.parse(root.vision_config, file);
-  const eos = (flat['eos_token_id'] ?? rawText.eos_token_id ?? []) as number | number[];
-  const bos = (flat['bos_token_id'] ?? rawText.bos_token_id ?? undefined) as number | undefined;
+  return config;
+}
+
+function toConfig(raw: unknown, file: string, tower: TowerConfig, filled: string[]): ModelConfig {
+  const flat = checkJson(rootSchema.partial(), raw, file, []) as Json;
+  const root = checkJson(rootSchema, withDefaults(flat, ROOT_DEFAULTS, '', filled), file, []);
+  const nested: Json | undefined = root.text_config ?? undefined;
+  if (nested !== undefined) checkAgreement(flat, nested, file);
+  const textPath = nested === undefined ? [] : ['text_config'];
+  const given = nested === undefined ? flat : { ...pick(flat, SHARED_KEYS), ...present(nested) };
+  const rawText = withDefaults(given, TEXT_DEFAULTS, textPath.map((key) => `${key}.`).join(''), filled);
+  const text_config = toTextConfig(checkJson(textSchema, rawText, file, textPath), file, textPath, filled);
+  const tower_config = root.vision_config ?? {};
+  const defaults = { ...tower.defaults };
+  if ('in_chans' in tower_config) delete defaults['in_channels'];
+  const vision_config = tower.parse(withDefaults(tower_config, defaults, 'vision_config.', filled), file);
+  const eos = (flat['eos_token_id'] ?? given['eos_token_id'] ?? []) as number | number[];
+  const bos = (flat['bos_token_id'] ?? given['bos_token_id'] ?? undefined) as number | undefined;
   const config: ModelConfig = {
     model_type: tower.model_type,
     text_config,
@@ -89,12 +144,51 @@ export function parseConfig(raw: unknown, file: string, tower: TowerConfig): Mod
     vision_end_token_id: root.vision_end_token_id,
     bos_token_id: bos,
     eos_token_ids: typeof eos === 'number' ? [eos] : eos,
-    // transformers before 5 put the flag inside text_config; either place counts, as in transformers 5.
-    tie_word_embeddings: root.tie_word_embeddings === true || rawText.tie_word_embeddings === true,
+    // Some versions of transformers wrote the flag inside text_config only; where both stand, the outer one is meant.
+    tie_word_embeddings: root.tie_word_embeddings ?? root.text_config?.tie_word_embeddings ?? false,
     dtype: toStoredDType(root.dtype ?? root.torch_dtype ?? undefined, file),
   };
   checkTogether(config, file, tower.outWidthKey);
   return config;
+}
+
+/** An error met while some keys were filled in names them: one of them may be the wrong one. */
+function noting<T>(filled: readonly string[], body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof CheckpointError) || filled.length === 0) throw error;
+    const hint = `config.json leaves out ${filled.join(', ')} (class defaults of transformers were taken): state the values that the weights have`;
+    throw new CheckpointError(error.message, { hint, cause: error.cause });
+  }
+}
+
+/** `given` with what it leaves out; each key filled in is noted. */
+function withDefaults(given: Json, defaults: Json, path: string, filled: string[]): Json {
+  const missing = Object.entries(defaults).filter(([key]) => given[key] === undefined);
+  filled.push(...missing.map(([key, value]) => `${path}${key} ${show(value)}`));
+  return { ...given, ...Object.fromEntries(missing) };
+}
+
+function pick(from: Json, keys: readonly string[]): Json {
+  return Object.fromEntries(keys.flatMap((key) => (from[key] == null ? [] : [[key, from[key]]])));
+}
+
+/** A section without the rope keys that say nothing, so that those at the top may. */
+function present(section: Json): Json {
+  return Object.fromEntries(
+    Object.entries(section).filter(([key, value]) => value !== null || !key.startsWith('rope_')),
+  );
+}
+
+function checkAgreement(flat: Json, nested: Json, file: string): void {
+  for (const key of TEXT_KEYS) {
+    const [top, inner] = [flat[key], nested[key]];
+    if (top === undefined || inner === undefined || top === inner) continue;
+    throw new CheckpointError(`${file}: ${key} is ${show(top)}, but text_config.${key} is ${show(inner)}`, {
+      hint: 'Keep the value the weights were made with, in one of the two places.',
+    });
+  }
 }
 
 /** The content of `config.json` in the published (flat) style; `parseConfig` gives the same config back. */
@@ -145,28 +239,39 @@ export function writeConfig(config: ModelConfig, tower: TowerConfig): Record<str
   };
 }
 
-function toTextConfig(raw: z.output<typeof textSchema>, file: string, path: readonly string[]): TextConfig {
+function toTextConfig(
+  raw: z.output<typeof textSchema>,
+  file: string,
+  path: readonly string[],
+  filled: string[],
+): TextConfig {
   const at = (key: string) => `${file}: ${[...path, key].join('.')}`;
   const ropeKey = raw.rope_parameters ? 'rope_parameters' : 'rope_scaling';
-  const rope = raw.rope_parameters ?? raw.rope_scaling;
-  if (!rope)
-    throw new CheckpointError(
-      `${at('rope_scaling')}: missing; expected {type: "mrope", mrope_section: [t, h, w]}`,
-    );
+  const rope = raw.rope_parameters ?? raw.rope_scaling ?? {};
   for (const key of ['type', 'rope_type'] as const) {
     const type = rope[key];
     if (type !== undefined && type !== 'mrope' && type !== 'default') {
-      throw new CheckpointError(`${at(`${ropeKey}.${key}`)} is ${show(type)}; supported: "mrope", "default"`);
+      throw new CheckpointError(
+        `${at(`${ropeKey}.${key}`)} is ${show(type)}; supported: "mrope", "default"`,
+        {
+          hint: 'longer contexts by scaled rotary frequencies are not supported: take the scaling out of config.json where prompts fit max_position_embeddings',
+        },
+      );
     }
   }
-  const rope_theta = rope.rope_theta ?? raw.rope_theta;
-  if (rope_theta === undefined) throw new CheckpointError(`${at('rope_theta')}: missing`);
+  const fill = <T>(key: string, value: T): T => {
+    filled.push(`${[...path, key].join('.')} ${show(value)}`);
+    return value;
+  };
+  const mrope_section = rope.mrope_section ?? fill(`${ropeKey}.mrope_section`, MROPE_SECTION);
+  const rope_theta = rope.rope_theta ?? raw.rope_theta ?? fill('rope_theta', ROPE_THETA);
   if (raw.rope_theta !== undefined && raw.rope_theta !== rope_theta) {
     throw new CheckpointError(
       `${at('rope_theta')} is ${raw.rope_theta}, but ${ropeKey}.rope_theta is ${rope.rope_theta}`,
     );
   }
-  const { hidden_size, num_attention_heads: heads, num_key_value_heads: kvHeads } = raw;
+  const { hidden_size, num_attention_heads: heads, num_key_value_heads } = raw;
+  const kvHeads = num_key_value_heads ?? heads;
   if (hidden_size % heads !== 0) {
     throw new CheckpointError(
       `${at('hidden_size')} ${hidden_size} is not a multiple of num_attention_heads ${heads}`,
@@ -183,10 +288,10 @@ function toTextConfig(raw: z.output<typeof textSchema>, file: string, path: read
       `${at('num_attention_heads')} ${heads} is not a multiple of num_key_value_heads ${kvHeads}`,
     );
   }
-  const pairs = rope.mrope_section.reduce((a, b) => a + b, 0);
+  const pairs = mrope_section.reduce((a, b) => a + b, 0);
   if (pairs * 2 !== head_dim) {
     throw new CheckpointError(
-      `${at(`${ropeKey}.mrope_section`)} ${show(rope.mrope_section)} sums to ${pairs}; expected half the head size, ${head_dim / 2}`,
+      `${at(`${ropeKey}.mrope_section`)} ${show(mrope_section)} sums to ${pairs}; expected half the head size, ${head_dim / 2}`,
     );
   }
   return {
@@ -201,7 +306,7 @@ function toTextConfig(raw: z.output<typeof textSchema>, file: string, path: read
     max_position_embeddings: raw.max_position_embeddings,
     rms_norm_eps: raw.rms_norm_eps,
     rope_theta,
-    mrope_section: rope.mrope_section,
+    mrope_section,
   };
 }
 
@@ -244,6 +349,7 @@ function toVision(raw: z.output<typeof visionSchema>, file: string): VisionConfi
 function toStoredDType(name: string | undefined, file: string): StoredDType | undefined {
   if (name === undefined) return undefined;
   const bare = name.replace(/^torch\./, '');
+  if (bare === 'auto') return undefined;
   if (bare === 'float32' || bare === 'bfloat16' || bare === 'float16') return bare;
   throw new CheckpointError(`${file}: dtype is ${show(name)}; supported: "float32", "bfloat16", "float16"`);
 }

@@ -14,7 +14,7 @@ export function familyOfTower(
 ): ModelFamily {
   return {
     model_type: towerConfig.model_type,
-    parseConfig: (raw, file) => parseConfig(raw, file, towerConfig),
+    parseConfig: (raw, file, notice) => parseConfig(raw, file, towerConfig, notice),
     writeConfig: (config) => writeConfig(config, towerConfig),
     processorClass,
     readProcessor,

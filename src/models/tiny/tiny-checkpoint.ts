@@ -146,7 +146,15 @@ function tinyConfig(
     vision_end_token_id: special['<|vision_end|>'],
     image_token_id: special['<|image_pad|>'],
     video_token_id: special['<|video_pad|>'],
-    vision_config: { depth, num_heads: vision.num_heads ?? 4, patch_size, in_chans: 3, ...tower },
+    vision_config: {
+      depth,
+      num_heads: vision.num_heads ?? 4,
+      patch_size,
+      in_chans: 3,
+      spatial_merge_size: 2,
+      temporal_patch_size: 2,
+      ...tower,
+    },
   };
   return parseModelConfig(raw, 'createTinyCheckpoint');
 }

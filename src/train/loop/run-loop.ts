@@ -180,7 +180,9 @@ async function prepareRun<Kind extends TrainingKind, Details>(
   const resumed = findResumed(config, resume, method.kind, logger);
   const { saved } = resumed;
   if (!resumed.isOldRun) RunDirectory.checkFree(config.output_dir);
-  const folder = openModelFolder(config.model_name_or_path);
+  const folder = openModelFolder(config.model_name_or_path, {
+    notice: (text) => logger.warn(text),
+  });
   const { processor } = folder;
   const prepared = await method.prepare({ folder, saved });
   if (config.check_prompts && saved === undefined) {
