@@ -61,7 +61,7 @@ interface Peer {
 /** Python's torch as a child that answers one request at a time, or why there is none. */
 async function startPeer(): Promise<Peer | { readonly problem: string }> {
   const python = process.env['TWGRPO_BENCH_PYTHON'] ?? enginePython();
-  if (python === undefined) return { problem: 'build/engine.json names no Python; set TWGRPO_BENCH_PYTHON' };
+  if (python === undefined) return { problem: 'set-up found no Python; set TWGRPO_BENCH_PYTHON' };
   if (!existsSync(python)) return { problem: `${python} does not exist` };
   const child = spawn(python, [path.join(root, 'bench', 'engine_peer.py')], {
     stdio: ['pipe', 'pipe', 'pipe'],

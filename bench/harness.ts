@@ -6,17 +6,13 @@
  */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
-import { gitCommit, median, packageRoot } from '../src/base/index.ts';
+import { gitCommit, median, packageRoot, readEngineFile } from '../src/base/index.ts';
 
 export const root = packageRoot();
 
 /** The Python whose PyTorch is the engine, where set-up found one. */
 export function enginePython(): string | undefined {
-  const { python } = JSON.parse(readFileSync(path.join(root, 'build', 'engine.json'), 'utf8')) as {
-    python: string | null;
-  };
-  return python ?? undefined;
+  return readEngineFile()?.python ?? undefined;
 }
 
 export interface Machine {

@@ -1,15 +1,17 @@
 #!/usr/bin/env node
 /**
- * @file Set-up: everything between a fresh clone and a running `twgrpo`, in one idempotent command.
+ * @file Set-up: everything between a fresh clone, an installed package or an unpacked bundle and a running `twgrpo`, in one
+ * idempotent command.
  *
  *   packages   `npm ci`, when package-lock.json differs from what node_modules was made of
  *   engine     a PyTorch >= 2.7: TORCH_HOME, else the active Python's, else a private virtual environment
  *              in the user's cache folder, shared by all clones; and an FFmpeg beside it
- *   addon      CMake build of native/ into build/native/twgrpo.node
+ *   addon      CMake build of native/ into native/twgrpo.node
  *   typescript tsc into build/js
  *
+ * A package and a bundle bring their npm packages and their JavaScript, so they have the two steps in the middle alone.
  * Every step leaves a stamp when it is complete; the next run compares stamps and starts no other process.
- * What was found is written to build/engine.json, which src/tensor and src/video read.
+ * What was found is written to engine.json, which src/tensor and src/video read; set-up/place.mjs says in which folder.
  * All of this runs before `npm ci`, so it imports nothing but Node and scripts/set-up/.
  *
  * Options: --quiet prints only the steps that have work to do.
@@ -17,23 +19,29 @@
  * Exit codes: 0 ready, 1 a step failed, 3 a prerequisite is missing, 130/143 interrupted (run it again).
  */
 import * as fs from 'node:fs';
+import { createRequire } from 'node:module';
+import * as os from 'node:os';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chooseEngine, engineKey, needsPythonForEngine, torchFingerprint } from './set-up/engine.mjs';
 import { fingerprint, readJson, sha256, walk, writeAtomic, writeJson } from './set-up/files.mjs';
 import { withLock } from './set-up/lock.mjs';
+import { engineFile, layoutOf, setUpFolder } from './set-up/place.mjs';
 import { requireNode, requirePrerequisites } from './set-up/prerequisites.mjs';
 import { isWindows, run, which } from './set-up/programs.mjs';
 import { duration, note, SetupError, say } from './set-up/report.mjs';
 
-const COMPILE_JOBS = 2; // one translation unit of libtorch headers takes about 1.5 GB
+const BYTES_PER_COMPILER = 2e9; // one translation unit of libtorch headers takes about 1.5 GB
+const PROGRESS_MS = 10_000;
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const build = path.join(root, 'build');
-const statePath = path.join(build, 'bootstrap.json');
-const enginePath = path.join(build, 'engine.json');
-const addonPath = path.join(build, 'native', 'twgrpo.node');
-const mainPath = path.join(build, 'js', 'cli', 'main.js');
+const layout = layoutOf(root);
+const folder = setUpFolder(root);
+const statePath = path.join(folder, 'bootstrap.json');
+const enginePath = engineFile(root);
+const addonPath = path.join(folder, 'native', 'twgrpo.node');
+const javaScript = path.join(root, 'build', 'js');
+const mainPath = path.join(javaScript, 'cli', 'main.js');
 const packagesStamp = path.join(root, 'node_modules', '.twgrpo-packages');
 
 // ------------------------------------------------------------------------------------------------- packages
@@ -87,7 +95,9 @@ function isEngineReady(state) {
 }
 
 async function setUpEngine(state) {
-  const engine = { ...(await chooseEngine()), addon: addonPath };
+  const own = path.join(root, 'bin', 'ffmpeg');
+  const choices = { isOffline: layout === 'bundle', bundledFfmpeg: fs.existsSync(own) ? own : undefined };
+  const engine = { ...(await chooseEngine(choices)), addon: addonPath };
   writeJson(enginePath, engine);
   state.engine_key = engineKey();
   state.torch_fingerprint = torchFingerprint(engine);
@@ -100,48 +110,76 @@ async function setUpEngine(state) {
 
 const nativeFolder = path.join(root, 'native');
 
+/** The package node-api-headers, which npm may have put beside us instead of under us. */
+function nodeApiHeaders() {
+  const require = createRequire(path.join(root, 'package.json'));
+  try {
+    return path.dirname(require.resolve('node-api-headers/package.json'));
+  } catch {
+    return undefined; // before `npm ci`
+  }
+}
+
 function addonHash() {
   const engine = readJson(enginePath);
   const parts = [engine?.torch_dir ?? '', engine?.torch_version ?? '', process.arch];
   for (const file of walk(nativeFolder)) parts.push(path.relative(root, file), fs.readFileSync(file));
-  const headers = path.join(root, 'node_modules', 'node-api-headers', 'package.json');
-  parts.push(fs.existsSync(headers) ? fs.readFileSync(headers) : '');
+  const headers = nodeApiHeaders();
+  parts.push(headers === undefined ? '' : fs.readFileSync(path.join(headers, 'package.json')));
   return sha256(...parts);
 }
 
 const isAddonReady = (state) => fs.existsSync(addonPath) && state.addon_hash === addonHash();
 
+const addonLog = path.join(path.dirname(addonPath), 'build.log');
+
+/** How far CMake is, out of its last line: `[ 42%] Building` of make, `[6/15] Building` of ninja. */
+const buildProgress = () =>
+  fs
+    .readFileSync(addonLog, 'utf8')
+    .match(/^\[[^\]]+\]/gm)
+    ?.at(-1) ?? 'configuring';
+
 async function buildAddon(state) {
   const engine = readJson(enginePath);
-  const folder = path.dirname(addonPath);
-  const log = path.join(folder, 'build.log');
+  const build = path.dirname(addonPath);
   // Objects compiled against another PyTorch must go: its headers may carry older times than they do.
   const torch = `${engine.torch_version} ${engine.torch_dir}`;
-  if (state.addon_torch !== torch) fs.rmSync(folder, { recursive: true, force: true });
-  fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(log, '');
+  if (state.addon_torch !== torch) fs.rmSync(build, { recursive: true, force: true });
+  fs.mkdirSync(build, { recursive: true });
+  fs.writeFileSync(addonLog, '');
   const configure = [
     '-S',
     nativeFolder,
     '-B',
-    folder,
+    build,
     '-DCMAKE_BUILD_TYPE=Release',
     `-DTORCH_DIR=${engine.torch_dir}`,
+    `-DNODE_API_HEADERS=${path.join(nodeApiHeaders(), 'include')}`,
   ];
   if (!isWindows && !which('make')) configure.push('-G', 'Ninja');
-  for (const args of [configure, ['--build', folder, '--config', 'Release', `-j${COMPILE_JOBS}`]]) {
-    const status = await run('cmake', args, { cwd: root, log });
-    if (status === 0) continue;
-    const tail = fs.readFileSync(log, 'utf8').trimEnd().split('\n').slice(-40).join('\n');
-    throw new SetupError(
-      `The addon did not build (cmake ${args[0]}: ${status}). The end of ${log}:\n${tail}`,
-      {
-        hint: 'after a change of compiler or PyTorch, remove build/ and run this again',
-      },
-    );
+  const jobs = Math.max(
+    1,
+    Math.min(os.availableParallelism(), Math.floor(os.freemem() / BYTES_PER_COMPILER)),
+  );
+  const progress = setInterval(() => say(`addon: ${buildProgress()}`), PROGRESS_MS);
+  try {
+    for (const args of [configure, ['--build', build, '--config', 'Release', `-j${jobs}`]]) {
+      const status = await run('cmake', args, { cwd: root, log: addonLog });
+      if (status === 0) continue;
+      const tail = fs.readFileSync(addonLog, 'utf8').trimEnd().split('\n').slice(-40).join('\n');
+      throw new SetupError(
+        `The addon did not build (cmake ${args[0]}: ${status}). The end of ${addonLog}:\n${tail}`,
+        {
+          hint: `after a change of compiler or PyTorch, remove ${folder}${layout === 'bundle' ? '/native' : ''} and run this again`,
+        },
+      );
+    }
+  } finally {
+    clearInterval(progress);
   }
   if (!fs.existsSync(addonPath))
-    throw new SetupError(`internal: the build succeeded without making ${addonPath}; see ${log}.`);
+    throw new SetupError(`internal: the build succeeded without making ${addonPath}; see ${addonLog}.`);
   state.addon_hash = addonHash();
   state.addon_torch = torch;
 }
@@ -160,16 +198,15 @@ const isTypeScriptReady = (state) => fs.existsSync(mainPath) && state.sources_ha
 
 async function buildTypeScript(state) {
   const hash = sourcesHash(); // before, so that an edit during the build is seen by the next run
-  const output = path.join(build, 'js');
-  if (!fs.existsSync(mainPath)) fs.rmSync(output, { recursive: true, force: true }); // incremental state without output
+  if (!fs.existsSync(mainPath)) fs.rmSync(javaScript, { recursive: true, force: true }); // incremental state without output
   const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const status = await run(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')], {
     cwd: root,
   });
   if (!fs.existsSync(mainPath)) throw new SetupError(`tsc wrote no ${mainPath} (${status}).`);
   // A source that is gone must not live on as JavaScript.
-  for (const file of [...walk(output)]) {
-    const source = path.relative(output, file).replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts');
+  for (const file of [...walk(javaScript)]) {
+    const source = path.relative(javaScript, file).replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts');
     if (source.endsWith('.ts') && !fs.existsSync(path.join(root, 'src', source))) fs.rmSync(file);
   }
   if (status === 0) state.sources_hash = hash;
@@ -181,17 +218,20 @@ async function buildTypeScript(state) {
 
 // ----------------------------------------------------------------------------------------------------- main
 
-const STEPS = [
+const ALL_STEPS = [
   { name: 'packages', work: 'npm ci', isReady: arePackagesReady, run: installPackages },
   { name: 'engine', work: 'looking for PyTorch and FFmpeg', isReady: isEngineReady, run: setUpEngine },
   {
     name: 'addon',
-    work: 'compiling native/ (a minute or two; log in build/native/build.log)',
+    work: `compiling native/ (a minute or two; log in ${addonLog})`,
     isReady: isAddonReady,
     run: buildAddon,
   },
   { name: 'typescript', work: 'compiling src/', isReady: isTypeScriptReady, run: buildTypeScript },
 ];
+
+const STEPS =
+  layout === 'checkout' ? ALL_STEPS : ALL_STEPS.filter(({ name }) => name === 'engine' || name === 'addon');
 
 async function main() {
   const began = performance.now();
@@ -201,11 +241,11 @@ async function main() {
     note(`ready: ${STEPS.map((step) => step.name).join(', ')} (${duration(performance.now() - began)})`);
     return;
   }
-  await withLock(path.join(build, '.lock'), async () => {
+  await withLock(path.join(folder, '.lock'), async () => {
     const current = readJson(statePath) ?? {};
     const needsEngine = !isEngineReady(current);
     requirePrerequisites({
-      needsPython: needsEngine && needsPythonForEngine(),
+      needsPython: layout !== 'bundle' && needsEngine && needsPythonForEngine(),
       needsCompiler: needsEngine || !isAddonReady(current),
     });
     for (const step of STEPS) {
@@ -223,10 +263,22 @@ async function main() {
   say(`ready in ${duration(performance.now() - began)}`);
 }
 
+/** What a user can act on, out of anything thrown. */
+function asSetupError(error) {
+  if (error instanceof SetupError) return error;
+  if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error;
+  return new SetupError(`Set-up writes into ${folder}, and may not: ${error.message}`, {
+    hint:
+      layout === 'package'
+        ? 'set TWGRPO_CACHE to a folder that you may write to, here and wherever you use this'
+        : 'have the owner of this folder run set-up once, or use a copy of your own',
+  });
+}
+
 try {
   await main();
-} catch (error) {
-  if (!(error instanceof SetupError)) throw error;
+} catch (thrown) {
+  const error = asSetupError(thrown);
   say(error.message);
   if (error.hint) say(`next step: ${error.hint}`);
   process.exitCode = error.exitCode;

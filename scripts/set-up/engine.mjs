@@ -1,12 +1,13 @@
 /**
  * @file The engine: a PyTorch >= 2.7 from TORCH_HOME, the active Python, or a private virtual environment in the user's
- * cache folder that all clones share; and an FFmpeg from FFMPEG_PATH, PATH, or pip's imageio-ffmpeg.
+ * cache folder that all clones share; and an FFmpeg from FFMPEG_PATH, PATH, the bundle, or pip's imageio-ffmpeg. A bundle is for
+ * machines without a network, so for it nothing is installed.
  */
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { fingerprint, sha256, writeAtomic } from './files.mjs';
 import { withLock } from './lock.mjs';
+import { cacheRoot } from './place.mjs';
 import { findPython, installCommand, PYTHON } from './prerequisites.mjs';
 import { ask, isAtLeast, isWindows, parseVersion, run, which } from './programs.mjs';
 import { note, SetupError, say } from './report.mjs';
@@ -16,10 +17,7 @@ const PINNED_FFMPEG = 'imageio-ffmpeg==0.6.0';
 const ENGINE_FOLDER = 'engine-torch-2.13.0';
 const MIN_TORCH = [2, 7];
 
-const cacheRoot =
-  process.env.TWGRPO_CACHE ||
-  path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'twgrpo');
-const privateVenv = path.join(cacheRoot, ENGINE_FOLDER);
+const privateVenv = path.join(cacheRoot(), ENGINE_FOLDER);
 const venvPython = (venv) => path.join(venv, isWindows ? 'Scripts/python.exe' : 'bin/python');
 
 /** The site-packages folders of a Python prefix. */
@@ -113,9 +111,7 @@ function searchInstalledTorch() {
     if (!origin || !isTorchFolder(path.dirname(origin))) continue;
     const torch = inspectTorch(path.dirname(origin));
     if (torch.problem === undefined) return { ...torch, source: `the active Python (${python})`, python };
-    say(
-      `the active Python's PyTorch (${torch.dir}) cannot be used: ${torch.problem}; a private one is used instead`,
-    );
+    say(`the PyTorch of ${python} (${torch.dir}) cannot be used: ${torch.problem}; looking elsewhere`);
   }
   return undefined;
 }
@@ -171,10 +167,18 @@ async function installIntoVenv(venv, requirement) {
 
 const hasNvidiaGpu = () => fs.existsSync('/proc/driver/nvidia/version') || which('nvidia-smi') !== undefined;
 
-async function findEngine() {
+async function findEngine({ isOffline }) {
   const installed = findInstalledTorch();
   if (installed) return installed;
   if (privateTorch() === undefined) {
+    if (isOffline)
+      throw new SetupError(
+        `No PyTorch ${MIN_TORCH.join('.')} or newer was found (TORCH_HOME, python3, python).`,
+        {
+          hint: 'activate the Python environment that has one, or set TORCH_HOME to it, and run this again',
+          exitCode: 3,
+        },
+      );
     say(`engine: installing ${PINNED_TORCH} into ${privateVenv} (once for all clones)`);
     if (!hasNvidiaGpu() && process.platform === 'linux')
       note('engine: no NVIDIA GPU seen; docs/install.md says how to choose the much smaller CPU build');
@@ -191,8 +195,8 @@ async function findEngine() {
   return { ...torch, source: 'a private virtual environment', python: venvPython(privateVenv) };
 }
 
-/** FFMPEG_PATH, then PATH, then the static build inside pip's imageio-ffmpeg. */
-async function findFfmpeg() {
+/** FFMPEG_PATH, then PATH, then the bundle's own, then the static build inside pip's imageio-ffmpeg. */
+async function findFfmpeg({ bundledFfmpeg }) {
   const named = process.env.FFMPEG_PATH;
   if (named) {
     if (!fs.existsSync(named) || ask(named, ['-version']) === undefined)
@@ -205,7 +209,8 @@ async function findFfmpeg() {
   const onPath = which('ffmpeg');
   if (onPath !== undefined && ask(onPath, ['-version']) !== undefined)
     return { path: onPath, source: 'PATH' };
-  const venv = privateTorch() === undefined ? path.join(cacheRoot, 'ffmpeg') : privateVenv;
+  if (bundledFfmpeg !== undefined) return { path: bundledFfmpeg, source: 'the bundle' };
+  const venv = privateTorch() === undefined ? path.join(cacheRoot(), 'ffmpeg') : privateVenv;
   const find = () => {
     for (const site of sitePackages(venv)) {
       const folder = path.join(site, 'imageio_ffmpeg', 'binaries');
@@ -230,16 +235,19 @@ async function findFfmpeg() {
 export const engineKey = () =>
   sha256(
     ...['TORCH_HOME', 'FFMPEG_PATH', 'VIRTUAL_ENV', 'CONDA_PREFIX'].map((name) => process.env[name] ?? ''),
-    cacheRoot,
+    cacheRoot(),
   );
 
 /** Changes when another PyTorch is put in the same place; '' when there is none any more. */
 export const torchFingerprint = (engine) => fingerprint(versionFile(engine.torch_dir));
 
-/** @returns what build/engine.json says about PyTorch and FFmpeg */
-export async function chooseEngine() {
-  const torch = await findEngine();
-  const ffmpeg = await findFfmpeg();
+/**
+ * @param {{ isOffline: boolean, bundledFfmpeg: string | undefined }} options isOffline: what is not there is an error, not a download
+ * @returns what engine.json says about PyTorch and FFmpeg
+ */
+export async function chooseEngine(options) {
+  const torch = await findEngine(options);
+  const ffmpeg = await findFfmpeg(options);
   return {
     torch_dir: torch.dir,
     torch_version: torch.version,

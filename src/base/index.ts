@@ -1,6 +1,7 @@
 export { KEY_ALIASES, KEY_NOTES, keysOfAlias, presentValue, presentWords, valueOfAlias } from './aliases.ts';
 export { isLeftover, sweepLeftovers, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
 export { forEachConcurrently, limitConcurrency } from './concurrency.ts';
+export { type EngineFile, engineFilePath, readEngineFile, setUpCommandLine } from './engine-file.ts';
 export {
   CheckpointError,
   ConfigError,

@@ -3,7 +3,7 @@
  * root is found by walking up to the package.json that carries our name.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TwgrpoError } from './errors.ts';
@@ -51,8 +51,14 @@ export function packageVersion(): string {
   return facts.version;
 }
 
-/** Commit of the checkout with a `-dirty` mark when files are changed; undefined outside a git checkout. */
+/**
+ * Commit of the checkout with a `-dirty` mark when files are changed, or the one that a bundle was made from; undefined for an
+ * installed package, whose folder may lie in somebody else's checkout.
+ */
 export function gitCommit(folder: string = packageRoot()): string | undefined {
+  const bundle = join(folder, 'bundle.json');
+  if (existsSync(bundle)) return (JSON.parse(readFileSync(bundle, 'utf8')) as { commit: string }).commit;
+  if (!existsSync(join(folder, '.git'))) return undefined;
   const git = (...args: string[]): string =>
     execFileSync('git', ['-C', folder, ...args], {
       encoding: 'utf8',

@@ -2,10 +2,18 @@
  * `twgrpo doctor`: what this machine offers, what is missing, and the command that repairs it.
  * It starts even when the engine does not, because that is when it is needed: rooms are loaded inside the checks.
  */
-import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import path from 'node:path';
-import { EXIT_CODES, type Output, packageRoot, packageVersion, TwgrpoError } from '../base/index.ts';
+import {
+  type EngineFile,
+  EXIT_CODES,
+  type Output,
+  packageVersion,
+  readEngineFile,
+  setUpCommandLine,
+  TwgrpoError,
+} from '../base/index.ts';
 import type { CommandDefinition } from './command.ts';
 
 /** `missing` makes the command fail; `warning` is worth knowing. */
@@ -22,30 +30,11 @@ interface Check {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** What set-up found; written by scripts/bootstrap.mjs. */
-interface EngineFile {
-  readonly torch_dir: string;
-  readonly torch_version: string;
-  readonly torch_source: string;
-  readonly cuda: boolean;
-  readonly ffmpeg: string;
-  readonly ffmpeg_source: string;
-  readonly addon: string;
-  readonly python: string | null;
-  readonly python_version: string | null;
-}
-
-const SET_UP = 'npm run bootstrap';
 const GIB = 2 ** 30;
 const LOW_MEMORY_GIB = 4;
 const LOW_DISK_GIB = 5;
 
 const gib = (bytes: number): number => Math.round((bytes / GIB) * 10) / 10;
-
-function readEngineFile(): EngineFile | undefined {
-  const file = path.join(packageRoot(), 'build', 'engine.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as EngineFile) : undefined;
-}
 
 /** Facts out of libtorch's own build description, for example `oneDNN v3.7.1`, `Math Kernel Library Version 2024.2`. */
 export function readBuildDescription(config: string): Record<string, string> {
@@ -72,7 +61,13 @@ async function checkEngine(found: EngineFile | undefined): Promise<Check[]> {
     const reason = error instanceof Error ? error.message : String(error);
     const summary = `the engine does not start: ${reason}`;
     return [
-      { name: 'engine', status: 'missing', summary, fix: SET_UP, details: { ...where, error: reason } },
+      {
+        name: 'engine',
+        status: 'missing',
+        summary,
+        fix: setUpCommandLine(),
+        details: { ...where, error: reason },
+      },
     ];
   }
   const facts = readBuildDescription(info.config);
@@ -124,7 +119,7 @@ function checkCuda(
       name,
       status: 'warning',
       summary: 'an NVIDIA driver is installed, but this PyTorch is a CPU build',
-      fix: `set TORCH_HOME to a CUDA build of PyTorch, then: ${SET_UP}`,
+      fix: `set TORCH_HOME to a CUDA build of PyTorch, then: ${setUpCommandLine()}`,
       details,
     };
   if (hasDriver)
@@ -150,7 +145,7 @@ async function checkFfmpeg(found: EngineFile | undefined): Promise<Check> {
   } catch (error) {
     // Also when the room does not load, because the engine under it does not.
     const message = error instanceof Error ? error.message : String(error);
-    const fix = (error instanceof TwgrpoError ? error.hint : undefined) ?? SET_UP;
+    const fix = (error instanceof TwgrpoError ? error.hint : undefined) ?? setUpCommandLine();
     return { name, status: 'missing', summary: message, fix, details: { path: null } };
   }
 }

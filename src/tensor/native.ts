@@ -1,13 +1,12 @@
 /**
  * The addon: finds it, loads it once, and says how to build it when it is missing.
  *
- * The set-up (`scripts/bootstrap.mjs`) links it against an installed PyTorch and writes it to
- * `build/native/twgrpo.node` of the checkout. Tensors cross this border as integer handles.
+ * The set-up (`scripts/bootstrap.mjs`) links it against an installed PyTorch and notes in engine.json where it is. Tensors cross
+ * this border as integer handles.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { engineFilePath, readEngineFile, setUpCommandLine } from '../base/index.ts';
 import { NativeError } from './errors.ts';
 
 /** A tensor as the addon knows it; 0 is never live. */
@@ -112,23 +111,13 @@ interface Native {
   benchDirectAdd(size: number, count: number): number;
 }
 
-/** The folder of the checkout or package: the nearest one above this file whose package is ours. */
-function packageRoot(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const manifest = join(folder, 'package.json');
-    if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === 'twgrpo') return folder;
-    if (dirname(folder) === folder)
-      throw new NativeError('load', '', 'internal: no package.json named twgrpo above the sources');
-  }
-}
-
 function load(): Native {
-  const path = join(packageRoot(), 'build', 'native', 'twgrpo.node');
-  if (!existsSync(path))
+  const path = readEngineFile()?.addon;
+  if (path === undefined || !existsSync(path))
     throw new NativeError(
       'load',
       '',
-      `the native addon is missing (${path}); build it with: npm run bootstrap`,
+      `the engine is not set up on this machine (${path ?? engineFilePath()} is missing); run: ${setUpCommandLine()}`,
     );
   let addon: Native;
   try {
@@ -138,7 +127,7 @@ function load(): Native {
     throw new NativeError(
       'load',
       '',
-      `the native addon does not load: ${reason}\nIf PyTorch moved or changed since it was built, run: npm run bootstrap`,
+      `the native addon does not load: ${reason}\nIf PyTorch moved or changed since it was built, run: ${setUpCommandLine()}`,
     );
   }
   addon.setErrorClass(NativeError);

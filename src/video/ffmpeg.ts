@@ -3,13 +3,13 @@
  * a cap on its output and its messages kept. A decoder that hangs or crashes must not take the caller with it.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { packageRoot, VideoError } from '../base/index.ts';
+import { readEngineFile, setUpCommandLine, VideoError } from '../base/index.ts';
 
 export interface FfmpegProgram {
   readonly path: string;
-  /** Place it was found in: `FFMPEG_PATH`, `PATH` or `build/engine.json`. */
+  /** Place it was found in: `FFMPEG_PATH`, `PATH` or `set-up`. */
   readonly source: string;
   /** FFmpeg's version as it prints it, for example `7.0.2-static`. */
   readonly version: string;
@@ -18,7 +18,7 @@ export interface FfmpegProgram {
 const known = new Map<string, FfmpegProgram>();
 
 /**
- * Finds FFmpeg: environment variable FFMPEG_PATH, then PATH, then the one that set-up noted in build/engine.json.
+ * Finds FFmpeg: environment variable FFMPEG_PATH, then PATH, then the one that set-up noted in engine.json.
  * A wrong FFMPEG_PATH is an error, not a reason to look elsewhere.
  * @throws VideoError when there is none, or it does not run.
  */
@@ -68,17 +68,10 @@ function locate(environment: NodeJS.ProcessEnv): { path: string; source: string 
     if (folder !== '' && isExecutable(join(folder, file)))
       return { path: join(folder, file), source: 'PATH' };
   }
-  const engineFile = join(packageRoot(), 'build', 'engine.json');
-  let noted: unknown;
-  try {
-    const engine: unknown = JSON.parse(readFileSync(engineFile, 'utf8'));
-    noted = typeof engine === 'object' && engine !== null && 'ffmpeg' in engine ? engine.ffmpeg : undefined;
-  } catch {
-    // Set-up has not run here; the error below says what to do.
-  }
-  if (typeof noted === 'string' && isExecutable(noted)) return { path: noted, source: 'build/engine.json' };
-  throw new VideoError('FFmpeg was not found (looked at FFMPEG_PATH, PATH and build/engine.json)', {
-    hint: 'run `npm run bootstrap`, or install FFmpeg, or set FFMPEG_PATH',
+  const noted = readEngineFile()?.ffmpeg;
+  if (noted !== undefined && isExecutable(noted)) return { path: noted, source: 'set-up' };
+  throw new VideoError('FFmpeg was not found (looked at FFMPEG_PATH, PATH and what set-up noted)', {
+    hint: `run \`${setUpCommandLine()}\`, or install FFmpeg, or set FFMPEG_PATH`,
   });
 }
 

@@ -1,0 +1,6 @@
+/** The folder of engine.json and the addon, for the package in `root`. */
+export function setUpFolder(root: string): string;
+/** What set-up found on this machine: `engine.json`. */
+export function engineFile(root: string): string;
+/** The command that sets up this machine, as the user would type it. */
+export function setUpCommand(root: string): string;
