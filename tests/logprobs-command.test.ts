@@ -136,7 +136,7 @@ describe('logprobs', () => {
       '--fps',
       '0',
     );
-    await fails(2, /expected cpu, cuda or cuda:N/, ...question, '--device', 'tpu');
+    await fails(2, /expected auto, cpu, cuda or cuda:N/, ...question, '--device', 'tpu');
     await fails(2, /--min-frames 40 is above --max-frames 16/, ...question, '--min-frames', '40');
     await fails(2, /--min-pixels 900000 is above --max-pixels/, ...question, '--min-pixels', '900000');
     await fails(3, /nothing.mp4: no such video/, ...question, '--video', 'nothing.mp4');

@@ -26,7 +26,7 @@ import { openModelFolder, type VideoLanguageModel } from '../models/index.ts';
 import { FrameStore, PromptBuilder, promptCounter, promptLoader } from '../prompt/index.ts';
 import { evaluationReport, type ReportContent, writeReport } from '../report/index.ts';
 import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
-import { checkDevice } from '../tensor/index.ts';
+import { resolveDevice } from '../tensor/index.ts';
 import { checkpointSteps } from '../train/index.ts';
 import { textAfterVision, videoSettings } from '../video/index.ts';
 import { printAccuracy, printComparisons } from './accuracy-lines.ts';
@@ -149,7 +149,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
     part: set.part ?? null,
     formats: set.formats,
     ...root,
-    device: given.device,
+    device: resolveDevice(given.device, '--device'),
   };
   const loaderOptions = {
     ...resolved.video,
@@ -160,7 +160,6 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
   const output_dir = given.outputDir ?? defaultOutput(given, name);
   const others = given.compare === undefined ? [] : [readOther(given.compare)];
   if (given.dryRun === true) {
-    checkDevice(given.device, '--device');
     folder.checkWeights();
     return dryRun(
       {

@@ -14,7 +14,7 @@ import {
   type VideoLanguageModel,
 } from '../models/index.ts';
 import { imageLimits, loadImage, loadVideo, type ResizeKernel } from '../prompt/index.ts';
-import { checkDevice, setNumThreads } from '../tensor/index.ts';
+import { resolveDevice, setNumThreads } from '../tensor/index.ts';
 import { textAfterVision, type VideoPreset, type VideoSettings, videoSettings } from '../video/index.ts';
 import { finiteNumber, wholeNumber } from './numbers.ts';
 import { type FrameChoice, frameOptions, videoKeys } from './video-options.ts';
@@ -63,7 +63,7 @@ export function loadingOptions(command: Command): Command {
         'dtype of activations (default: float32 on the CPU, that of the weights on a GPU)',
       ).choices(dtypes),
     )
-    .option('--device <device>', 'cpu or cuda:N', 'cpu')
+    .option('--device <device>', 'auto (the first GPU, else the processor), cpu, cuda or cuda:N', 'auto')
     .option('--num-threads <n>', 'threads of one operator (default: all cores)', wholeNumber(1))
     .addOption(
       new Option(
@@ -112,8 +112,8 @@ export async function withModel(
   out: Output,
   body: (model: VideoLanguageModel) => Promise<void>,
 ): Promise<void> {
-  const { dtype, device } = choice;
-  checkDevice(device, '--device');
+  const { dtype } = choice;
+  const device = resolveDevice(choice.device, '--device');
   if (choice.numThreads !== undefined) setNumThreads(choice.numThreads);
   const begin = performance.now();
   out.status(`loading ${folder.path}`);

@@ -109,7 +109,7 @@ function device(): Finding {
     : {
         name: 'device',
         status: 'missing',
-        summary: 'no CUDA: a 7B run is out of reach, --set device=cpu for small ones',
+        summary: 'no CUDA: a 7B run is out of reach, small ones take the processor',
       };
 }
 

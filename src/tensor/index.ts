@@ -8,7 +8,6 @@ export {
   isGradEnabled,
   noGrad,
 } from './autograd.ts';
-export { checkDevice } from './check-device.ts';
 export { type Device, type DType, itemSize, type TypedArray } from './dtype.ts';
 export { benchDirectAdd, engineInfo, getNumThreads, setNumThreads } from './engine.ts';
 export { NativeError } from './errors.ts';
@@ -58,6 +57,7 @@ export {
   stack,
   where,
 } from './operators.generated.ts';
+export { resolveDevice } from './resolve-device.ts';
 export {
   arange,
   empty,

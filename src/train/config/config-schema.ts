@@ -32,7 +32,7 @@ const modelShape = {
     .enum(['auto', 'float32', 'bfloat16'])
     .default('auto')
     .describe('how weights are stored; auto: as in the file'),
-  device: z.string().default('cpu').describe('cpu or cuda:N'),
+  device: z.string().default('auto').describe('auto: the first GPU, else the processor; cpu, cuda or cuda:N'),
   num_threads: count.optional().describe('threads of one operator; absent: all cores'),
   freeze_vision: z.boolean().default(true).describe('do not train the vision tower (its merger aside)'),
   freeze_merger: z.boolean().default(true).describe('do not train the patch merger'),

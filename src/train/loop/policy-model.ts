@@ -8,7 +8,7 @@ import {
   openModelFolder,
   type VideoLanguageModel,
 } from '../../models/index.ts';
-import { keep } from '../../tensor/index.ts';
+import { keep, resolveDevice } from '../../tensor/index.ts';
 import { textAfterVision } from '../../video/index.ts';
 import type { GrpoConfig } from '../config/config-schema.ts';
 
@@ -30,7 +30,7 @@ export type ModelKeys = Pick<
 /** How the folder is loaded. */
 function modelOptions({ device, dtype, video }: ModelKeys) {
   return {
-    device,
+    device: resolveDevice(device, 'device'),
     ...(dtype === 'auto' ? {} : { dtype }),
     text_after_vision: textAfterVision(video),
   };

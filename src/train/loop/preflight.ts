@@ -3,7 +3,7 @@ import { existsSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ConfigError, type Logger } from '../../base/index.ts';
 import { type ModelFolder, openModelFolder } from '../../models/index.ts';
-import { checkDevice } from '../../tensor/index.ts';
+import { resolveDevice } from '../../tensor/index.ts';
 import { checkMuon } from '../optim/optimizer.ts';
 import type { ModelKeys } from './policy-model.ts';
 
@@ -22,6 +22,9 @@ export interface Preflight {
   readonly free_bytes: number;
 }
 
+/** From here on a processor is said to be slow. */
+const MANY_WEIGHTS = 1e9;
+
 const BYTES: Readonly<Record<string, number>> = { float32: 4, bfloat16: 2, float16: 2 };
 
 /**
@@ -37,7 +40,8 @@ export function preflight(
   maxSteps: number | undefined,
   logger: Logger,
 ): Preflight {
-  checkDevice(config.device, 'device');
+  const device = resolveDevice(config.device, 'device');
+  if (device !== config.device) logger.info(`device ${config.device}: ${device}`);
   const isLora = config.lora_r !== undefined;
   const stored = folder.checkWeights();
   if (checkpointDir !== undefined && !isLora) openModelFolder(checkpointDir).checkWeights();
@@ -55,6 +59,9 @@ export function preflight(
   const sum = (of: 'count' | 'bytes') => sizes.reduce((total, one) => total + one[of], 0);
   const checkpoint_bytes =
     config.lora_r === undefined ? sum('bytes') : adapterBytes(config, config.lora_r, folder);
+  const num_weights = sum('count');
+  if (device === 'cpu' && num_weights > MANY_WEIGHTS)
+    logger.warn(`${(num_weights / 1e9).toFixed(1)} billion weights on the processor: a step takes minutes`);
   const free_bytes = freeBytes(config.output_dir);
   const where = `output_dir ${config.output_dir}: ${readable(free_bytes)} free`;
   if (checkpoint_bytes > free_bytes)
@@ -67,7 +74,7 @@ export function preflight(
     logger.warn(
       `${where}, ${numKept} checkpoints need at least ${readable(numKept * checkpoint_bytes)}; set save_total_limit or save_steps`,
     );
-  return { num_weights: sum('count'), checkpoint_bytes, free_bytes };
+  return { num_weights, checkpoint_bytes, free_bytes };
 }
 
 /** A float32 adapter, with the two moments of its optimizer unless they are not saved (of Muon one). */
