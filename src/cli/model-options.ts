@@ -124,7 +124,9 @@ export async function withModel(
     text_after_vision: choice.textAfterVision ?? textAfterVision(choice.videoPreset),
   });
   try {
-    if (choice.adapter !== undefined) model.adapter = loadLora(choice.adapter, model);
+    if (choice.adapter !== undefined) {
+      model.adapter = loadLora(choice.adapter, model, { notice: (text) => out.warn(text) });
+    }
     out.status(`  ${describeModel(model)} (${seconds(begin)})`);
     await body(model);
   } finally {

@@ -39,6 +39,8 @@ export class Transformer implements VideoLanguageModel {
   readonly text_after_vision: TextAfterVision;
   readonly device: Device;
   #adapter: LoraAdapter | undefined;
+  /** The weights with those that the adapter replaces. */
+  #adapted: ReadonlyMap<string, Tensor>;
   #isAdapterOff = false;
   readonly #from: string | undefined;
 
@@ -48,6 +50,7 @@ export class Transformer implements VideoLanguageModel {
     this.config = config;
     this.#from = options.from;
     this.weights = weights;
+    this.#adapted = weights;
     this.device = stored.device;
     this.compute_dtype = options.compute_dtype ?? (this.device === 'cpu' ? 'float32' : stored.dtype);
     this.text_after_vision = options.text_after_vision ?? 'spatial';
@@ -63,8 +66,9 @@ export class Transformer implements VideoLanguageModel {
 
   /** The parameters that the forward functions read now: the weights, and the adapter unless it is off. */
   get params(): ModelParams {
-    const adapters = this.#isAdapterOff ? undefined : this.#adapter?.pairs;
-    return { weights: this.weights, adapters, dtype: this.compute_dtype };
+    const { weights, compute_dtype: dtype } = this;
+    if (this.#isAdapterOff) return { weights, adapters: undefined, dtype };
+    return { weights: this.#adapted, adapters: this.#adapter?.pairs, dtype };
   }
 
   get adapter(): LoraAdapter | undefined {
@@ -73,6 +77,8 @@ export class Transformer implements VideoLanguageModel {
 
   set adapter(adapter: LoraAdapter | undefined) {
     this.#adapter = adapter;
+    const replaced = adapter?.replaced ?? new Map();
+    this.#adapted = replaced.size === 0 ? this.weights : new Map([...this.weights, ...replaced]);
   }
 
   withoutAdapter<T>(body: () => T): T {
@@ -184,7 +190,8 @@ export class Transformer implements VideoLanguageModel {
   }
 
   lmHead(): Tensor {
-    return this.weights.get(headName(this.weights))!;
+    const { weights } = this.params;
+    return weights.get(headName(weights))!;
   }
 
   logits(hidden: Tensor): Tensor {

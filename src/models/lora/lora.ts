@@ -19,8 +19,10 @@ import {
   zeros,
 } from '../../tensor/index.ts';
 import { familyOf } from '../families.ts';
+import type { ModelFamily } from '../family.ts';
 import type { LowRankPair } from '../layers.ts';
 import type { VideoLanguageModel } from '../model.ts';
+import { matches, patternValue } from './module-names.ts';
 
 export interface LoraConfig {
   /** Rank. */
@@ -32,6 +34,12 @@ export interface LoraConfig {
   readonly target_modules: readonly string[] | string;
   /** Modules left out, written the same way. Names are those transformers gives (`model.visual.blocks.0.mlp.up_proj`). */
   readonly exclude_modules: readonly string[] | string | undefined;
+  /** Ranks of some modules, by a pattern for the name or its end. */
+  readonly rank_pattern?: Readonly<Record<string, number>>;
+  /** Strengths of some modules, written the same way. */
+  readonly alpha_pattern?: Readonly<Record<string, number>>;
+  /** Modules whose weights were trained whole, beside the adapter. */
+  readonly modules_to_save?: readonly string[];
 }
 
 /** The linear layers of the decoder, which an adapter goes on unless others are named. */
@@ -49,7 +57,12 @@ export interface LoraAdapter {
   readonly config: LoraConfig;
   /** Pairs of A and B by the module's published name (`model.layers.0.self_attn.q_proj`). */
   readonly pairs: ReadonlyMap<string, LowRankPair>;
-  /** The same tensors by parameter name: `<module>.lora_A.weight`, `<module>.lora_B.weight`. */
+  /** Weights that take the place of the model's while the adapter is on, by published name (`modules_to_save`). */
+  readonly replaced: ReadonlyMap<string, Tensor>;
+  /**
+   * The same tensors by parameter name: `<module>.lora_A.weight`, `<module>.lora_B.weight`, and `<module>.modules_to_save.weight`
+   * for a replaced one.
+   */
   readonly weights: ReadonlyMap<string, Tensor>;
 }
 
@@ -75,14 +88,14 @@ export function adapterSize(
  * A new adapter: A uniform in +-1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt(5)), B zero, so that it changes nothing yet.
  *
  * @returns The adapter; its tensors are kept until disposed.
- * @throws ConfigError when no linear layer matches, or the head or the embedding is named.
+ * @throws ConfigError when no linear layer matches, the head or the embedding is named, or the pattern is none.
  */
 export function createLora(
   model: AdaptedModel,
   config: LoraConfig,
   options: { readonly seed: number; readonly dtype?: DType; readonly device?: Device },
 ): LoraAdapter {
-  const unsupported = unsupportedTargets(config);
+  const unsupported = readable(config, () => unsupportedTargets(config));
   if (unsupported.length > 0) {
     throw new ConfigError(`target_modules: no adapter can be put on ${unsupported.join(' and ')}`, {
       hint: SUPPORTED_TARGETS,
@@ -111,35 +124,98 @@ export function createLora(
       return made;
     }),
   );
-  return adapterOf(config, tensors);
+  return adapterOf(config, tensors, familyOf(model.config));
+}
+
+/** @throws ConfigError where a pattern can not be read */
+function readable<T>({ target_modules }: LoraConfig, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new ConfigError(`target_modules ${JSON.stringify(target_modules)}: ${error.message}`, {
+      hint: `write a list of names, for example [${LORA_TARGET_MODULES.join(', ')}]`,
+    });
+  }
+}
+
+/** Parameter names of a module's pair. */
+export const pairWeightNames = (module: string) =>
+  ({ A: `${module}.lora_A.weight`, B: `${module}.lora_B.weight` }) as const;
+
+/** The names a module has had: as transformers has it now, and as published. */
+export const namesOf = (module: string, { transformersName }: Pick<ModelFamily, 'transformersName'>) => [
+  transformersName(module),
+  module,
+];
+
+/** Rank of a module. @param names see `namesOf` @throws SyntaxError for a pattern that can not be read */
+export function rankOf({ r, rank_pattern }: LoraConfig, names: readonly string[]): number {
+  return patternValue(rank_pattern, names) ?? r;
+}
+
+/** What a module's addition is multiplied by. @throws SyntaxError for a pattern that can not be read */
+export function scaleOf(config: LoraConfig, names: readonly string[]): number {
+  const r = rankOf(config, names);
+  const alpha = patternValue(config.alpha_pattern, names) ?? config.lora_alpha;
+  return alpha / (config.use_rslora ? Math.sqrt(r) : r);
 }
 
 /** Join parameter tensors to an adapter. */
-export function adapterOf(config: LoraConfig, tensors: ReadonlyMap<string, Tensor>): LoraAdapter {
-  const scale = config.lora_alpha / (config.use_rslora ? Math.sqrt(config.r) : config.r);
+export function adapterOf(
+  config: LoraConfig,
+  tensors: ReadonlyMap<string, Tensor>,
+  family: Pick<ModelFamily, 'transformersName'>,
+  replaced: ReadonlyMap<string, Tensor> = new Map(),
+): LoraAdapter {
   const pairs = new Map<string, LowRankPair>();
   for (const [name, A] of tensors) {
     if (!name.endsWith('.lora_A.weight')) continue;
     const module = name.slice(0, -'.lora_A.weight'.length);
-    pairs.set(module, { A, B: tensors.get(`${module}.lora_B.weight`)!, scale });
+    const scale = scaleOf(config, namesOf(module, family));
+    pairs.set(module, { A, B: tensors.get(pairWeightNames(module).B)!, scale });
   }
-  return { config, pairs, weights: tensors };
+  const whole = [...replaced].map(
+    ([name, tensor]) => [name.replace(/\.(\w+)$/, '.modules_to_save.$1'), tensor] as const,
+  );
+  return { config, pairs, replaced, weights: new Map([...tensors, ...whole]) };
+}
+
+/** A weight with its pair added for good, W + scale * B A, computed in float32 and as wide as W again. */
+export function mergedWeight(stored: Tensor, { A, B, scale }: LowRankPair): Tensor {
+  return scope(() => {
+    const change = B.to({ dtype: 'float32' })
+      .matmul(A.to({ dtype: 'float32' }))
+      .mul(scale);
+    return stored
+      .to({ dtype: 'float32' })
+      .add(change.to({ device: stored.device }))
+      .to({ dtype: stored.dtype });
+  });
 }
 
 /**
- * Add the adapter to the weights for good: W += scale * B A, in place, computed in float32. A merged model needs the adapter
- * no more; adding it on top would count it twice.
+ * Add the adapter to the weights for good, in place. A merged model needs the adapter no more; adding it on top would count it
+ * twice.
  */
 export function mergeLora(weights: ReadonlyMap<string, Tensor>, adapter: LoraAdapter): void {
   noGrad(() => {
-    for (const [module, { A, B, scale }] of adapter.pairs) {
+    for (const [module, pair] of adapter.pairs) {
       scope(() => {
         const stored = weights.get(`${module}.weight`)!;
-        const change = B.to({ dtype: 'float32' })
-          .matmul(A.to({ dtype: 'float32' }))
-          .mul(scale);
-        stored.copy_(stored.to({ dtype: 'float32' }).add(change.to({ device: stored.device })));
+        stored.copy_(mergedWeight(stored, pair));
       });
+    }
+    for (const [name, tensor] of adapter.replaced) {
+      const stored = weights.get(name);
+      if (stored === undefined)
+        throw new ConfigError(
+          `the adapter has a ${name} of its own, but the embedding of the model serves as head`,
+          {
+            hint: 'merge the two folders with "twgrpo merge", which gives the model a head of its own',
+          },
+        );
+      stored.copy_(tensor);
     }
   });
 }
@@ -149,18 +225,26 @@ export function targetModules(
   model: AdaptedShapes,
   config: Pick<LoraConfig, 'target_modules' | 'exclude_modules'>,
 ): string[] {
-  const { transformersName } = familyOf(model.config);
-  const modules: string[] = [];
-  for (const [name, stored] of model.weights) {
-    if (!name.endsWith('.weight') || stored.shape.length !== 2) continue;
-    if (name === 'lm_head.weight' || name === 'model.embed_tokens.weight') continue;
-    const module = name.slice(0, -'.weight'.length);
-    const itsName = transformersName(module);
-    if (!matches(itsName, config.target_modules)) continue;
-    if (config.exclude_modules !== undefined && matches(itsName, config.exclude_modules)) continue;
-    modules.push(module);
-  }
-  return modules;
+  return selected(model, config, familyOf(model.config).transformersName);
+}
+
+/** The same, under the names that `naming` gives the modules. @throws SyntaxError for a pattern that can not be read */
+export function selected(
+  { weights }: AdaptedShapes,
+  { target_modules, exclude_modules }: Pick<LoraConfig, 'target_modules' | 'exclude_modules'>,
+  naming: (module: string) => string,
+): string[] {
+  return [...weights.keys()]
+    .filter((name) => name.endsWith('.weight'))
+    .map((name) => name.slice(0, -'.weight'.length))
+    .filter((module) => isAdaptable(module, weights) && matches(naming(module), target_modules))
+    .filter((module) => exclude_modules === undefined || !matches(naming(module), exclude_modules));
+}
+
+/** True for a linear layer that is neither the head nor the embedding. */
+export function isAdaptable(module: string, weights: AdaptedShapes['weights']): boolean {
+  if (module === 'lm_head' || module === 'model.embed_tokens') return false;
+  return weights.get(`${module}.weight`)?.shape.length === 2;
 }
 
 /** Modules PEFT can adapt and we can not, with the reason. */
@@ -183,9 +267,3 @@ export function unsupportedTargets({ target_modules, exclude_modules }: LoraConf
 }
 
 const SUPPORTED_TARGETS = `supported are linear layers inside the decoder and the vision tower: ${LORA_TARGET_MODULES}, and the tower's qkv, proj, mlp and merger.mlp layers`;
-
-/** PEFT's rule: a list holds whole names or endings after a dot, a string is a pattern for the whole name. */
-function matches(module: string, names: readonly string[] | string): boolean {
-  if (typeof names === 'string') return names === 'all-linear' || new RegExp(`^(?:${names})$`).test(module);
-  return names.some((name) => module === name || module.endsWith(`.${name}`));
-}
