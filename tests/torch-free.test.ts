@@ -1,14 +1,17 @@
 /**
- * @file What needs no tensors loads no engine: these rooms and commands start in a moment, and work where libtorch is broken or
- * missing. Each is run in a process of its own, which then says which shared objects it holds.
+ * @file What makes no tensor loads no engine: every room, and these commands at their work, start in a moment and work where libtorch
+ * is broken or missing. Each is run in a process of its own, which then says which shared objects it holds.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ROOMS } from '../scripts/docs/rooms.ts';
+import { readEngineFile } from '../src/base/index.ts';
+import { RunDirectory } from '../src/run/index.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-torch-free-'));
@@ -30,35 +33,61 @@ async function engineAfter(code: string): Promise<string[]> {
 }
 
 const room = (name: string) => `await import('./src/${name}/index.ts');`;
-const command = (...argv: readonly string[]) => `
-  const { runCli } = await import('./src/cli/index.ts');
+const command = (argv: readonly string[], expected = 0) => `
+  const { runCli } = await import('./src/cli/program.ts');
   const code = await runCli(${JSON.stringify(argv)});
-  if (code !== 0) throw new Error('exit code ' + code);`;
+  if (code !== ${expected}) throw new Error('exit code ' + code);`;
+
+/** A results log, questions, and the folder of a run with one checkpoint: what the commands below are given. */
+function writeInputs() {
+  const log = join(scratch, 'log.jsonl');
+  const questions = join(scratch, 'questions.jsonl');
+  const answer = '<answer>A</answer>';
+  writeFileSync(log, `${JSON.stringify({ model_output: answer, ground_truth: answer })}\n`);
+  writeFileSync(
+    questions,
+    `${JSON.stringify({ problem: 'Which?\nA. this\nB. that', video: 'a.mp4', solution: answer })}\n`,
+  );
+  const output_dir = join(scratch, 'run');
+  RunDirectory.create(output_dir, {
+    config: { model_name_or_path: '/models/base', jsonl_path: questions, output_dir },
+  });
+  const checkpoint = join(output_dir, 'checkpoint-1');
+  mkdirSync(join(checkpoint, 'training_state'), { recursive: true });
+  writeFileSync(join(checkpoint, 'model.safetensors'), '');
+  return { log, questions, run: output_dir };
+}
 
 describe('without the engine', () => {
-  const rooms = ['base', 'run', 'answers', 'stats', 'video', 'data', 'world', 'logs', 'report', 'hub'];
+  const rooms = Object.keys(ROOMS).filter((name) => name !== 'cli');
   it(`loads the rooms ${rooms.join(', ')}`, async () => {
     expect(await engineAfter(rooms.map(room).join('\n'))).toEqual([]);
   });
 
-  const log = join(scratch, 'log.jsonl');
-  writeFileSync(
-    log,
-    `${JSON.stringify({ model_output: '<answer>A</answer>', ground_truth: '<answer>A</answer>' })}\n`,
-  );
+  const { log, questions, run } = writeInputs();
   it.each([
-    ['--help'],
-    ['score', log],
-    ['score', '--help'],
-    ['qai', '--help'],
-    ['world', 'generate', '--help'],
-    ['pull', '--help'],
-    ['doctor', '--help'],
-  ])('runs twgrpo %s %s', async (...argv) => {
-    expect(await engineAfter(command(...argv))).toEqual([]);
+    [['--help']],
+    [['score', log]],
+    [['data', 'check', questions]],
+    [['push', run, 'me/model', '--dry-run']],
+    [['qai', '--help']],
+    [['world', 'generate', '--help']],
+    [['pull', '--help']],
+    [['push', '--help']],
+    [['reproduce', '--help']],
+    [['train', '--help']],
+    [['doctor', '--help']],
+  ])('runs twgrpo %j', async (argv) => {
+    expect(await engineAfter(command(argv))).toEqual([]);
   });
 
-  it('would notice: the tensor room loads it', async () => {
-    expect(await engineAfter(room('tensor'))).not.toEqual([]);
+  // Of a CUDA build the command asks how many devices there are.
+  it.skipIf(readEngineFile()?.cuda !== false)('runs twgrpo reproduce --check', async () => {
+    expect(await engineAfter(command(['reproduce', '--check'], 3))).toEqual([]);
+  });
+
+  it('would notice: a tensor loads it', async () => {
+    const code = `const { zeros } = await import('./src/tensor/index.ts'); zeros([1]);`;
+    expect(await engineAfter(code)).not.toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 /**
  * The names in a run's configuration as places on this machine (`locate.ts` has those of a command line). In a file of its own: the
- * configuration of a run belongs to training, which loads the engine, and most commands that take a name need no engine.
+ * configuration of a run belongs to training, which most commands that take a name need not load.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

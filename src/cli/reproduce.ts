@@ -2,11 +2,18 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { EXIT_CODES, type JsonObject, type Output, packageRoot, TwgrpoError } from '../base/index.ts';
+import {
+  EXIT_CODES,
+  type JsonObject,
+  type Output,
+  packageRoot,
+  readEngineFile,
+  TwgrpoError,
+} from '../base/index.ts';
 import { drawLikeAuthors, isMultiple, readItems, toQuestion } from '../data/index.ts';
 import { benchmarkOf, readQuestionSet } from '../eval/index.ts';
 import { openModelFolder, publishedSize } from '../models/index.ts';
-import { engineInfo } from '../tensor/index.ts';
+import { engineInfo, NativeError } from '../tensor/index.ts';
 import { resolveGrpoConfig } from '../train/index.ts';
 import type { CommandDefinition } from './command.ts';
 
@@ -99,15 +106,14 @@ function evaluationData(file: string | undefined, video_root: string | undefined
 }
 
 function device(): Finding {
-  const { cuda_available, cuda_device_count } = engineInfo();
+  const name = 'device';
+  // Of a build for the CPU it is known without starting the engine.
+  const { cuda_available, cuda_device_count } =
+    readEngineFile()?.cuda === false ? { cuda_available: false, cuda_device_count: 0 } : engineInfo();
   return cuda_available
-    ? {
-        name: 'device',
-        status: 'ok',
-        summary: `${cuda_device_count} CUDA; a 7B run takes about 123 GB of one`,
-      }
+    ? { name, status: 'ok', summary: `${cuda_device_count} CUDA; a 7B run takes about 123 GB of one` }
     : {
-        name: 'device',
+        name,
         status: 'missing',
         summary: 'no CUDA: a 7B run is out of reach, small ones take the processor',
       };
@@ -118,7 +124,7 @@ function attempt(name: string, look: () => Finding | Finding[]): Finding[] {
   try {
     return [look()].flat();
   } catch (error) {
-    if (!(error instanceof TwgrpoError)) throw error;
+    if (!(error instanceof TwgrpoError || error instanceof NativeError)) throw error;
     return [{ name, status: 'missing', summary: error.message }];
   }
 }

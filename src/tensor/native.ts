@@ -1,5 +1,5 @@
 /**
- * The addon: finds it, loads it once, and says how to build it when it is missing.
+ * The addon: finds it, loads it once, when it is first needed, and says how to build it when it is missing.
  *
  * The set-up (`scripts/bootstrap.mjs`) links it against an installed PyTorch and notes in engine.json where it is. Tensors cross
  * this border as integer handles.
@@ -134,4 +134,19 @@ function load(): Native {
   return addon;
 }
 
-export const native: Native = load();
+/**
+ * The addon, opened when something of it is first asked for: a program that imports this room and computes nothing starts in a
+ * moment, and works where libtorch is broken or missing. After that every function is its own property, at no cost a call.
+ * @throws NativeError saying how to build it, when it is missing or does not load
+ */
+export const native = Object.create(
+  new Proxy(
+    {},
+    {
+      get: (_, name) => {
+        Object.setPrototypeOf(Object.assign(native, load()), Object.prototype);
+        return native[name as keyof Native];
+      },
+    },
+  ),
+) as Native;

@@ -1,6 +1,6 @@
 /** @file One command line, run in this process: its exit code and what it wrote. */
 import { Writable } from 'node:stream';
-import { runCli } from '../../src/cli/index.ts';
+import { runCli } from '../../src/cli/program.ts';
 
 class Sink extends Writable {
   text = '';
