@@ -18,15 +18,9 @@
 import { TwgrpoError } from '../base/index.ts';
 import { parseTolerant } from './answers-tolerant.ts';
 
+export const ANSWER_PARSERS = ['authors', 'authors_eval', 'authors_raw', 'tolerant'] as const;
 /** The rule that reads the answer. */
-export type AnswerParser = 'authors' | 'authors_eval' | 'authors_raw' | 'tolerant';
-
-export const ANSWER_PARSERS = [
-  'authors',
-  'authors_eval',
-  'authors_raw',
-  'tolerant',
-] as const satisfies readonly AnswerParser[];
+export type AnswerParser = (typeof ANSWER_PARSERS)[number];
 
 /** The place in the completion at which the answer was found. */
 export type AnswerSource =

@@ -6,10 +6,9 @@
 import { TwgrpoError } from '../base/index.ts';
 import { PYTHON_SPACE_CLASS, pythonStrip, withoutPrompt } from './answers.ts';
 
+export const ACCURACY_KINDS = ['soft', 'exact', 'jaccard', 'f1'] as const;
 /** A comparison of the set of chosen letters S with the true set G. Every score lies in [0, 1]. */
-export type AccuracyKind = 'soft' | 'exact' | 'jaccard' | 'f1';
-
-export const ACCURACY_KINDS = ['soft', 'exact', 'jaccard', 'f1'] as const satisfies readonly AccuracyKind[];
+export type AccuracyKind = (typeof ACCURACY_KINDS)[number];
 
 /**
  * Compare the chosen set S with the true set G.

@@ -10,10 +10,9 @@
 
 import { mean, TwgrpoError, variance } from '../base/index.ts';
 
+export const SCALE_REWARDS = ['group', 'batch', 'none'] as const;
 /** Divisor of the centred rewards: the group's std, the whole batch's std, or none (Dr. GRPO). */
-export type ScaleRewards = 'group' | 'batch' | 'none';
-
-export const SCALE_REWARDS = ['group', 'batch', 'none'] as const satisfies readonly ScaleRewards[];
+export type ScaleRewards = (typeof SCALE_REWARDS)[number];
 
 export interface AdvantageOptions {
   /** Default `group`. */

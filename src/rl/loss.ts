@@ -18,23 +18,14 @@
 import { TwgrpoError } from '../base/index.ts';
 import { full, noGrad, stack, type Tensor } from '../tensor/index.ts';
 
+export const LOSS_NORMS = ['sequence', 'token', 'token_global', 'constant'] as const;
 /** Normalisation that makes one number of the token losses; see `LossScale`. */
-export type LossNorm = 'sequence' | 'token' | 'token_global' | 'constant';
+export type LossNorm = (typeof LOSS_NORMS)[number];
+export const KL_ESTIMATORS = ['k1', 'k2', 'k3'] as const;
 /** Estimators of KL(policy || reference) from the sampled token, http://joschu.net/blog/kl-approx.html */
-export type KlEstimator = 'k1' | 'k2' | 'k3';
-export type ImportanceSamplingLevel = 'token' | 'sequence';
-
-export const LOSS_NORMS = [
-  'sequence',
-  'token',
-  'token_global',
-  'constant',
-] as const satisfies readonly LossNorm[];
-export const KL_ESTIMATORS = ['k1', 'k2', 'k3'] as const satisfies readonly KlEstimator[];
-export const IMPORTANCE_SAMPLING_LEVELS = [
-  'token',
-  'sequence',
-] as const satisfies readonly ImportanceSamplingLevel[];
+export type KlEstimator = (typeof KL_ESTIMATORS)[number];
+export const IMPORTANCE_SAMPLING_LEVELS = ['token', 'sequence'] as const;
+export type ImportanceSamplingLevel = (typeof IMPORTANCE_SAMPLING_LEVELS)[number];
 
 export interface PolicyLossConfig {
   readonly loss_norm: LossNorm;

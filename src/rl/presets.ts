@@ -10,15 +10,8 @@ import type { ScaleRewards } from './advantages.ts';
 import type { PolicyLossConfig } from './loss.ts';
 import type { TokenWeightConfig } from './token-weights.ts';
 
-export type LossType = 'grpo' | 'tw_grpo' | 'dapo' | 'dr_grpo' | 'gspo';
-
-export const LOSS_TYPES = [
-  'grpo',
-  'tw_grpo',
-  'dapo',
-  'dr_grpo',
-  'gspo',
-] as const satisfies readonly LossType[];
+export const LOSS_TYPES = ['grpo', 'tw_grpo', 'dapo', 'dr_grpo', 'gspo'] as const;
+export type LossType = (typeof LOSS_TYPES)[number];
 
 export interface LossPreset extends PolicyLossConfig, TokenWeightConfig {
   readonly scale_rewards: ScaleRewards;

@@ -23,15 +23,8 @@
 import { TwgrpoError } from '../base/index.ts';
 import { type Tensor, where } from '../tensor/index.ts';
 
-export type TokenWeightMode = 'none' | 'authors' | 'js' | 'entropy' | 'std';
-
-export const TOKEN_WEIGHT_MODES = [
-  'none',
-  'authors',
-  'js',
-  'entropy',
-  'std',
-] as const satisfies readonly TokenWeightMode[];
+export const TOKEN_WEIGHT_MODES = ['none', 'authors', 'js', 'entropy', 'std'] as const;
+export type TokenWeightMode = (typeof TOKEN_WEIGHT_MODES)[number];
 
 export interface TokenWeightConfig {
   readonly token_weight: TokenWeightMode;

@@ -6,15 +6,14 @@
  */
 import { ConfigError } from '../../base/index.ts';
 
-export type SchedulerType = 'linear' | 'cosine' | 'constant' | 'constant_with_warmup' | 'warmup_stable_decay';
-
 export const SCHEDULER_TYPES = [
   'linear',
   'cosine',
   'constant',
   'constant_with_warmup',
   'warmup_stable_decay',
-] as const satisfies readonly SchedulerType[];
+] as const;
+export type SchedulerType = (typeof SCHEDULER_TYPES)[number];
 
 export interface ScheduleOptions {
   readonly lr_scheduler_type: SchedulerType;
