@@ -4,20 +4,19 @@
  */
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { readJsonLines } from '../src/base/index.ts';
 import { createTinyCheckpoint } from '../src/models/index.ts';
 import { readEvaluationRows } from '../src/stats/index.ts';
 import { liveTensors } from '../src/tensor/index.ts';
 import { LESSON } from '../src/world/index.ts';
 import { runCommand } from './support/run-command.ts';
+import { scratchFolder } from './support/scratch-folder.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-demo-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = scratchFolder();
 const model = join(scratch, 'model');
 const folder = join(scratch, 'demo');
 const SHORT = ['--model', model, '--questions', '8', '--minutes', '0.03', '--seed', '3', '--quiet'];

@@ -1,14 +1,13 @@
 /** @file `--dry-run` opens what it names and fails as the run would, with the same exit code and the same words. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { createTinyCheckpoint } from '../src/models/index.ts';
 import { runCommand } from './support/run-command.ts';
+import { scratchFolder } from './support/scratch-folder.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-dry-run-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 const clip = fileURLToPath(new URL('goldens/video/h264.mp4', import.meta.url));
 const model = join(folder, 'model');
 const cut = join(folder, 'cut');

@@ -4,31 +4,21 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  appendFileSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { EvaluationRow } from '../src/stats/index.ts';
 import { liveTensors } from '../src/tensor/index.ts';
 import { checkpointDir } from './support/model-goldens.ts';
 import { runCommand } from './support/run-command.ts';
+import { scratchFolder } from './support/scratch-folder.ts';
 import { realBenchmarks, realClips } from './support/shared-data.ts';
 
 const model = checkpointDir('qwen2-5-vl');
 const clips = fileURLToPath(new URL('goldens/video/', import.meta.url));
-const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-eval-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = scratchFolder();
 
 /** Small frames and short answers: what is tested here is the bookkeeping. */
 const SMALL = ['--max-frames', '4', '--max-pixels', '12544', '--batch-size', '1'];

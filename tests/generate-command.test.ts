@@ -1,21 +1,20 @@
 /** @file `twgrpo generate`: what it prints for people and programs, and that each option reaches the model. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encode } from 'fast-png';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Tokenizer } from '../src/io/index.ts';
 import { liveTensors } from '../src/tensor/index.ts';
 import { decodeFrames } from '../src/video/index.ts';
 import { checkpointDir, goldenDir } from './support/model-goldens.ts';
 import { runCommand } from './support/run-command.ts';
+import { scratchFolder } from './support/scratch-folder.ts';
 
 const CLIPS = fileURLToPath(new URL('goldens/video/', import.meta.url));
 const model = checkpointDir('qwen2-5-vl');
 const clip = join(CLIPS, 'h264.mp4');
-const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-generate-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = scratchFolder();
 
 interface Printed {
   readonly prompt_tokens: number;

@@ -2,16 +2,15 @@
  * @file Model folders that can not be right, through the real command: exit code 3, nothing on stdout but the error with `--json`, and a
  * message that names file and key.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { liveTensors } from '../src/tensor/index.ts';
 import { checkpointDir } from './support/model-goldens.ts';
 import { runCommand } from './support/run-command.ts';
+import { scratchFolder } from './support/scratch-folder.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-malformed-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = scratchFolder();
 
 const INDEX = 'model.safetensors.index.json';
 const SHARD = 'model-00002-of-00004.safetensors';

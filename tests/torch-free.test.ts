@@ -3,19 +3,18 @@
  * is broken or missing. Each is run in a process of its own, which then says which shared objects it holds.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ROOMS } from '../scripts/docs/rooms.ts';
 import { readEngineFile } from '../src/base/index.ts';
 import { RunDirectory } from '../src/run/index.ts';
+import { scratchFolder } from './support/scratch-folder.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-torch-free-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = scratchFolder();
 
 /** Shared objects of the engine after `code` ran, by name; `code` starts from the root of the project. */
 async function engineAfter(code: string): Promise<string[]> {

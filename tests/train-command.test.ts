@@ -1,16 +1,15 @@
 /** @file `twgrpo train` as a process: signals, exit codes, resuming without a configuration file, what is printed. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { createTinyCheckpoint } from '../src/models/index.ts';
 import { runCommand } from './support/run-command.ts';
+import { scratchFolder } from './support/scratch-folder.ts';
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-train-command-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 const config = join(folder, 'run.yaml');
 
 beforeAll(() => {

@@ -2,15 +2,14 @@
  * @file The synthetic world's files in CLEVRER's official form go the way of the original's: `data convert`, `data check`, `qai`,
  * `eval`, each as a user runs it.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { checkpointDir } from './support/model-goldens.ts';
 import { runCommand } from './support/run-command.ts';
+import { scratchFolder } from './support/scratch-folder.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-world-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = scratchFolder();
 const world = join(scratch, 'world');
 const videos = join(world, 'videos', 'train');
 const converted = join(scratch, 'converted.jsonl');

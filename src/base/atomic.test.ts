@@ -1,27 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { sweepLeftovers, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
 import { DataError } from './errors.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'twgrpo-atomic-'));
+const root = scratchFolder();
 let dir = root;
 let counter = 0;
 beforeEach(() => {
   dir = join(root, String(counter++));
   mkdirSync(dir);
 });
-afterAll(() => rmSync(root, { recursive: true }));
 
 describe('sweepLeftovers', () => {
   it('takes away what dead processes left, and nothing that a living one writes or that is not ours', () => {

@@ -1,12 +1,11 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { DataError } from './errors.ts';
 import { appendJsonLines, readJsonLines, repairJsonLines } from './json-lines.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-lines-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 
 describe('JSON lines', () => {
   it('append and read back; numbers that are not finite become null', () => {

@@ -1,23 +1,14 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { ConfigError, packageRoot } from '../base/index.ts';
 import { encodeVideo } from '../video/index.ts';
 import { checkData } from './check-data.ts';
 import { convertClevrer } from './convert-clevrer.ts';
 import { readItems } from './read-items.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-check-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 
 const problem = 'What falls?\nA. The cube\nB. The ball';
 const write = (name: string, rows: readonly object[]): string => {

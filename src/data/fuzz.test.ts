@@ -3,15 +3,14 @@
  * NUL and broken Unicode, nested without end. A sound record gives its questions whatever stands beside it; a damaged one gives
  * its questions or an error with line and field; nothing throws and nothing vanishes.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { type DataFormat, readItemsWithIssues } from './read-items.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-fuzz-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 
 const PER_FORMAT = 1250;
 const PER_FILE = 50;

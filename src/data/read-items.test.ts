@@ -1,13 +1,12 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { DataError, packageRoot } from '../base/index.ts';
 import { countIssues, formatIssue } from './issues.ts';
 import { readItems, readItemsWithIssues } from './read-items.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-data-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 let numFiles = 0;
 function file(content: string | Uint8Array, extension = 'json'): string {
   const path = join(folder, `${numFiles++}.${extension}`);

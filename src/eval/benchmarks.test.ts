@@ -1,12 +1,11 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { packageRoot } from '../base/index.ts';
 import { BENCHMARK_NAMES, type BenchmarkName, benchmarkOf, readQuestionSet } from './benchmarks.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-benchmarks-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 let numFiles = 0;
 function file(value: unknown): string {
   const path = join(folder, `${numFiles++}.json`);

@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { createLogger, VideoError } from '../base/index.ts';
 import { itemSchema, type Question, toQuestion } from '../data/index.ts';
 import { loadProcessor, type Processor } from '../models/index.ts';
@@ -13,8 +13,7 @@ import { empty } from '../tensor/index.ts';
 import { type EvaluateOptions, evaluate } from './evaluate.ts';
 
 const CHECKPOINT = fileURLToPath(new URL('../../tests/goldens/checkpoints/qwen2-5-vl', import.meta.url));
-const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-evaluate-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = scratchFolder();
 
 let processor: Processor;
 beforeAll(() => {

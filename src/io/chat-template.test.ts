@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { CheckpointError, DataError } from '../base/index.ts';
 import { type ChatMessage, ChatTemplate } from './chat-template.ts';
 
@@ -11,8 +11,7 @@ type Case = { messages: ChatMessage[]; options: Record<string, unknown>; text: s
 const goldens: { features_template: string; published: Case[]; features: Case[] } = JSON.parse(
   readFileSync(`${GOLDENS}tokenizer/chats.json`, 'utf8'),
 );
-const root = mkdtempSync(join(tmpdir(), 'twgrpo-chat-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = scratchFolder();
 
 function render(template: ChatTemplate, { messages, options }: Case): string {
   const { add_generation_prompt, ...variables } = options;

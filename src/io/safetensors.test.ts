@@ -1,17 +1,16 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { CheckpointError } from '../base/index.ts';
 import { type DType, fromTypedArray, liveTensors, scope, type Tensor, tensor } from '../tensor/index.ts';
 import { loadCheckpoint, openSafetensors, saveCheckpoint, saveSafetensors } from './safetensors.ts';
 import { layOut, MAX_TENSORS } from './safetensors-format.ts';
 
 const CHECKPOINTS = fileURLToPath(new URL('../../tests/goldens/checkpoints/', import.meta.url));
-const root = mkdtempSync(join(tmpdir(), 'twgrpo-safetensors-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = scratchFolder();
 let counter = 0;
 const fresh = (name: string) => join(root, `${counter++}-${name}`);
 const folder = () => {

@@ -1,8 +1,8 @@
 /** Log rows in the authors' form: against what their evaluators keep of each answer, and read back by `score`. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { accuracyScore, formatAuthors, parseAnswer } from '../answers/index.ts';
 import type { DataItem } from '../data/index.ts';
 import type { EvaluationRow } from '../stats/index.ts';
@@ -16,8 +16,7 @@ const { texts, evaluators } = JSON.parse(
   readonly evaluators: Readonly<Record<string, { readonly kept: readonly (readonly [string, string])[] }>>;
 };
 
-const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-log-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = scratchFolder();
 
 const item = {
   id: 'q1',

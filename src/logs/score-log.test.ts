@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { packageRoot } from '../base/index.ts';
 import { compareRuns } from '../stats/index.ts';
 import { type LogScore, type ScoreLogOptions, scoreLog } from './score-log.ts';
@@ -16,11 +16,7 @@ const ZERO_SHOT = path.join(LOGS, 'zeroshot_mmvu.jsonl');
 const VIDEOCHAT = path.join(LOGS, 'videochat_r1_mmvu.jsonl');
 const hasLogs = existsSync(ZERO_SHOT) && existsSync(VIDEOCHAT);
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'twgrpo-score-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratchFolder();
 
 function row(id: number | undefined, output: string, score: number | undefined, more: object = {}) {
   return {

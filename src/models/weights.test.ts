@@ -1,9 +1,9 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { freeAfterwards } from '../../tests/support/model-goldens.ts';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { CheckpointError, DataError } from '../base/index.ts';
 import { loadCheckpoint, openSafetensors, saveCheckpoint } from '../io/index.ts';
 import { dispose, liveTensors, scope, type Tensor, tensor } from '../tensor/index.ts';
@@ -13,8 +13,7 @@ import { loadWeights, saveModelFolder } from './weights.ts';
 
 const CHECKPOINTS = fileURLToPath(new URL('../../tests/goldens/checkpoints/', import.meta.url));
 const FOLDERS = ['qwen2-5-vl', 'qwen2-5-vl-flat', 'qwen2-5-vl-tied', 'qwen2-vl'];
-const root = mkdtempSync(join(tmpdir(), 'twgrpo-weights-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = scratchFolder();
 let counter = 0;
 const fresh = () => join(root, String(counter++));
 const load = (dir: string, options = {}) => loadWeights(dir, readModelConfig(dir), options);

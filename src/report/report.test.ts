@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { packageRoot } from '../base/index.ts';
 import { type LogScore, scoreLog } from '../logs/index.ts';
 import { accuracyTable, compareRuns, type ScoredRow } from '../stats/index.ts';
@@ -10,11 +10,7 @@ import { accuracyPlot } from './accuracy-plot.ts';
 import { renderReport, writeReport } from './report.ts';
 import { logReport, type ReportContent } from './report-content.ts';
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'twgrpo-report-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratchFolder();
 
 function row(id: string, truth: string, chosen: string, dims: Record<string, string> = {}): ScoredRow {
   const right = new Set(truth);

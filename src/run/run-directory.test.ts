@@ -1,15 +1,14 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { ConfigError, DataError, readJsonLines } from '../base/index.ts';
 import { RunDirectory, stepName } from './run-directory.ts';
 import type { CompletionRecord } from './step-records.ts';
 import { encodeTokens } from './token-file.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'twgrpo-run-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = scratchFolder();
 const completion = (step: number, text: string): CompletionRecord => ({
   ...{ step, group: 0, row: 0, item: 'q', video: 'q.mp4', problem: 'Which?', solution: '<answer>A</answer>' },
   ...{ completion: text, answer: ['A'], rewards: { accuracy: 1 }, reward: 1, advantage: 0 },

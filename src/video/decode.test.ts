@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { packageRoot, VideoError } from '../base/index.ts';
 import { decodeFrames, selectExpression } from './decode.ts';
 import { encodeVideo } from './encode.ts';
@@ -25,8 +25,7 @@ const golden = JSON.parse(readFileSync(join(goldens, 'decode.json'), 'utf8')) as
 };
 const shared = process.env['TWGRPO_SHARED'] ?? join(packageRoot(), '..', 'shared');
 const realClips = join(shared, 'data', 'videos');
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-decode-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 
 const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);

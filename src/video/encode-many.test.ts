@@ -1,13 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { decodeFrames } from './decode.ts';
 import { encodeMany } from './encode-many.ts';
 import { probeVideo } from './probe.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-encode-many-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 const [width, height, numFrames] = [48, 32, 6];
 const options = { width, height, numFrames, fps: 12.5 };
 const all = [0, 1, 2, 3, 4, 5];

@@ -1,15 +1,14 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { VideoError } from '../base/index.ts';
 import { contactSheet } from './contact-sheet.ts';
 import { decodeFrames } from './decode.ts';
 import { encodeVideo } from './encode.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-encode-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 const [width, height] = [48, 32];
 
 /** Smooth frames whose colour tells their number. */

@@ -1,7 +1,6 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   freeAfterwards,
   goldenDir,
@@ -12,6 +11,7 @@ import {
   readGolden,
   unpack,
 } from '../../../tests/support/model-goldens.ts';
+import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
 import type { ConfigError } from '../../base/index.ts';
 import { dispose, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 import type { VideoLanguageModel } from '../model.ts';
@@ -32,8 +32,7 @@ interface LoraGolden extends PromptGolden {
 
 const golden = readGolden<LoraGolden>('lora.json');
 const folder = join(goldenDir(), 'lora');
-const scratch = mkdtempSync(join(tmpdir(), 'lora-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = scratchFolder();
 
 /** Logits at the last four prompt tokens: the prompt cut short, its own tokens as completion. */
 function lastLogits(model: VideoLanguageModel): number[][] {

@@ -1,8 +1,8 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
 import { CheckpointError, DataError } from '../../base/index.ts';
 import { openSafetensors } from '../../io/index.ts';
 import { liveTensors, scope, type Tensor, zeros } from '../../tensor/index.ts';
@@ -10,8 +10,7 @@ import { loadProcessor } from '../model-folder.ts';
 import type { VisionFrames } from '../processor.ts';
 
 const GOLDENS = fileURLToPath(new URL('../../../tests/goldens/', import.meta.url));
-const root = mkdtempSync(join(tmpdir(), 'twgrpo-processor-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = scratchFolder();
 
 interface Golden {
   name: string;

@@ -1,15 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
 import { DataError } from '../../base/index.ts';
 import { readModelConfig } from '../families.ts';
 import { loadProcessor } from '../model-folder.ts';
 import { readProcessorConfig } from '../qwen2_vl/processor-config.ts';
 import { createTinyCheckpoint } from './tiny-checkpoint.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'twgrpo-tiny-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = scratchFolder();
 
 describe('createTinyCheckpoint', () => {
   it('makes a folder whose config is the one returned', () => {

@@ -1,8 +1,8 @@
 /** @file Supervised runs on a tiny model and a real clip: packing, resume, curriculum, errors. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
 import { ConfigError, createLogger, DataError, type JsonObject } from '../../base/index.ts';
 import { readItems, toQuestion } from '../../data/index.ts';
 import { createTinyCheckpoint, loadModel, loadProcessor, type Processor } from '../../models/index.ts';
@@ -13,8 +13,7 @@ import { packQuestions, SftEncoder } from './sft-packs.ts';
 import { runSft, type SftRunOptions, type SftRunResult } from './sft-run.ts';
 import { accumulateSftGradient, countedTokens, type SftGroup, sftLoss } from './sft-update.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-sft-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 
 const CLIP = join(import.meta.dirname, '../../../tests/goldens/video/h264.mp4');
 const SMALL = {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
 import { convertClevrer, mediaPath, readItems } from '../../data/index.ts';
 import { decodeFrames, probeVideo } from '../../video/index.ts';
 import { drawEpisode } from '../questions/episode.ts';
@@ -10,8 +10,7 @@ import { stateAt } from '../scene/physics.ts';
 import { renderFrame } from '../scene/render.ts';
 import { generateWorld } from './generate.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'twgrpo-world-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratchFolder();
 
 const kinds = ['present', 'enter', 'direction', 'collide', 'explain', 'predict', 'counterfactual'] as const;
 const size = { width: 64, height: 48, fps: 8, num_frames: 24 };
