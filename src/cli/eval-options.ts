@@ -85,7 +85,7 @@ export function evalOptions(command: Command): void {
     .addOption(
       new Option(
         '--protocol <name>',
-        "prompt, sampling, frames and reading of answers (default: the benchmark's, else tw-grpo)",
+        'prompt, sampling, frames and reading of answers (default: tw-grpo)',
       ).choices(PROTOCOL_NAMES),
     )
     .addOption(new Option('--prompt-template <name>', 'wording of the prompt').choices(PROMPT_TEMPLATES))
@@ -121,7 +121,7 @@ export function evalOptions(command: Command): void {
 /** Everything that can change a score, resolved; and which parts of the protocol were changed. */
 export function resolveSettings(given: EvalChoice) {
   const benchmark = given.benchmark === undefined ? undefined : benchmarkOf(given.benchmark);
-  const name = given.protocol ?? benchmark?.protocol ?? 'tw-grpo';
+  const name = given.protocol ?? 'tw-grpo';
   const protocol = protocolOf(name);
   const question_type = given.questionType ?? (benchmark?.answers === 'single' ? 'single' : 'mixed');
   // The set decides, as in the authors' scripts; the wish for a part of it only where the set is unknown.

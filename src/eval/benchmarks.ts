@@ -14,14 +14,13 @@ import {
   type ReadOptions,
   readItems,
 } from '../data/index.ts';
-import type { Answers, ProtocolName } from './protocols.ts';
+import type { Answers } from './protocols.ts';
 
 export interface Benchmark {
   readonly title: string;
   /** Forms its files come in. */
   readonly formats: readonly DataFormat[];
   readonly answers: Answers;
-  readonly protocol: ProtocolName;
   /** Beginnings of the paths in the published files; the video root stands for the one that fits. */
   readonly video_prefixes: readonly string[];
   /** Number of questions by the name of the part; other numbers are reported as a part of the set. */
@@ -36,12 +35,29 @@ export interface Benchmark {
 
 const REPEATED = ['duplicate_row'];
 
+const SINGLE = { answers: 'single', drop: REPEATED } as const;
+
+/** A set that Video-R1 publishes for evaluation. */
+const inVideoR1Eval = (
+  title: string,
+  format: DataFormat,
+  video_prefix: string,
+  counts: Benchmark['counts'],
+  source: string,
+): Benchmark => ({
+  ...SINGLE,
+  title,
+  formats: [format, 'authors', 'items'],
+  video_prefixes: [video_prefix],
+  counts,
+  source: `${source}, in the form of Video-R1-eval`,
+});
+
 export const BENCHMARKS = {
   'clevrer-counterfactual': {
     title: 'CLEVRER, counterfactual questions of the validation split',
     formats: ['clevrer', 'authors', 'items'],
     answers: 'mixed',
-    protocol: 'tw-grpo',
     video_prefixes: [],
     counts: { validation: 9238 },
     question_types: ['counterfactual'],
@@ -49,40 +65,25 @@ export const BENCHMARKS = {
     source: 'data.csail.mit.edu/clevrer; questions without a right option are left out, as the authors do',
   },
   nextgqa: {
+    ...SINGLE,
     title: 'NExT-GQA, multiple choice',
     formats: ['nextgqa', 'nextgqa-csv', 'authors', 'items'],
-    answers: 'single',
-    protocol: 'tw-grpo',
     video_prefixes: ['/NExTQA/videos'],
     counts: { test: 5553, validation: 3358 },
-    drop: REPEATED,
     source: 'doc-doc/NExT-GQA',
   },
-  mmvu: {
-    title: 'MMVU, multiple choice of the validation split',
-    formats: ['mmvu', 'authors', 'items'],
-    answers: 'single',
-    protocol: 'tw-grpo',
-    video_prefixes: ['/MMVU'],
-    counts: { validation: 625 },
-    drop: REPEATED,
-    source: 'yilunzhao/MMVU, in the form of Video-R1-eval',
-  },
-  mvbench: {
-    title: 'MVBench',
-    formats: ['mvbench', 'authors', 'items'],
-    answers: 'single',
-    protocol: 'tw-grpo',
-    video_prefixes: ['/MVBench'],
-    counts: { all: 4000 },
-    drop: REPEATED,
-    source: 'OpenGVLab/MVBench, in the form of Video-R1-eval',
-  },
+  mmvu: inVideoR1Eval(
+    'MMVU, multiple choice of the validation split',
+    'mmvu',
+    '/MMVU',
+    { validation: 625 },
+    'yilunzhao/MMVU',
+  ),
+  mvbench: inVideoR1Eval('MVBench', 'mvbench', '/MVBench', { all: 4000 }, 'OpenGVLab/MVBench'),
   tempcompass: {
+    ...SINGLE,
     title: 'TempCompass, all four tasks; captioning by letter, not by the official judge',
     formats: ['tempcompass', 'authors', 'items'],
-    answers: 'single',
-    protocol: 'tw-grpo',
     video_prefixes: ['/TempCompass'],
     counts: {
       all: 7540,
@@ -91,40 +92,33 @@ export const BENCHMARKS = {
       caption_matching: 1503,
       captioning: 2004,
     },
-    drop: REPEATED,
     source: 'llyx97/TempCompass questions/*.json',
   },
-  videomme: {
-    title: 'Video-MME without subtitles',
-    formats: ['videomme', 'authors', 'items'],
-    answers: 'single',
-    protocol: 'tw-grpo',
-    video_prefixes: ['/videoMME'],
-    counts: { all: 2700 },
-    drop: REPEATED,
-    source: 'lmms-lab/Video-MME, in the form of Video-R1-eval',
-  },
+  videomme: inVideoR1Eval(
+    'Video-MME without subtitles',
+    'videomme',
+    '/videoMME',
+    { all: 2700 },
+    'lmms-lab/Video-MME',
+  ),
   star: {
+    ...SINGLE,
     title: 'STAR, validation split',
     formats: ['star', 'authors', 'items'],
-    answers: 'single',
-    protocol: 'tw-grpo',
     video_prefixes: ['/STAR', '/NExTQA/videos'],
     counts: { validation: 7098 },
-    drop: REPEATED,
     source: 'csbobby/STAR_Benchmark',
   },
   world: {
     title: 'the synthetic world of this project',
     formats: ['authors', 'clevrer', 'items'],
     answers: 'mixed',
-    protocol: 'tw-grpo',
     video_prefixes: [],
     counts: {},
     drop: [],
     source: 'written by this project',
   },
-} as const satisfies Readonly<Record<string, Benchmark>>;
+} satisfies Readonly<Record<string, Benchmark>>;
 
 export type BenchmarkName = keyof typeof BENCHMARKS;
 export const BENCHMARK_NAMES = Object.keys(BENCHMARKS) as readonly BenchmarkName[];

@@ -52,6 +52,8 @@ const OURS = {
 const AUTHORS = {
   sampling: { temperature: 0.1, top_p: 0.001 },
   uses_model_penalty: true,
+  template: { single: 'video-r1', mixed: 'tw-grpo-eval' },
+  answer_parser: { single: 'authors_eval', mixed: 'authors_eval' },
   video: 'authors_eval',
   clip: false,
   max_completion_length: 4096,
@@ -76,23 +78,16 @@ export const PROTOCOLS = {
     max_completion_length: 2048,
     ...OURS,
   },
-  'tw-grpo-authors': {
-    summary: "the authors' evaluation of their models, slips included",
-    template: { single: 'video-r1', mixed: 'tw-grpo-eval' },
-    answer_parser: { single: 'authors_eval', mixed: 'authors_eval' },
-    ...AUTHORS,
-  },
+  'tw-grpo-authors': { ...AUTHORS, summary: "the authors' evaluation of their models, slips included" },
   'zero-shot-authors': {
+    ...AUTHORS,
     summary: "the authors' zero-shot rows; one letter is read from the whole text, several from the tag",
     template: { single: 'zero-shot-letter', mixed: 'zero-shot-eval' },
     answer_parser: { single: 'authors_raw', mixed: 'authors_eval' },
-    ...AUTHORS,
   },
   'video-r1-authors': {
-    summary: "the authors' rows of Video-R1, VideoChat-R1 and the SFT model: the scripts are the same",
-    template: { single: 'video-r1', mixed: 'tw-grpo-eval' },
-    answer_parser: { single: 'authors_eval', mixed: 'authors_eval' },
     ...AUTHORS,
+    summary: "the authors' rows of Video-R1, VideoChat-R1 and the SFT model: the scripts are the same",
   },
 } as const satisfies Readonly<Record<string, Protocol>>;
 
