@@ -34,24 +34,6 @@ const dataShape = {
     .describe('memory for decoded frames, so that later epochs need not decode again; 0: none'),
 };
 
-const {
-  learning_rate,
-  lr_scheduler_type,
-  warmup_ratio,
-  lr_decay_ratio,
-  lr_min_ratio,
-  weight_decay,
-  adam_beta1,
-  adam_beta2,
-  adam_epsilon,
-  max_grad_norm,
-  gradient_accumulation_steps,
-  num_train_epochs,
-  gradient_checkpointing,
-  logits_chunk_mib,
-  max_bad_steps,
-} = Optimization;
-
 const optimizationShape = {
   optimizer: z
     .enum(['adamw', 'muon'])
@@ -59,39 +41,23 @@ const optimizationShape = {
     .describe(
       'muon: for matrices inside the network; AdamW goes on with embeddings, head, patches and vectors',
     ),
-  learning_rate: learning_rate.default(1e-5).describe('of AdamW, at the top of the schedule'),
   muon_learning_rate: z
     .number()
     .positive()
     .default(0.02)
     .describe('of Muon, at the top of the same schedule'),
-  lr_scheduler_type,
-  warmup_ratio: warmup_ratio.describe('share of the run in which the learning rate rises from 0'),
-  lr_decay_ratio,
-  lr_min_ratio,
-  weight_decay,
-  adam_beta1,
-  adam_beta2,
-  adam_epsilon,
-  max_grad_norm,
+  ...z.object(Optimization).omit({ prompts_per_micro_batch: true }).shape,
+  learning_rate: Optimization.learning_rate.default(1e-5).describe('of AdamW, at the top of the schedule'),
   packs_per_micro_batch: count
     .default(1)
     .describe('packs (videos with up to pack_size questions) a micro-batch'),
-  gradient_accumulation_steps,
-  num_train_epochs: num_train_epochs.describe(
+  num_train_epochs: Optimization.num_train_epochs.describe(
     'passes over the data, where neither max_steps nor max_minutes is set',
   ),
-  max_steps: z.int().min(1).optional().describe('steps of the whole run'),
-  max_minutes: z
-    .number()
-    .positive()
-    .optional()
-    .describe(
-      'wall time of the whole run, evaluations and earlier attempts included; the schedule follows the share that has passed',
-    ),
-  gradient_checkpointing,
-  logits_chunk_mib,
-  max_bad_steps,
+  max_steps: Optimization.max_steps.describe('steps of the whole run'),
+  max_minutes: Optimization.max_minutes.describe(
+    'wall time of the whole run, evaluations and earlier attempts included; the schedule follows the share that has passed',
+  ),
 };
 
 const where = z
@@ -125,26 +91,10 @@ const evaluationShape = {
   per_device_eval_batch_size: count.default(16).describe('held-out questions answered together'),
 };
 
-const {
-  output_dir,
-  run_name,
-  data_seed,
-  logging_steps,
-  save_steps,
-  save_total_limit,
-  save_only_model,
-  tensorboard,
-} = Run;
 const runShape = {
-  output_dir: output_dir.describe('the run folder: metrics, evaluations, checkpoints'),
-  run_name,
+  ...z.object(Run).omit({ data_order: true, log_completions: true, probe: true }).shape,
+  output_dir: Run.output_dir.describe('the run folder: metrics, evaluations, checkpoints'),
   seed: Run.seed.describe('new adapters, and the order of the data unless data_seed is set'),
-  data_seed,
-  logging_steps,
-  save_steps,
-  save_total_limit,
-  save_only_model,
-  tensorboard,
 };
 
 /** The keys by subject, in the order of the documentation. */
