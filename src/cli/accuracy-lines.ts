@@ -1,18 +1,10 @@
 /** Accuracy tables and comparisons on the terminal, the same for `twgrpo eval` and `twgrpo score`. */
 
-import { type Output, percent, percentRange, tableLines } from '../base/index.ts';
-import type { Accuracy, AccuracyTable, Comparison } from '../stats/index.ts';
+import { type Output, percent, tableLines } from '../base/index.ts';
+import { type Accuracy, type AccuracyTable, accuracyCells, type Comparison } from '../stats/index.ts';
 
 export function printAccuracy({ overall, by_answers, by }: AccuracyTable, out: Output): void {
-  const row = (name: string, part: Accuracy) => [
-    name,
-    part.n,
-    percent(part.strict, 2),
-    percentRange(part.strict_interval),
-    percent(part.soft, 2),
-    percentRange(part.soft_interval),
-    percent(part.parse_failure, 2),
-  ];
+  const row = (name: string, part: Accuracy) => [name, ...accuracyCells(part)];
   const rows = [
     row('all', overall),
     ...Object.entries(by_answers).map(([kind, part]) => row(`answers: ${kind}`, part)),

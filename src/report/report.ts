@@ -3,10 +3,11 @@
  * The figures are made in `report-content.ts`; this file only writes them down, so that the three can't differ.
  */
 import { join } from 'node:path';
-import { percent, percentRange, writeFileAtomic } from '../base/index.ts';
+import { percent, writeFileAtomic } from '../base/index.ts';
 import {
   type Accuracy,
   type AccuracyTable,
+  accuracyCells,
   accuracyTable,
   type Comparison,
   type NamedRows,
@@ -71,18 +72,7 @@ function accuracyMarkdown({ overall, by_answers }: AccuracyTable): string {
 }
 
 function table(rows: readonly (readonly [string, Accuracy])[]): string {
-  const lines = rows.map(([name, row]) => {
-    const cells = [
-      escapeMarkdown(name),
-      row.n,
-      percent(row.strict, 2),
-      percentRange(row.strict_interval),
-      percent(row.soft, 2),
-      percentRange(row.soft_interval),
-      percent(row.parse_failure, 2),
-    ];
-    return `| ${cells.join(' | ')} |`;
-  });
+  const lines = rows.map(([name, row]) => `| ${[escapeMarkdown(name), ...accuracyCells(row)].join(' | ')} |`);
   return [
     '| | items | strict | 95 % | soft | 95 % | unread |',
     '|---|---:|---:|---|---:|---|---:|',

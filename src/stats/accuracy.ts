@@ -5,7 +5,7 @@
  * Strict is the share of items whose chosen set equals the true set; its interval is Wilson's. Soft is the mean of |S|/|G|
  * over subsets S of the truth G; where it takes other values than 0 and 1 its interval is a seeded bootstrap.
  */
-import { mean, recordOf } from '../base/index.ts';
+import { mean, percent, percentRange, recordOf } from '../base/index.ts';
 import { bootstrapMean, type Interval, wilsonInterval } from './statistics.ts';
 
 /** One item's answer, scored. */
@@ -99,4 +99,16 @@ function table(groups: ReadonlyMap<string, readonly ScoredRow[]>): Record<string
     ([a, rowsA], [b, rowsB]) => rowsB.length - rowsA.length || (a < b ? -1 : 1),
   );
   return recordOf(sorted.map(([key, rows]) => [key, accuracy(rows)]));
+}
+
+/** The cells of a table: items, strict and soft accuracy with their 95 % intervals, the share that could not be read. */
+export function accuracyCells(row: Accuracy): (string | number)[] {
+  return [
+    row.n,
+    percent(row.strict, 2),
+    percentRange(row.strict_interval),
+    percent(row.soft, 2),
+    percentRange(row.soft_interval),
+    percent(row.parse_failure, 2),
+  ];
 }

@@ -1,4 +1,11 @@
-export { type Accuracy, type AccuracyTable, accuracy, accuracyTable, type ScoredRow } from './accuracy.ts';
+export {
+  type Accuracy,
+  type AccuracyTable,
+  accuracy,
+  accuracyCells,
+  accuracyTable,
+  type ScoredRow,
+} from './accuracy.ts';
 export { type BeforeAfter, beforeAfter, type Change } from './before-after.ts';
 export { type Comparison, compareRuns, type NamedRows } from './compare.ts';
 export {
