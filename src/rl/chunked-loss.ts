@@ -60,8 +60,8 @@ export interface ChunkedLossInputs extends ScoredTokens {
   readonly advantages_G: Tensor;
   /** Rows cut off by the length limit that must not count in the loss; they still count in the divergence. */
   readonly truncated_G?: readonly boolean[];
-  readonly old_logps_GT?: Tensor;
-  readonly ref_logps_GT?: Tensor;
+  readonly old_logps_GT?: Tensor | undefined;
+  readonly ref_logps_GT?: Tensor | undefined;
 }
 
 export interface ChunkedLossOptions extends ChunkOptions {
@@ -244,9 +244,9 @@ function lossOfStatistics(
         entropy_GT,
         advantages_G,
         mask_GT: lossMask(completion_mask_GT, truncated_G),
-        ...(old_logps_GT && { old_logps_GT }),
-        ...(ref_logps_GT && { ref_logps_GT }),
-        ...(weights_GT && { weights_GT }),
+        old_logps_GT,
+        ref_logps_GT,
+        weights_GT,
       },
       config,
       scale,

@@ -66,13 +66,13 @@ export interface PolicyLossInputs {
   /** Log-probability of each sampled token under the policy being trained (nats). Gradient flows into it. */
   readonly logps_GT: Tensor;
   /** The same under the policy that sampled; absent = the present policy, so that every ratio is 1. */
-  readonly old_logps_GT?: Tensor;
+  readonly old_logps_GT?: Tensor | undefined;
   /** The same under the frozen reference policy; needed when beta is not 0. */
-  readonly ref_logps_GT?: Tensor;
+  readonly ref_logps_GT?: Tensor | undefined;
   /** Entropy of each distribution (nats); needed when entropy_coef is not 0. */
   readonly entropy_GT?: Tensor;
   /** Token weights; absent = 1. */
-  readonly weights_GT?: Tensor;
+  readonly weights_GT?: Tensor | undefined;
   readonly advantages_G: Tensor;
   /** bool: the tokens that count (`lossMask`). Values of other cells are not read. */
   readonly mask_GT: Tensor;

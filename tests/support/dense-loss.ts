@@ -29,7 +29,7 @@ export function denseLoss(
   options: Omit<ChunkedLossOptions, 'grad_lm_head_VD'>,
 ): DenseLoss {
   return scope('denseLoss', () => {
-    const { ids_GT, completion_mask_GT, advantages_G, truncated_G, old_logps_GT, ref_logps_GT } = inputs;
+    const { ids_GT, completion_mask_GT, truncated_G } = inputs;
     const { loss: config, weights: weighting, scale, temperature = 1 } = options;
     const mode = weighting.token_weight;
     const hidden_GTD = inputs.hidden_GTD.detach().clone().requires_grad_(true);
@@ -44,15 +44,7 @@ export function denseLoss(
     const used_T = weighting.token_weight_detach ? divergence_T?.detach() : divergence_T;
     const weights_GT = used_T && weightsFromDivergence(used_T, completion_mask_GT, weighting);
     const { loss } = policyLoss(
-      {
-        logps_GT,
-        entropy_GT,
-        advantages_G,
-        mask_GT: lossMask(completion_mask_GT, truncated_G),
-        ...(old_logps_GT && { old_logps_GT }),
-        ...(ref_logps_GT && { ref_logps_GT }),
-        ...(weights_GT && { weights_GT }),
-      },
+      { ...inputs, logps_GT, entropy_GT, mask_GT: lossMask(completion_mask_GT, truncated_G), weights_GT },
       config,
       scale,
     );
