@@ -9,22 +9,14 @@ import {
   type VideoLanguageModel,
 } from '../models/index.ts';
 import { type Completion, checkSampling, generateGroup, type SamplingOptions } from '../rollout/index.ts';
-import { dispose, Generator } from '../tensor/index.ts';
+import { Generator } from '../tensor/index.ts';
 import type { CommandDefinition } from './command.ts';
 import { locateChoice } from './locate.ts';
-import {
-  type ModelChoice,
-  modelOptions,
-  PRESETS_HELP,
-  preparePrompt,
-  seconds,
-  type VideoChoice,
-  withModel,
-} from './model-options.ts';
+import { seconds } from './model-options.ts';
 import { collect, finiteNumber, wholeNumber } from './numbers.ts';
+import { PRESETS_HELP, type PromptChoice, promptOptions, withPrompt } from './prompt-options.ts';
 
-interface Options extends ModelChoice, VideoChoice {
-  readonly prompt: string;
+interface Options extends PromptChoice {
   readonly system?: string;
   readonly video?: readonly string[];
   readonly image?: readonly string[];
@@ -72,7 +64,7 @@ export const generate: CommandDefinition = {
       .option('--min-p <p>', 'draw from tokens at least p times as likely as the likeliest', finiteNumber)
       .option('--repetition-penalty <x>', 'above 1 makes tokens seen before less likely', finiteNumber)
       .option('--seed <n>', 'the same seed gives the same answer', wholeNumber(0), 42);
-    modelOptions(command)
+    promptOptions(command)
       .option('--image-min-pixels <n>', 'least pixels of an image', wholeNumber(1))
       .option('--image-max-pixels <n>', 'most pixels of an image', wholeNumber(1))
       .addHelpText('after', `${HELP}\n${PRESETS_HELP}`);
@@ -84,39 +76,29 @@ export const generate: CommandDefinition = {
     const { processor, generation } = folder;
     const sampling = samplingOf(given, generation);
     checkSampling(sampling);
-    await withModel(folder, at, out, async (model) => {
-      const request = { text: given.prompt, system: given.system, videos: given.video, images: given.image };
-      const inputs = await preparePrompt(processor, request, given, out);
-      out.status(
-        `prompt of ${inputs.input_ids.length} tokens; ${describe(sampling)}${sampling.greedy ? '' : `, seed ${given.seed}`}`,
-      );
-      const begin = performance.now();
-      const prompt = model.encode(inputs);
-      dispose([inputs.pixel_values, inputs.pixel_values_videos]);
-      try {
-        const completions = await answer(folder, model, prompt, sampling, given, out);
-        const numTokens = completions.reduce((sum, { ids }) => sum + ids.length, 0);
-        const numCut = completions.filter(({ finish_reason }) => finish_reason === 'length').length;
-        const cut = numCut === 0 ? '' : `; ${numCut} of ${completions.length} cut at the limit`;
-        out.status(`${numTokens} tokens in ${seconds(begin)}${cut}`);
-        out.json({
-          model: given.model,
-          prompt_tokens: inputs.input_ids.length,
-          grid_thw: inputs.video_grid_thw,
-          resized: inputs.resized,
-          frame_indices: inputs.frame_indices,
-          second_per_grid_ts: inputs.second_per_grid_ts,
-          sampling: { ...sampling, seed: given.seed },
-          completions: completions.map(({ ids, logps, finish_reason }) => ({
-            text: processor.tokenizer.decode(ids, { skip_special_tokens: true }),
-            finish_reason,
-            ids,
-            logprobs: [...logps],
-          })),
-        });
-      } finally {
-        prompt.dispose();
-      }
+    const request = { text: given.prompt, system: given.system, videos: given.video, images: given.image };
+    const note = `; ${describe(sampling)}${sampling.greedy ? '' : `, seed ${given.seed}`}`;
+    await withPrompt(folder, at, request, note, out, async ({ model, inputs, prompt, begin }) => {
+      const completions = await answer(folder, model, prompt, sampling, given, out);
+      const numTokens = completions.reduce((sum, { ids }) => sum + ids.length, 0);
+      const numCut = completions.filter(({ finish_reason }) => finish_reason === 'length').length;
+      const cut = numCut === 0 ? '' : `; ${numCut} of ${completions.length} cut at the limit`;
+      out.status(`${numTokens} tokens in ${seconds(begin)}${cut}`);
+      out.json({
+        model: given.model,
+        prompt_tokens: inputs.input_ids.length,
+        grid_thw: inputs.video_grid_thw,
+        resized: inputs.resized,
+        frame_indices: inputs.frame_indices,
+        second_per_grid_ts: inputs.second_per_grid_ts,
+        sampling: { ...sampling, seed: given.seed },
+        completions: completions.map(({ ids, logps, finish_reason }) => ({
+          text: processor.tokenizer.decode(ids, { skip_special_tokens: true }),
+          finish_reason,
+          ids,
+          logprobs: [...logps],
+        })),
+      });
     });
   },
 };

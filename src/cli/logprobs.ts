@@ -11,23 +11,15 @@ import {
   type VideoLanguageModel,
 } from '../models/index.ts';
 import { generateGroup } from '../rollout/index.ts';
-import { dispose, Generator } from '../tensor/index.ts';
+import { Generator } from '../tensor/index.ts';
 import type { CommandDefinition } from './command.ts';
 import { locateChoice } from './locate.ts';
-import {
-  type ModelChoice,
-  modelOptions,
-  PRESETS_HELP,
-  preparePrompt,
-  seconds,
-  type VideoChoice,
-  withModel,
-} from './model-options.ts';
+import { seconds } from './model-options.ts';
 import { wholeNumber } from './numbers.ts';
+import { PRESETS_HELP, type PromptChoice, promptOptions, withPrompt } from './prompt-options.ts';
 
-interface Options extends ModelChoice, VideoChoice {
+interface Options extends PromptChoice {
   readonly video: string;
-  readonly prompt: string;
   readonly completion: string;
   readonly greedy?: number;
 }
@@ -52,7 +44,7 @@ export const logprobs: CommandDefinition = {
       .requiredOption('--prompt <text>', 'the question')
       .requiredOption('--completion <text>', 'the answer to score')
       .option('--greedy <n>', 'also the n likeliest tokens, one after another', wholeNumber(1));
-    modelOptions(command).addHelpText('after', `${HELP}\n${PRESETS_HELP}`);
+    promptOptions(command).addHelpText('after', `${HELP}\n${PRESETS_HELP}`);
   },
   run: async ({ options, out }) => {
     const given = options<Options>();
@@ -60,39 +52,27 @@ export const logprobs: CommandDefinition = {
     const folder = openModelFolder(at.model, { notice: (text) => out.warn(text) });
     const { processor, generation } = folder;
     const { tokenizer } = processor;
-    await withModel(folder, at, out, async (model) => {
-      const ids = [...tokenizer.encode(given.completion), processor.endOfTurn.id];
-      const inputs = await preparePrompt(
-        processor,
-        { text: given.prompt, videos: [given.video] },
-        given,
-        out,
-      );
-      out.status(`prompt of ${inputs.input_ids.length} tokens, completion of ${ids.length}`);
-      const begin = performance.now();
-      const prompt = model.encode(inputs);
-      dispose(inputs.pixel_values_videos);
-      try {
-        const [logps = []] = model.completionLogps(prompt, [ids]);
-        const greedy_ids = given.greedy && (await greedyIds(model, prompt, generation, given.greedy));
-        out.status(`computed in ${seconds(begin)}`);
-        const token = (id: number) =>
-          id < tokenizer.size ? JSON.stringify(tokenizer.decode([id])) : '(no token)';
-        printTable(ids, logps, token, out);
-        if (greedy_ids) out.print(`greedy  ${greedy_ids.map(token).join(' ')}`);
-        out.json({
-          prompt_tokens: inputs.input_ids.length,
-          grid_thw: inputs.video_grid_thw,
-          resized: inputs.resized[0],
-          frame_indices: inputs.frame_indices[0],
-          frame_times: inputs.frame_times[0],
-          completion_ids: ids,
-          completion_logprobs: logps,
-          ...(greedy_ids ? { greedy_ids } : {}),
-        });
-      } finally {
-        prompt.dispose();
-      }
+    const ids = [...tokenizer.encode(given.completion), processor.endOfTurn.id];
+    const request = { text: given.prompt, videos: [given.video] };
+    const note = `, completion of ${ids.length}`;
+    await withPrompt(folder, at, request, note, out, async ({ model, inputs, prompt, begin }) => {
+      const [logps = []] = model.completionLogps(prompt, [ids]);
+      const greedy_ids = given.greedy && (await greedyIds(model, prompt, generation, given.greedy));
+      out.status(`computed in ${seconds(begin)}`);
+      const token = (id: number) =>
+        id < tokenizer.size ? JSON.stringify(tokenizer.decode([id])) : '(no token)';
+      printTable(ids, logps, token, out);
+      if (greedy_ids) out.print(`greedy  ${greedy_ids.map(token).join(' ')}`);
+      out.json({
+        prompt_tokens: inputs.input_ids.length,
+        grid_thw: inputs.video_grid_thw,
+        resized: inputs.resized[0],
+        frame_indices: inputs.frame_indices[0],
+        frame_times: inputs.frame_times[0],
+        completion_ids: ids,
+        completion_logprobs: logps,
+        ...(greedy_ids ? { greedy_ids } : {}),
+      });
     });
   },
 };
