@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createTinyCheckpoint } from '../src/models/index.ts';
 import { runCommand } from './support/run-command.ts';
 import { scratchFolder } from './support/scratch-folder.ts';
+import { SMALLEST } from './support/smallest-model.ts';
 
 const folder = scratchFolder();
 const clip = fileURLToPath(new URL('goldens/video/h264.mp4', import.meta.url));
@@ -14,14 +15,7 @@ const cut = join(folder, 'cut');
 const items = join(folder, 'items.jsonl');
 
 beforeAll(() => {
-  for (const dir of [model, cut])
-    createTinyCheckpoint(dir, {
-      vocab_size: 300,
-      hidden_size: 32,
-      num_hidden_layers: 2,
-      num_attention_heads: 2,
-      vision: { depth: 2, hidden_size: 32, num_heads: 2 },
-    });
+  for (const dir of [model, cut]) createTinyCheckpoint(dir, SMALLEST);
   const config = JSON.parse(readFileSync(join(cut, 'config.json'), 'utf8'));
   const deeper = JSON.stringify(config).replaceAll('"num_hidden_layers":2', '"num_hidden_layers":3');
   writeFileSync(join(cut, 'config.json'), deeper);

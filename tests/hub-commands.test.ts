@@ -8,6 +8,7 @@ import { createTinyCheckpoint } from '../src/models/index.ts';
 import { type Files, HubServer } from './support/hub-server.ts';
 import { runCommand } from './support/run-command.ts';
 import { scratchFolder } from './support/scratch-folder.ts';
+import { SMALLEST } from './support/smallest-model.ts';
 
 const MODEL = 'me/tiny-vl';
 const DATA = 'hf://datasets/me/clips/items.jsonl';
@@ -21,13 +22,7 @@ let caches = 0;
 
 beforeAll(async () => {
   server = await HubServer.start('file');
-  createTinyCheckpoint(join(folder, 'model'), {
-    vocab_size: 300,
-    hidden_size: 32,
-    num_hidden_layers: 2,
-    num_attention_heads: 2,
-    vision: { depth: 2, hidden_size: 32, num_heads: 2 },
-  });
+  createTinyCheckpoint(join(folder, 'model'), SMALLEST);
   model = Object.fromEntries(
     readdirSync(join(folder, 'model')).map((name) => [name, readFileSync(join(folder, 'model', name))]),
   );

@@ -7,19 +7,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createTinyCheckpoint } from '../src/models/index.ts';
 import { runCommand } from './support/run-command.ts';
 import { scratchFolder } from './support/scratch-folder.ts';
+import { SMALLEST } from './support/smallest-model.ts';
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const folder = scratchFolder();
 const config = join(folder, 'run.yaml');
 
 beforeAll(() => {
-  createTinyCheckpoint(join(folder, 'model'), {
-    vocab_size: 300,
-    hidden_size: 32,
-    num_hidden_layers: 2,
-    num_attention_heads: 2,
-    vision: { depth: 2, hidden_size: 32, num_heads: 2 },
-  });
+  createTinyCheckpoint(join(folder, 'model'), SMALLEST);
   const rows = ['A', 'B', 'C'].map((answer, i) => ({
     problem: `Which shape moves in part ${i}?\nA. circle\nB. square\nC. star`,
     video: file('goldens/video/h264.mp4'),

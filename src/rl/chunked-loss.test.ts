@@ -19,44 +19,14 @@ import {
 import { TOKEN_WEIGHT_MODES, type TokenWeightConfig } from './token-weights.ts';
 
 function optionsOf({ config }: GoldenCase): ChunkedLossOptions {
-  const {
-    token_weight,
-    detach,
-    max,
-    quantile,
-    temperature,
-    num_tokens,
-    num_sequences,
-    max_completion_length,
-  } = config;
-  const {
-    epsilon,
-    epsilon_high,
-    delta,
-    beta,
-    kl_estimator,
-    importance_sampling_level,
-    entropy_coef,
-    loss_norm,
-  } = config;
+  const { token_weight, detach, max, quantile, temperature, use_old, truncated, ...others } = config;
+  const { num_tokens, num_sequences, max_completion_length, ...loss } = others;
   const given = <T extends object>(values: T) =>
     Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
       [K in keyof T]: NonNullable<T[K]>;
     };
   return {
-    loss: {
-      ...PLAIN_LOSS,
-      ...given({
-        epsilon,
-        epsilon_high,
-        delta,
-        beta,
-        kl_estimator,
-        importance_sampling_level,
-        entropy_coef,
-        loss_norm,
-      }),
-    },
+    loss: { ...PLAIN_LOSS, ...loss },
     weights: {
       ...PLAIN_WEIGHTS,
       ...given({

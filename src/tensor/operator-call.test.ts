@@ -1,8 +1,9 @@
 /** @file Every kind of argument and result through the boxed call; expected values are computed by hand. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
+import { errorOf } from '../../tests/support/error-of.ts';
+import { inScope } from '../../tests/support/in-scope.ts';
 import { NativeError } from './errors.ts';
 import { Generator } from './generator.ts';
-import { liveTensors, scope } from './handle.ts';
 import { callOperator } from './operator-call.ts';
 import {
   _amp_foreach_non_finite_check_and_unscale_,
@@ -18,26 +19,6 @@ import {
   where,
 } from './operators.generated.ts';
 import { empty, full, ones, type Tensor, tensor, zeros } from './tensor.ts';
-
-/** Runs a test in a scope and sees that nothing is left behind. */
-function inScope(name: string, body: () => void): void {
-  it(name, () => {
-    const before = liveTensors();
-    scope(name, body);
-    expect(liveTensors()).toBe(before);
-  });
-}
-
-/** The error that `body` throws. */
-function errorOf(body: () => unknown): NativeError {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof NativeError) return error;
-    throw error;
-  }
-  throw new Error('expected a NativeError');
-}
 
 const call = (name: string, args: readonly unknown[], options = {}): Tensor =>
   callOperator(name, args, options) as Tensor;
@@ -74,7 +55,7 @@ describe('arguments', () => {
       [1, 3],
       [2, 4],
     ]);
-    expect(errorOf(() => cat([])).message).toContain('cat');
+    expect(errorOf(NativeError, () => cat([])).message).toContain('cat');
   });
 
   inScope('Tensor?[]: undefined and null leave a dimension alone', () => {
@@ -122,7 +103,9 @@ describe('arguments', () => {
           ],
         ],
       ]);
-    expect(errorOf(() => call('aten::reshape', [x, 6])).detail).toContain('expected an array, got number 6');
+    expect(errorOf(NativeError, () => call('aten::reshape', [x, 6])).detail).toContain(
+      'expected an array, got number 6',
+    );
   });
 
   inScope('int[]? left out means all dimensions', () => {
@@ -207,7 +190,7 @@ describe('arguments', () => {
       [1, 1, 1],
       [2, 2, 2],
     ]);
-    expect(errorOf(() => tensor([1]).div(2, { rounding_mode: 'up' })).detail).toContain("'up'");
+    expect(errorOf(NativeError, () => tensor([1]).div(2, { rounding_mode: 'up' })).detail).toContain("'up'");
   });
 
   inScope('ScalarType', () => {
@@ -215,7 +198,7 @@ describe('arguments', () => {
     expect(x.sum([0], false, { dtype: 'float64' }).dtype).toBe('float64');
     expect(call('aten::_to_copy', [x], { dtype: 'int64' }).tolist()).toEqual([1, 2]);
     expect(callOperator('aten::promote_types', ['int64', 'float32'])).toBe('float32');
-    expect(errorOf(() => call('aten::_to_copy', [x], { dtype: 'float31' })).detail).toContain(
+    expect(errorOf(NativeError, () => call('aten::_to_copy', [x], { dtype: 'float31' })).detail).toContain(
       "unknown dtype 'float31'; known: float32",
     );
   });
@@ -227,13 +210,15 @@ describe('arguments', () => {
     });
     expect(callOperator('aten::stride.int', [channelsLast, 1])).toBe(1);
     expect(call('aten::zeros', [[2]], { device: 'meta' }).device).toBe('meta');
-    expect(errorOf(() => call('aten::zeros', [[2]], { layout: 'round' })).detail).toContain("got 'round'");
-    expect(errorOf(() => call('aten::zeros', [[2]], { device: 'toaster' })).detail).toContain(
+    expect(errorOf(NativeError, () => call('aten::zeros', [[2]], { layout: 'round' })).detail).toContain(
+      "got 'round'",
+    );
+    expect(errorOf(NativeError, () => call('aten::zeros', [[2]], { device: 'toaster' })).detail).toContain(
       'Expected one of cpu',
     );
-    expect(errorOf(() => call('aten::clone', [zeros([2])], { memory_format: 'tidy' })).detail).toContain(
-      "got 'tidy'",
-    );
+    expect(
+      errorOf(NativeError, () => call('aten::clone', [zeros([2])], { memory_format: 'tidy' })).detail,
+    ).toContain("got 'tidy'");
   });
 
   inScope('Generator: given, and refused when it is something else', () => {
@@ -243,9 +228,9 @@ describe('arguments', () => {
         .tolist();
     expect(draw(7)).toEqual(draw(7));
     expect(draw(7)).not.toEqual(draw(8));
-    expect(errorOf(() => call('aten::normal_', [empty([2]), 0, 1], { generator: 7 })).detail).toContain(
-      "'generator' expected a Generator, got number 7",
-    );
+    expect(
+      errorOf(NativeError, () => call('aten::normal_', [empty([2]), 0, 1], { generator: 7 })).detail,
+    ).toContain("'generator' expected a Generator, got number 7");
   });
 
   inScope('defaults and keyword-only arguments', () => {
@@ -256,13 +241,13 @@ describe('arguments', () => {
     expect(x.add(y, {}).tolist()).toEqual([11, 22]);
     expect(call('aten::add.Tensor', [x, y], { alpha: undefined }).tolist()).toEqual([11, 22]);
     expect(call('aten::add.Tensor', [], { self: x, other: y, alpha: 3 }).tolist()).toEqual([31, 62]);
-    expect(errorOf(() => call('aten::add.Tensor', [x, y, 3])).detail).toContain(
+    expect(errorOf(NativeError, () => call('aten::add.Tensor', [x, y, 3])).detail).toContain(
       'takes 2 positional arguments, got 3',
     );
-    expect(errorOf(() => call('aten::add.Tensor', [x, y], { beta: 3 })).detail).toContain(
+    expect(errorOf(NativeError, () => call('aten::add.Tensor', [x, y], { beta: 3 })).detail).toContain(
       "has no argument 'beta'",
     );
-    expect(errorOf(() => call('aten::add.Tensor', [x])).detail).toContain(
+    expect(errorOf(NativeError, () => call('aten::add.Tensor', [x])).detail).toContain(
       "argument 'other' (Tensor) is missing",
     );
   });
@@ -390,7 +375,7 @@ describe('overloads', () => {
   });
 
   inScope('that fit nothing are listed', () => {
-    const { message } = errorOf(() => tensor([1]).add('one' as never));
+    const { message } = errorOf(NativeError, () => tensor([1]).add('one' as never));
     expect(message).toContain("no overload takes ('one')");
     expect(message).toContain('aten::add.Tensor(Tensor self, Tensor other');
   });
@@ -398,7 +383,7 @@ describe('overloads', () => {
 
 describe('NativeError', () => {
   inScope('carries operator, arguments with dtypes and shapes, and the C++ text without its stack', () => {
-    const error = errorOf(() => ones([2, 3]).matmul(full([4, 5], 1, { dtype: 'float64' })));
+    const error = errorOf(NativeError, () => ones([2, 3]).matmul(full([4, 5], 1, { dtype: 'float64' })));
     expect(error).toBeInstanceOf(Error);
     expect(error.name).toBe('NativeError');
     expect(error.operator).toBe('aten::matmul');
@@ -411,26 +396,30 @@ describe('NativeError', () => {
 
   inScope('shortens long lists and names dtypes', () => {
     const many = Array.from({ length: 9 }, (_, i) => zeros([i + 1, 2, 2]));
-    expect(errorOf(() => stack(many)).arguments).toContain('... 9 tensors');
-    expect(errorOf(() => call('aten::zeros', [[-1]], { dtype: 'bfloat16' })).arguments).toBe(
+    expect(errorOf(NativeError, () => stack(many)).arguments).toContain('... 9 tensors');
+    expect(errorOf(NativeError, () => call('aten::zeros', [[-1]], { dtype: 'bfloat16' })).arguments).toBe(
       'size: [-1], dtype: bfloat16',
     );
     const long = Array.from({ length: 5000 }, () => 2);
-    expect(errorOf(() => ones([1]).reshape(long)).message.length).toBeLessThan(2500);
+    expect(errorOf(NativeError, () => ones([1]).reshape(long)).message.length).toBeLessThan(2500);
   });
 
   inScope('names the operators that exist when one does not', () => {
-    expect(errorOf(() => callOperator('aten::add.Tensr', [])).detail).toContain('aten::add.Tensor');
-    expect(errorOf(() => callOperator('aten::ad', [])).detail).toBe("libtorch has no operator 'aten::ad'");
-    expect(errorOf(() => callOperator('add', [])).detail).toContain("no operator 'add'");
+    expect(errorOf(NativeError, () => callOperator('aten::add.Tensr', [])).detail).toContain(
+      'aten::add.Tensor',
+    );
+    expect(errorOf(NativeError, () => callOperator('aten::ad', [])).detail).toBe(
+      "libtorch has no operator 'aten::ad'",
+    );
+    expect(errorOf(NativeError, () => callOperator('add', [])).detail).toContain("no operator 'add'");
   });
 
   inScope('refuses operators with results or arguments from outside the world of tensors', () => {
-    expect(errorOf(() => callOperator('quantized::linear_prepack', [ones([2, 2])])).detail).toContain(
-      "can't be given to JavaScript",
-    );
-    expect(errorOf(() => callOperator('quantized::conv_transpose3d_groups', [1])).detail).toContain(
-      "can't be given from JavaScript",
-    );
+    expect(
+      errorOf(NativeError, () => callOperator('quantized::linear_prepack', [ones([2, 2])])).detail,
+    ).toContain("can't be given to JavaScript");
+    expect(
+      errorOf(NativeError, () => callOperator('quantized::conv_transpose3d_groups', [1])).detail,
+    ).toContain("can't be given from JavaScript");
   });
 });

@@ -1,9 +1,10 @@
 /** @file Data in and out, and what a tensor knows of itself. Bit patterns are IEEE 754 / bfloat16, written out by hand. */
 import { describe, expect, it } from 'vitest';
+import { inScope } from '../../tests/support/in-scope.ts';
 import { type DType, itemSize, type TypedArray } from './dtype.ts';
 import { NativeError } from './errors.ts';
 import { Generator } from './generator.ts';
-import { liveTensors, scope } from './handle.ts';
+import { scope } from './handle.ts';
 import { callOperator } from './operator-call.ts';
 import { from_file, linspace } from './operators.generated.ts';
 import {
@@ -22,14 +23,6 @@ import {
   zeros,
   zeros_like,
 } from './tensor.ts';
-
-function inScope(name: string, body: () => void): void {
-  it(name, () => {
-    const before = liveTensors();
-    scope(name, body);
-    expect(liveTensors()).toBe(before);
-  });
-}
 
 /** 1, -2 and the largest value worth a bit pattern, in each dtype: as array, and as the numbers it means. */
 const samples: readonly [DType, TypedArray, readonly number[]][] = [

@@ -1,6 +1,7 @@
 /** What the tests of this room share: a folder with a tiny model, questions about a real video, and runs on them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SMALLEST } from '../../tests/support/smallest-model.ts';
 import { createLogger, type JsonObject } from '../base/index.ts';
 import { createTinyCheckpoint, type TinyCheckpointOptions } from '../models/index.ts';
 import type { MetricsRow } from '../run/index.ts';
@@ -9,18 +10,10 @@ import { type GrpoRunOptions, type GrpoRunResult, runGrpo } from './grpo/grpo-ru
 
 const CLIP = join(import.meta.dirname, '../../tests/goldens/video/h264.mp4');
 
-/** The smallest model that has every part: two decoder layers, one window block and one full block. */
+/** Writes the smallest model. */
 export function writeModel(folder: string, options: TinyCheckpointOptions = {}): string {
   const dir = join(folder, 'model');
-  createTinyCheckpoint(dir, {
-    seed: 5,
-    vocab_size: 300,
-    hidden_size: 32,
-    num_hidden_layers: 2,
-    num_attention_heads: 2,
-    vision: { depth: 2, hidden_size: 32, num_heads: 2 },
-    ...options,
-  });
+  createTinyCheckpoint(dir, { ...SMALLEST, seed: 5, ...options });
   return dir;
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { LANGUAGE_LORA } from '../../../tests/support/language-lora.ts';
 import {
   CHECKPOINTS,
   loadGoldenModel,
@@ -6,21 +7,12 @@ import {
   readPrompts,
 } from '../../../tests/support/model-goldens.ts';
 import { dispose, liveTensors, noGrad, ones, scope, type Tensor } from '../../tensor/index.ts';
-import { createLora, LORA_TARGET_MODULES, type LoraConfig } from '../lora/lora.ts';
+import { createLora } from '../lora/lora.ts';
 import type { VideoLanguageModel } from '../model.ts';
 import { packDecoder } from './packed-decoder.ts';
 import { type DecoderName, openSession } from './session.ts';
 
 const ROWS = 3;
-
-/** An adapter that leaves the vision tower alone. */
-const LORA: LoraConfig = {
-  r: 16,
-  lora_alpha: 32,
-  use_rslora: false,
-  target_modules: LORA_TARGET_MODULES,
-  exclude_modules: '.*visual.*',
-};
 
 const paramsOf = (model: VideoLanguageModel) => ({
   weights: model.weights,
@@ -112,7 +104,7 @@ describe('packed decoding', () => {
 
   it('leaves models with an adapter to the single operators', () => {
     const model = loadGoldenModel('qwen2-5-vl');
-    const adapter = createLora(model, LORA, { seed: 1 });
+    const adapter = createLora(model, LANGUAGE_LORA, { seed: 1 });
     model.adapter = adapter;
     expect(packDecoder(paramsOf(model), model.config.text_config, 'cpu', [])).toBeUndefined();
     model.adapter = undefined;

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { LANGUAGE_LORA } from '../../../tests/support/language-lora.ts';
 import {
   freeAfterwards,
   goldenDir,
@@ -15,14 +16,7 @@ import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
 import type { ConfigError } from '../../base/index.ts';
 import { dispose, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 import type { VideoLanguageModel } from '../model.ts';
-import {
-  adapterSize,
-  createLora,
-  LORA_TARGET_MODULES,
-  type LoraAdapter,
-  type LoraConfig,
-  mergeLora,
-} from './lora.ts';
+import { adapterSize, createLora, type LoraAdapter, mergeLora } from './lora.ts';
 import { loadLora, writeLoraFiles } from './lora-files.ts';
 
 interface LoraGolden extends PromptGolden {
@@ -55,15 +49,6 @@ function freed(adapter: LoraAdapter): LoraAdapter {
   return adapter;
 }
 
-/** An adapter that leaves the vision tower alone. */
-const LORA: LoraConfig = {
-  r: 16,
-  lora_alpha: 32,
-  use_rslora: false,
-  target_modules: LORA_TARGET_MODULES,
-  exclude_modules: '.*visual.*',
-};
-
 describe('LoRA', () => {
   inScope('gives the logits PEFT gives, on and off', () => {
     const model = loadGoldenModel('qwen2-5-vl');
@@ -86,12 +71,12 @@ describe('LoRA', () => {
   inScope('changes nothing when new, trains alone, and leaves the tower out', () => {
     const model = loadGoldenModel('qwen2-5-vl');
     const before = lastLogits(model);
-    model.adapter = freed(createLora(model, { ...LORA, r: 3 }, { seed: 1 }));
+    model.adapter = freed(createLora(model, { ...LANGUAGE_LORA, r: 3 }, { seed: 1 }));
     expect(lastLogits(model)).toBeAllclose(before, { rtol: 0, atol: 0 });
     expect([...model.adapter.pairs.keys()].some((name) => name.startsWith('visual.'))).toBe(false);
     expect(model.adapter.pairs.size).toBe(2 * 7);
     const made = [...model.adapter.weights.values()].reduce((total, weight) => total + weight.numel(), 0);
-    expect(adapterSize(model, { ...LORA, r: 3 })).toBe(made);
+    expect(adapterSize(model, { ...LANGUAGE_LORA, r: 3 })).toBe(made);
     model.freeze({ vision: true });
     for (const [name, parameter] of model.parameters()) {
       expect([name, parameter.requires_grad]).toEqual([name, name.includes('.lora_')]);
@@ -142,7 +127,7 @@ describe('LoRA', () => {
   inScope('refuses a new adapter on the head or the embedding, and says what there is', () => {
     const model = loadGoldenModel('qwen2-5-vl');
     const create = (target_modules: string | string[], exclude_modules?: string) => () =>
-      freed(createLora(model, { ...LORA, target_modules, exclude_modules }, { seed: 0 }));
+      freed(createLora(model, { ...LANGUAGE_LORA, target_modules, exclude_modules }, { seed: 0 }));
     expect(create(['q_proj', 'lm_head'])).toThrow(
       'target_modules: no adapter can be put on lm_head (the language model head)',
     );

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { hashedPixels, loadGoldenModel } from '../../../tests/support/model-goldens.ts';
-import { noGrad, scaled_dot_product_attention, scope, tensor } from '../../tensor/index.ts';
+import { noGrad, scaled_dot_product_attention, scope, type Tensor, tensor } from '../../tensor/index.ts';
+import type { VisionConfig } from '../config.ts';
 import type { Grid } from '../model.ts';
 import { TOWER as TOWER_2_5 } from '../qwen2_5_vl/vision.ts';
 import { encodeVision, type MediaLayout, mediaLayout, type SegmentAttention, TOWER } from './vision.ts';
@@ -33,46 +34,45 @@ const GRIDS: Grid[] = [
   [1, 4, 4],
   [3, 2, 6],
 ];
+const NUM_PATCHES = GRIDS.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
 
 describe('encodeVision', () => {
   for (const [name, tower] of [
     ['qwen2-5-vl', TOWER_2_5],
     ['qwen2-vl', TOWER],
   ] as const) {
-    it(`batched segments equal one dense mask: ${name}`, () => {
+    type Encode = (pixels: Tensor, grids: readonly Grid[], attention?: SegmentAttention) => Tensor;
+    const compare = (seed: number, body: (encode: Encode, pixels: Tensor, config: VisionConfig) => void) => {
       const model = loadGoldenModel(name);
       const { vision_config } = model.config;
       const params = { weights: model.weights, adapters: undefined, dtype: model.compute_dtype };
       scope(() =>
         noGrad(() => {
-          const patches = GRIDS.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
-          const pixels = hashedPixels(3, patches, 3 * 2 * 14 * 14);
-          const batched = encodeVision(tower, params, vision_config, pixels, GRIDS);
-          const masked = encodeVision(tower, params, vision_config, pixels, GRIDS, maskedAttention);
-          expect(batched).toHaveShape([patches / 4, vision_config.out_hidden_size]);
-          expect(batched).toBeAllclose(masked, { rtol: 0, atol: 1e-5 });
+          const pixels = hashedPixels(seed, NUM_PATCHES, 3 * 2 * 14 * 14);
+          body((...given) => encodeVision(tower, params, vision_config, ...given), pixels, vision_config);
         }),
       );
+    };
+
+    it(`batched segments equal one dense mask: ${name}`, () => {
+      compare(3, (encode, pixels, { out_hidden_size }) => {
+        const batched = encode(pixels, GRIDS);
+        expect(batched).toHaveShape([NUM_PATCHES / 4, out_hidden_size]);
+        expect(batched).toBeAllclose(encode(pixels, GRIDS, maskedAttention), { rtol: 0, atol: 1e-5 });
+      });
     });
 
     it(`several media together equal one by one: ${name}`, () => {
-      const model = loadGoldenModel(name);
-      const { vision_config } = model.config;
-      const params = { weights: model.weights, adapters: undefined, dtype: model.compute_dtype };
-      scope(() =>
-        noGrad(() => {
-          const patches = GRIDS.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
-          const pixels = hashedPixels(4, patches, 3 * 2 * 14 * 14);
-          const together = encodeVision(tower, params, vision_config, pixels, GRIDS);
-          let at = 0;
-          for (const grid of GRIDS) {
-            const count = grid[0] * grid[1] * grid[2];
-            const alone = encodeVision(tower, params, vision_config, pixels.narrow(0, at, count), [grid]);
-            expect(together.narrow(0, at / 4, count / 4)).toBeAllclose(alone, { rtol: 0, atol: 1e-5 });
-            at += count;
-          }
-        }),
-      );
+      compare(4, (encode, pixels) => {
+        const together = encode(pixels, GRIDS);
+        let at = 0;
+        for (const grid of GRIDS) {
+          const count = grid[0] * grid[1] * grid[2];
+          const alone = encode(pixels.narrow(0, at, count), [grid]);
+          expect(together.narrow(0, at / 4, count / 4)).toBeAllclose(alone, { rtol: 0, atol: 1e-5 });
+          at += count;
+        }
+      });
     });
   }
 });

@@ -1,5 +1,6 @@
 /** @file Layers of a configuration: which wins, where each value came from, other names, and what is refused. */
 import { describe, expect, it } from 'vitest';
+import { errorOf } from '../../../tests/support/error-of.ts';
 import { ConfigError, type JsonObject } from '../../base/index.ts';
 import { resolveGrpoConfig } from './config.ts';
 import { changedKeys } from './run-config.ts';
@@ -15,15 +16,7 @@ const grpo = (file: JsonObject, sets: JsonObject = {}) =>
 const sft = (file: JsonObject) => resolveSftConfig([{ source: 'a.yaml', values: { ...BASE, ...file } }]);
 
 /** What a call throws, whole. */
-function refusal(call: () => unknown): ConfigError {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof ConfigError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
+const refusal = (call: () => unknown): ConfigError => errorOf(ConfigError, call);
 
 describe('layers', () => {
   it('the later one wins over the earlier, that over the loss preset, that over the default', () => {

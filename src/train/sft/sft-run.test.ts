@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
+import { SMALLEST } from '../../../tests/support/smallest-model.ts';
 import { ConfigError, createLogger, DataError, type JsonObject } from '../../base/index.ts';
 import { readItems, toQuestion } from '../../data/index.ts';
 import { createTinyCheckpoint, loadModel, loadProcessor, type Processor } from '../../models/index.ts';
@@ -16,15 +17,7 @@ import { accumulateSftGradient, countedTokens, type SftGroup, sftLoss } from './
 const folder = scratchFolder();
 
 const CLIP = join(import.meta.dirname, '../../../tests/goldens/video/h264.mp4');
-const SMALL = {
-  seed: 5,
-  vocab_size: 320,
-  hidden_size: 32,
-  num_hidden_layers: 2,
-  num_attention_heads: 2,
-  vision: { depth: 2, hidden_size: 32, num_heads: 2 },
-  rope_theta: 100,
-};
+const SMALL = { ...SMALLEST, seed: 5, vocab_size: 320, rope_theta: 100 };
 createTinyCheckpoint(join(folder, 'model'), SMALL);
 
 const KINDS = ['presence', 'order', 'motion'];
