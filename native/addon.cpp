@@ -20,11 +20,7 @@
 
 #include <limits>
 
-#include "autograd.h"
-#include "data.h"
-#include "engine.h"
 #include "napi.h"
-#include "operators.h"
 #include "tensor_table.h"
 
 #ifdef __GLIBC__
@@ -48,12 +44,9 @@ void keepFreedMemory() {
 /// a second a plan (torch 2.11, B200). Here prompts and completions have new lengths in every group, so flash attention goes first.
 void preferFlashAttention() { at::globalContext().setSDPUseCuDNN(false); }
 
-napi_value setError(napi_env env, napi_callback_info info) {
-  return guarded(env, "setErrorClass", [&]() -> napi_value {
-    Arguments<1> args(env, info);
-    setErrorClass(env, args[0]);
-    return nullptr;
-  });
+EXPORTED(setErrorClass, "setErrorClass", 1) {
+  twgrpo::setErrorClass(env, args[0]);
+  return nullptr;
 }
 }  // namespace
 }  // namespace twgrpo
@@ -63,12 +56,8 @@ NAPI_MODULE_INIT() {
   return guarded(env, "twgrpo addon", [&] {
     keepFreedMemory();
     preferFlashAttention();
-    exportFunction(env, exports, "setErrorClass", setError);
-    exportTensorTable(env, exports);
-    exportOperators(env, exports);
-    exportAutograd(env, exports);
-    exportData(env, exports);
-    exportEngine(env, exports);
+    exportAll(env, exports);
+    NAPI_OK(napi_add_env_cleanup_hook(env, [](void*) { TensorTable::current().clear(); }, nullptr));
     return exports;
   });
 }

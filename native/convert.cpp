@@ -109,48 +109,26 @@ c10::IValue convert(napi_env env, napi_value value, const ArgumentSpec& spec) {
   switch (spec.kind) {
     case Kind::Tensor: return toTensor(env, value);
     case Kind::TensorList: return c10::IValue(toTensors(env, value));
-    case Kind::OptionalTensorList: {
-      c10::List<std::optional<at::Tensor>> list;
-      for (auto item : toList(env, value))
-        list.push_back(isNullish(env, item) ? std::optional<at::Tensor>() : toTensor(env, item));
-      return list;
-    }
+    case Kind::OptionalTensorList:
+      return collect<c10::List<std::optional<at::Tensor>>>(env, toList(env, value), [](napi_env env, napi_value item) {
+        return isNullish(env, item) ? std::optional<at::Tensor>() : toTensor(env, item);
+      });
     case Kind::Int: return toInt(env, value);
-    case Kind::IntList: {
-      std::vector<int64_t> list;
-      for (auto item : listOrRepeated(env, value, spec.listSize)) list.push_back(toInt(env, item));
-      return list;
-    }
+    case Kind::IntList: return collect<std::vector<int64_t>>(env, listOrRepeated(env, value, spec.listSize), toInt);
     case Kind::Float: return toDouble(env, value);
-    case Kind::FloatList: {
-      std::vector<double> list;
-      for (auto item : listOrRepeated(env, value, spec.listSize)) list.push_back(toDouble(env, item));
-      return list;
-    }
+    case Kind::FloatList: return collect<std::vector<double>>(env, listOrRepeated(env, value, spec.listSize), toDouble);
     case Kind::Bool: return toBool(env, value);
-    case Kind::BoolList: {
-      c10::List<bool> list;
-      for (auto item : listOrRepeated(env, value, spec.listSize)) list.push_back(toBool(env, item));
-      return list;
-    }
+    case Kind::BoolList: return collect<c10::List<bool>>(env, listOrRepeated(env, value, spec.listSize), toBool);
     case Kind::Str: return toString(env, value);
-    case Kind::StrList: {
-      c10::List<std::string> list;
-      for (auto item : toList(env, value)) list.push_back(toString(env, item));
-      return list;
-    }
+    case Kind::StrList: return collect<c10::List<std::string>>(env, toList(env, value), toString);
     case Kind::Scalar: return toScalar(env, value);
-    case Kind::ScalarList: {
-      c10::List<c10::IValue> list(c10::NumberType::get());
-      for (auto item : toList(env, value)) list.push_back(c10::IValue(toScalar(env, item)));
-      return list;
-    }
-    case Kind::OptionalScalarList: {
-      c10::impl::GenericList list(c10::OptionalType::create(c10::NumberType::get()));
-      for (auto item : toList(env, value))
-        list.push_back(isNullish(env, item) ? c10::IValue() : c10::IValue(toScalar(env, item)));
-      return list;
-    }
+    case Kind::ScalarList:
+      return collect(env, toList(env, value), toScalar, c10::List<c10::IValue>(c10::NumberType::get()));
+    case Kind::OptionalScalarList:
+      return collect(
+          env, toList(env, value),
+          [](napi_env env, napi_value item) { return isNullish(env, item) ? c10::IValue() : c10::IValue(toScalar(env, item)); },
+          c10::impl::GenericList(c10::OptionalType::create(c10::NumberType::get())));
     case Kind::DType: return parseDType(toString(env, value));
     case Kind::Layout: return parseLayout(toString(env, value));
     case Kind::MemoryFormat: return parseMemoryFormat(toString(env, value));

@@ -1,6 +1,4 @@
 // Bytes in and out, and what a tensor says of itself.
-#include "data.h"
-
 #include <ATen/Functions.h>
 #include <ATen/core/Tensor.h>
 
@@ -82,127 +80,86 @@ struct Borrowed {
 };
 
 /// fromBytes(typedArray, shape, dtype, isCopied) -> handle
-napi_value fromBytes(napi_env env, napi_callback_info info) {
-  return guarded(env, "fromTypedArray", [&] {
-    Arguments<4> args(env, info);
-    auto bytes = toBytes(env, args[0]);
-    auto shape = toShape(env, args[1]);
-    auto dtype = parseDType(toString(env, args[2]));
-    checkSize(bytes, byteCount(shape, dtype));
-    if (dtype == c10::ScalarType::Bool) checkBools(bytes);
-    auto& borrowed = Borrowed::current();
-    borrowed.letGo(env);
-    if (toBool(env, args[3]) || bytes.size == 0) {
-      auto tensor = at::empty(shape, at::TensorOptions().dtype(dtype));
-      if (bytes.size > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.data, bytes.size);
-      return fromTensor(env, std::move(tensor));
-    }
-    if (reinterpret_cast<uintptr_t>(bytes.data) % c10::elementSize(dtype) != 0)
-      throw ArgumentError("the array's memory is not aligned for " + toString(env, args[2]) + "; let it be copied");
-    napi_ref ref;
-    NAPI_OK(napi_create_reference(env, args[0], 1, &ref));
-    auto* list = &borrowed;
-    auto tensor = at::from_blob(
-        bytes.data, shape,
-        [list, ref](void*) {
-          std::lock_guard<std::mutex> lock(list->mutex);
-          list->dead.push_back(ref);
-        },
-        at::TensorOptions().dtype(dtype));
+EXPORTED(fromBytes, "fromTypedArray", 4) {
+  auto bytes = toBytes(env, args[0]);
+  auto shape = toShape(env, args[1]);
+  auto dtype = parseDType(toString(env, args[2]));
+  checkSize(bytes, byteCount(shape, dtype));
+  if (dtype == c10::ScalarType::Bool) checkBools(bytes);
+  auto& borrowed = Borrowed::current();
+  borrowed.letGo(env);
+  if (toBool(env, args[3]) || bytes.size == 0) {
+    auto tensor = at::empty(shape, at::TensorOptions().dtype(dtype));
+    if (bytes.size > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.data, bytes.size);
     return fromTensor(env, std::move(tensor));
-  });
+  }
+  if (reinterpret_cast<uintptr_t>(bytes.data) % c10::elementSize(dtype) != 0)
+    throw ArgumentError("the array's memory is not aligned for " + toString(env, args[2]) + "; let it be copied");
+  napi_ref ref;
+  NAPI_OK(napi_create_reference(env, args[0], 1, &ref));
+  auto* list = &borrowed;
+  auto tensor = at::from_blob(
+      bytes.data, shape,
+      [list, ref](void*) {
+        std::lock_guard<std::mutex> lock(list->mutex);
+        list->dead.push_back(ref);
+      },
+      at::TensorOptions().dtype(dtype));
+  return fromTensor(env, std::move(tensor));
 }
 
 /// copyOut(handle, typedArray): the values in row-major order, converted to nothing
-napi_value copyOut(napi_env env, napi_callback_info info) {
-  return guarded(env, "toTypedArray", [&]() -> napi_value {
-    Arguments<2> args(env, info);
-    auto tensor = toTensor(env, args[0]).detach().to(at::kCPU).resolve_conj().resolve_neg().contiguous();
-    auto bytes = toBytes(env, args[1]);
-    checkSize(bytes, tensor.nbytes());
-    if (bytes.size > 0) std::memcpy(bytes.data, tensor.const_data_ptr(), bytes.size);
-    return nullptr;
-  });
+EXPORTED(copyOut, "toTypedArray", 2) {
+  auto tensor = toTensor(env, args[0]).detach().to(at::kCPU).resolve_conj().resolve_neg().contiguous();
+  auto bytes = toBytes(env, args[1]);
+  checkSize(bytes, tensor.nbytes());
+  if (bytes.size > 0) std::memcpy(bytes.data, tensor.const_data_ptr(), bytes.size);
+  return nullptr;
 }
 
 /// view(handle) -> ArrayBuffer over the tensor's own memory, which it keeps alive
-napi_value view(napi_env env, napi_callback_info info) {
-  return guarded(env, "view", [&] {
-    Arguments<1> args(env, info);
-    const auto& tensor = toTensor(env, args[0]);
-    if (!tensor.is_cpu() || !tensor.is_contiguous())
-      throw ArgumentError("only a contiguous CPU tensor can be viewed; call contiguous() or toTypedArray()");
-    napi_value buffer;
-    if (tensor.nbytes() == 0) {  // Node makes a detached buffer of a null pointer
-      NAPI_OK(napi_create_arraybuffer(env, 0, nullptr, &buffer));
-      return buffer;
-    }
-    auto* owner = new at::Tensor(tensor.detach());
-    // As Tensor.numpy() does: `resize_` would free the memory under the array.
-    owner->storage().unsafeGetStorageImpl()->set_resizable(false);
-    auto status = napi_create_external_arraybuffer(
-        env, owner->mutable_data_ptr(), owner->nbytes(),
-        [](napi_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); }, owner, &buffer);
-    if (status != napi_ok) {
-      delete owner;
-      throw ArgumentError("this runtime does not allow views of native memory");
-    }
+EXPORTED(view, "view", 1) {
+  const auto& tensor = toTensor(env, args[0]);
+  if (!tensor.is_cpu() || !tensor.is_contiguous())
+    throw ArgumentError("only a contiguous CPU tensor can be viewed; call contiguous() or toTypedArray()");
+  napi_value buffer;
+  if (tensor.nbytes() == 0) {  // Node makes a detached buffer of a null pointer
+    NAPI_OK(napi_create_arraybuffer(env, 0, nullptr, &buffer));
     return buffer;
-  });
+  }
+  auto* owner = new at::Tensor(tensor.detach());
+  // As Tensor.numpy() does: `resize_` would free the memory under the array.
+  owner->storage().unsafeGetStorageImpl()->set_resizable(false);
+  auto status = napi_create_external_arraybuffer(
+      env, owner->mutable_data_ptr(), owner->nbytes(),
+      [](napi_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); }, owner, &buffer);
+  if (status != napi_ok) {
+    delete owner;
+    throw ArgumentError("this runtime does not allow views of native memory");
+  }
+  return buffer;
 }
 
-napi_value shape(napi_env env, napi_callback_info info) {
-  return guarded(env, "shape", [&] {
-    Arguments<1> args(env, info);
-    std::vector<napi_value> sizes;
-    for (auto size : toTensor(env, args[0]).sizes()) sizes.push_back(integer(env, size));
-    return array(env, sizes);
-  });
+EXPORTED(shape, "shape", 1) {
+  std::vector<napi_value> sizes;
+  for (auto size : toTensor(env, args[0]).sizes()) sizes.push_back(integer(env, size));
+  return array(env, sizes);
 }
 
-napi_value dtype(napi_env env, napi_callback_info info) {
-  return guarded(env, "dtype", [&] {
-    Arguments<1> args(env, info);
-    return string(env, dtypeName(toTensor(env, args[0]).scalar_type()));
-  });
-}
+EXPORTED(dtype, "dtype", 1) { return string(env, dtypeName(toTensor(env, args[0]).scalar_type())); }
 
-napi_value device(napi_env env, napi_callback_info info) {
-  return guarded(env, "device", [&] {
-    Arguments<1> args(env, info);
-    return string(env, toTensor(env, args[0]).device().str());
-  });
-}
+EXPORTED(device, "device", 1) { return string(env, toTensor(env, args[0]).device().str()); }
 
-napi_value isContiguous(napi_env env, napi_callback_info info) {
-  return guarded(env, "is_contiguous", [&] {
-    Arguments<1> args(env, info);
-    return boolean(env, toTensor(env, args[0]).is_contiguous());
-  });
-}
+EXPORTED(isContiguous, "is_contiguous", 1) { return boolean(env, toTensor(env, args[0]).is_contiguous()); }
 
 /// item(handle) -> the only value, as a number, boolean or (beyond 2^53) bigint
-napi_value item(napi_env env, napi_callback_info info) {
-  return guarded(env, "item", [&] {
-    Arguments<1> args(env, info);
-    auto scalar = toTensor(env, args[0]).item();
-    if (scalar.isBoolean()) return boolean(env, scalar.toBool());
-    if (scalar.isIntegral(false)) return integer(env, scalar.toLong());
-    return number(env, scalar.toDouble());
-  });
+EXPORTED(item, "item", 1) {
+  auto scalar = toTensor(env, args[0]).item();
+  if (scalar.isBoolean()) return boolean(env, scalar.toBool());
+  if (scalar.isIntegral(false)) return integer(env, scalar.toLong());
+  return number(env, scalar.toDouble());
 }
 
 }  // namespace
-
-void exportData(napi_env env, napi_value exports) {
-  exportFunction(env, exports, "fromBytes", fromBytes);
-  exportFunction(env, exports, "copyOut", copyOut);
-  exportFunction(env, exports, "view", view);
-  exportFunction(env, exports, "shape", shape);
-  exportFunction(env, exports, "dtype", dtype);
-  exportFunction(env, exports, "device", device);
-  exportFunction(env, exports, "isContiguous", isContiguous);
-  exportFunction(env, exports, "item", item);
-}
 
 }  // namespace twgrpo

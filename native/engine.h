@@ -7,5 +7,4 @@
 
 namespace twgrpo {
 at::Generator toGenerator(napi_env env, napi_value value);
-void exportEngine(napi_env env, napi_value exports);
 }  // namespace twgrpo

@@ -2,6 +2,7 @@
 #include "napi.h"
 
 #include <cmath>
+#include <utility>
 
 namespace twgrpo {
 
@@ -144,9 +145,7 @@ std::vector<napi_value> toList(napi_env env, napi_value value) {
 }
 
 std::vector<int64_t> toInts(napi_env env, napi_value value) {
-  std::vector<int64_t> ints;
-  for (auto item : toList(env, value)) ints.push_back(toInt(env, item));
-  return ints;
+  return collect<std::vector<int64_t>>(env, toList(env, value), toInt);
 }
 
 napi_value number(napi_env env, double value) {
@@ -193,10 +192,22 @@ napi_value array(napi_env env, const std::vector<napi_value>& values) {
   return result;
 }
 
-void exportFunction(napi_env env, napi_value exports, const char* name, Function function) {
-  napi_value value;
-  NAPI_OK(napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value));
-  NAPI_OK(napi_set_named_property(env, exports, name, value));
+namespace {
+/// By name. Made when first asked for: files are set up in no certain order.
+std::vector<std::pair<const char*, napi_callback>>& exported() {
+  static std::vector<std::pair<const char*, napi_callback>> list;
+  return list;
+}
+}  // namespace
+
+Exported::Exported(const char* name, napi_callback function) { exported().emplace_back(name, function); }
+
+void exportAll(napi_env env, napi_value exports) {
+  for (const auto& [name, function] : exported()) {
+    napi_value value;
+    NAPI_OK(napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value));
+    NAPI_OK(napi_set_named_property(env, exports, name, value));
+  }
 }
 
 }  // namespace twgrpo

@@ -1,6 +1,6 @@
 // Small helpers over the C Node-API, shared by all files of the addon.
 //
-// Every entry point runs inside `guarded`: a C++ exception becomes a JavaScript NativeError and
+// Every entry point runs inside `guarded`, those of EXPORTED without saying so: a C++ exception becomes a JavaScript NativeError and
 // never crosses the boundary. Helpers that read JavaScript values throw ArgumentError when the
 // value is of the wrong kind, so a bad argument can't abort the process either.
 #pragma once
@@ -56,7 +56,7 @@ napi_value guarded(napi_env env, const char* op, Body&& body) noexcept {
 template <size_t N>
 struct Arguments {
   size_t count = N;
-  napi_value value[N];
+  napi_value value[N + 1];
   Arguments(napi_env env, napi_callback_info info) {
     NAPI_OK(napi_get_cb_info(env, info, &count, value, nullptr, nullptr));
     if (count > N) throw ArgumentError("too many arguments: at most " + std::to_string(N));
@@ -84,7 +84,29 @@ napi_value undefined(napi_env env);
 napi_value null(napi_env env);
 napi_value array(napi_env env, const std::vector<napi_value>& values);
 
-using Function = napi_value (*)(napi_env, napi_callback_info);
-void exportFunction(napi_env env, napi_value exports, const char* name, Function function);
+/// The items of an array, each read by `read`, in a list of libtorch or C++.
+template <typename List, typename Read>
+List collect(napi_env env, const std::vector<napi_value>& items, Read read, List list = List()) {
+  for (auto item : items) list.push_back(read(env, item));
+  return list;
+}
+
+/// A function that JavaScript can call; making one is enough, the module exports them all.
+struct Exported {
+  Exported(const char* name, napi_callback function);
+};
+void exportAll(napi_env env, napi_value exports);
+
+/// Defines such a function. Its body sees `env` and `args`; errors name `op`.
+///
+///   EXPORTED(isLeaf, "is_leaf", 1) { return boolean(env, toTensor(env, args[0]).is_leaf()); }
+#define EXPORTED(name, op, numArguments)                                                                      \
+  napi_value name##Body(napi_env env, const ::twgrpo::Arguments<numArguments>& args);                         \
+  napi_value name(napi_env env, napi_callback_info info) {                                                    \
+    return ::twgrpo::guarded(                                                                                 \
+        env, op, [&] { return name##Body(env, ::twgrpo::Arguments<numArguments>(env, info)); });              \
+  }                                                                                                           \
+  const ::twgrpo::Exported name##Exported(#name, name);                                                       \
+  napi_value name##Body(napi_env env, const ::twgrpo::Arguments<numArguments>& args)
 
 }  // namespace twgrpo

@@ -1,5 +1,4 @@
-#include "operators.h"
-
+// The one boxed call: any operator of libtorch through its dispatcher.
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include <memory>
@@ -40,16 +39,13 @@ c10::OperatorHandle find(const std::string& name, const std::string& overload) {
 }
 
 /// resolve(name, overload) -> id
-napi_value resolve(napi_env env, napi_callback_info info) {
-  return guarded(env, "resolve", [&] {
-    Arguments<2> args(env, info);
-    auto handle = find(toString(env, args[0]), toString(env, args[1]));
-    auto entry = std::make_unique<Operator>(Operator{handle, fullName(handle.operator_name()), {}, {}});
-    for (const auto& argument : handle.schema().arguments()) entry->arguments.push_back(argumentSpec(argument));
-    for (const auto& result : handle.schema().returns()) entry->results.push_back(resultSpec(result));
-    operators().push_back(std::move(entry));
-    return number(env, static_cast<double>(operators().size()));
-  });
+EXPORTED(resolve, "resolve", 2) {
+  auto handle = find(toString(env, args[0]), toString(env, args[1]));
+  auto entry = std::make_unique<Operator>(Operator{handle, fullName(handle.operator_name()), {}, {}});
+  for (const auto& argument : handle.schema().arguments()) entry->arguments.push_back(argumentSpec(argument));
+  for (const auto& result : handle.schema().returns()) entry->results.push_back(resultSpec(result));
+  operators().push_back(std::move(entry));
+  return number(env, static_cast<double>(operators().size()));
 }
 
 constexpr size_t maxArguments = 48;
@@ -121,6 +117,8 @@ napi_value call(napi_env env, napi_callback_info info) {
   }
 }
 
+const Exported callExported("call", call);
+
 napi_value schemaObject(napi_env env, const c10::OperatorHandle& handle) {
   const auto& schema = handle.schema();
   auto set = [&](napi_value object, const char* key, napi_value value) {
@@ -163,31 +161,17 @@ napi_value schemaObject(napi_env env, const c10::OperatorHandle& handle) {
 }
 
 /// schemaOf(name, overload) -> the schema as plain data
-napi_value schemaOf(napi_env env, napi_callback_info info) {
-  return guarded(env, "schemaOf", [&] {
-    Arguments<2> args(env, info);
-    return schemaObject(env, find(toString(env, args[0]), toString(env, args[1])));
-  });
-}
+EXPORTED(schemaOf, "schemaOf", 2) { return schemaObject(env, find(toString(env, args[0]), toString(env, args[1]))); }
 
 /// operatorNames() -> every operator with a schema, as "name.overload"
-napi_value operatorNames(napi_env env, napi_callback_info) {
-  return guarded(env, "operatorNames", [&] {
-    std::vector<napi_value> names;
-    auto& dispatcher = c10::Dispatcher::singleton();
-    for (const auto& name : dispatcher.getAllOpNames())
-      if (dispatcher.findSchema(name)) names.push_back(string(env, fullName(name)));
-    return array(env, names);
-  });
+EXPORTED(operatorNames, "operatorNames", 0) {
+  std::vector<napi_value> names;
+  auto& dispatcher = c10::Dispatcher::singleton();
+  for (const auto& name : dispatcher.getAllOpNames())
+    if (dispatcher.findSchema(name)) names.push_back(string(env, fullName(name)));
+  return array(env, names);
 }
 
 }  // namespace
-
-void exportOperators(napi_env env, napi_value exports) {
-  exportFunction(env, exports, "resolve", resolve);
-  exportFunction(env, exports, "call", call);
-  exportFunction(env, exports, "schemaOf", schemaOf);
-  exportFunction(env, exports, "operatorNames", operatorNames);
-}
 
 }  // namespace twgrpo

@@ -25,32 +25,21 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
-struct Merged {
-  at::Tensor out;
-  at::Tensor lse;
-};
-
-Merged forwardMerged(const at::Tensor& q, const at::Tensor& pk, const at::Tensor& pv, const at::Tensor& sk,
-                     const at::Tensor& sv, double scale) {
-  const auto rows = q.size(0);
-  auto [out1, lse1] = at::_scaled_dot_product_flash_attention_for_cpu(asOneRow(q), pk, pv, 0.0, false, {}, scale);
-  auto [out2, lse2] = at::_scaled_dot_product_flash_attention_for_cpu(q, sk, sv, 0.0, true, {}, scale);
-  auto l1 = lseAsRows(lse1, rows);
-  auto lse = at::logaddexp(l1, lse2);
-  auto share1 = (l1 - lse).exp_().unsqueeze(-1).to(q.scalar_type());
-  auto share2 = (lse2 - lse).exp_().unsqueeze(-1).to(q.scalar_type());
-  auto out = (asRows(out1, rows) * share1).addcmul_(out2, share2);
-  return {out, lse};
-}
-
 struct PrefixAttention : torch::autograd::Function<PrefixAttention> {
   static Variable forward(AutogradContext* ctx, const Variable& q, const Variable& pk, const Variable& pv,
                           const Variable& sk, const Variable& sv, double scale) {
     at::AutoDispatchBelowADInplaceOrView guard;
-    auto merged = forwardMerged(q, pk, pv, sk, sv, scale);
-    ctx->save_for_backward({q, pk, pv, sk, sv, merged.out, merged.lse});
+    const auto rows = q.size(0);
+    auto [out1, lse1] = at::_scaled_dot_product_flash_attention_for_cpu(asOneRow(q), pk, pv, 0.0, false, {}, scale);
+    auto [out2, lse2] = at::_scaled_dot_product_flash_attention_for_cpu(q, sk, sv, 0.0, true, {}, scale);
+    auto l1 = lseAsRows(lse1, rows);
+    auto lse = at::logaddexp(l1, lse2);
+    auto share1 = (l1 - lse).exp_().unsqueeze(-1).to(q.scalar_type());
+    auto share2 = (lse2 - lse).exp_().unsqueeze(-1).to(q.scalar_type());
+    auto out = (asRows(out1, rows) * share1).addcmul_(out2, share2);
+    ctx->save_for_backward({q, pk, pv, sk, sv, out, lse});
     ctx->saved_data["scale"] = scale;
-    return merged.out;
+    return out;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {

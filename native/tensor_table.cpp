@@ -108,46 +108,25 @@ napi_value fromTensor(napi_env env, at::Tensor tensor) {
 }
 
 std::vector<at::Tensor> toTensors(napi_env env, napi_value value) {
-  std::vector<at::Tensor> tensors;
-  for (auto item : toList(env, value)) tensors.push_back(toTensor(env, item));
-  return tensors;
+  return collect<std::vector<at::Tensor>>(env, toList(env, value), toTensor);
 }
 
 namespace {
 
-napi_value release(napi_env env, napi_callback_info info) {
-  return guarded(env, "dispose", [&]() -> napi_value {
-    Arguments<1> args(env, info);
-    TensorTable::current().release(toHandle(env, args[0]));
-    return nullptr;
-  });
+EXPORTED(release, "dispose", 1) {
+  TensorTable::current().release(toHandle(env, args[0]));
+  return nullptr;
 }
 
-napi_value releaseCollected(napi_env env, napi_callback_info info) {
-  return guarded(env, "releaseCollected", [&]() -> napi_value {
-    Arguments<1> args(env, info);
-    TensorTable::current().releaseCollected(env, toHandle(env, args[0]));
-    return nullptr;
-  });
+EXPORTED(releaseCollected, "releaseCollected", 1) {
+  TensorTable::current().releaseCollected(env, toHandle(env, args[0]));
+  return nullptr;
 }
 
-napi_value liveTensors(napi_env env, napi_callback_info) {
-  return guarded(env, "liveTensors", [&] { return number(env, TensorTable::current().liveTensors()); });
-}
+EXPORTED(liveTensors, "liveTensors", 0) { return number(env, TensorTable::current().liveTensors()); }
 
-napi_value liveBytes(napi_env env, napi_callback_info) {
-  return guarded(env, "liveBytes", [&] { return number(env, TensorTable::current().liveBytes()); });
-}
+EXPORTED(liveBytes, "liveBytes", 0) { return number(env, TensorTable::current().liveBytes()); }
 
 }  // namespace
-
-void exportTensorTable(napi_env env, napi_value exports) {
-  exportFunction(env, exports, "release", release);
-  exportFunction(env, exports, "releaseCollected", releaseCollected);
-  exportFunction(env, exports, "liveTensors", liveTensors);
-  exportFunction(env, exports, "liveBytes", liveBytes);
-  napi_add_env_cleanup_hook(
-      env, [](void*) { TensorTable::current().clear(); }, nullptr);
-}
 
 }  // namespace twgrpo

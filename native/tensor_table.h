@@ -61,6 +61,4 @@ const at::Tensor& toTensor(napi_env env, napi_value value);
 napi_value fromTensor(napi_env env, at::Tensor tensor);
 std::vector<at::Tensor> toTensors(napi_env env, napi_value value);
 
-void exportTensorTable(napi_env env, napi_value exports);
-
 }  // namespace twgrpo

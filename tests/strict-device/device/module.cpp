@@ -34,71 +34,57 @@ void set(napi_env env, napi_value object, const char* name, napi_value value) {
 }
 
 /// configure(dryAbove: number, attention: string)
-napi_value configure(napi_env env, napi_callback_info info) {
-  return guarded(env, "configure", [&]() -> napi_value {
-    Arguments<2> args(env, info);
-    setDryAbove(toInt(env, args[0]));
-    setAttention(toString(env, args[1]));
-    return undefined(env);
-  });
+EXPORTED(configure, "configure", 2) {
+  setDryAbove(toInt(env, args[0]));
+  setAttention(toString(env, args[1]));
+  return undefined(env);
 }
 
 /// counts() -> { launches, waits, live, peak, byName }
-napi_value getCounts(napi_env env, napi_callback_info) {
-  return guarded(env, "counts", [&]() -> napi_value {
-    const auto now = counts();
-    const auto memory = memoryUse();
-    napi_value result, byName;
-    NAPI_OK(napi_create_object(env, &result));
-    NAPI_OK(napi_create_object(env, &byName));
-    for (const auto& [name, count] : now.byName) set(env, byName, name.c_str(), integer(env, count));
-    set(env, result, "launches", integer(env, now.launches));
-    set(env, result, "waits", integer(env, now.waits));
-    set(env, result, "live", integer(env, memory.live));
-    set(env, result, "peak", integer(env, memory.peak));
-    set(env, result, "byName", byName);
-    return result;
-  });
+EXPORTED(counts, "counts", 0) {
+  const auto now = strict::counts();
+  const auto memory = memoryUse();
+  napi_value result, byName;
+  NAPI_OK(napi_create_object(env, &result));
+  NAPI_OK(napi_create_object(env, &byName));
+  for (const auto& [name, count] : now.byName) set(env, byName, name.c_str(), integer(env, count));
+  set(env, result, "launches", integer(env, now.launches));
+  set(env, result, "waits", integer(env, now.waits));
+  set(env, result, "live", integer(env, memory.live));
+  set(env, result, "peak", integer(env, memory.peak));
+  set(env, result, "byName", byName);
+  return result;
 }
 
-napi_value reset(napi_env env, napi_callback_info) {
-  return guarded(env, "reset", [&]() -> napi_value {
-    resetCounts();
-    resetPeak();
-    return undefined(env);
-  });
+EXPORTED(reset, "reset", 0) {
+  resetCounts();
+  resetPeak();
+  return undefined(env);
 }
 
 std::unique_ptr<at::accelerator::Graph> graph;
 
 /// capture(body): records what `body` launches; a graph that was captured before is dropped.
-napi_value capture(napi_env env, napi_callback_info info) {
-  return guarded(env, "capture", [&]() -> napi_value {
-    Arguments<1> args(env, info);
-    graph = std::make_unique<at::accelerator::Graph>();
-    graph->capture_begin();
-    napi_value result;
-    const auto status = napi_call_function(env, undefined(env), args[0], 0, nullptr, &result);
-    graph->capture_end();
-    NAPI_OK(status);
-    return result;
-  });
+EXPORTED(capture, "capture", 1) {
+  graph = std::make_unique<at::accelerator::Graph>();
+  graph->capture_begin();
+  napi_value result;
+  const auto status = napi_call_function(env, undefined(env), args[0], 0, nullptr, &result);
+  graph->capture_end();
+  NAPI_OK(status);
+  return result;
 }
 
-napi_value replay(napi_env env, napi_callback_info) {
-  return guarded(env, "replay", [&]() -> napi_value {
-    TORCH_CHECK(graph != nullptr, "strict: nothing was captured");
-    graph->replay();
-    return undefined(env);
-  });
+EXPORTED(replay, "replay", 0) {
+  TORCH_CHECK(graph != nullptr, "strict: nothing was captured");
+  graph->replay();
+  return undefined(env);
 }
 
 /// Does what no program may: ends the process by a segmentation fault.
-napi_value readFromHost(napi_env env, napi_callback_info) {
-  return guarded(env, "readFromHost", [&]() -> napi_value {
-    const auto tensor = emptyOnDevice({1}, at::kByte);
-    return integer(env, *static_cast<volatile uint8_t*>(tensor.data_ptr()));
-  });
+EXPORTED(readFromHost, "readFromHost", 0) {
+  const auto tensor = emptyOnDevice({1}, at::kByte);
+  return integer(env, *static_cast<volatile uint8_t*>(tensor.data_ptr()));
 }
 
 }  // namespace
@@ -109,12 +95,7 @@ NAPI_MODULE_INIT() {
   using namespace strict;
   return twgrpo::guarded(env, "strict device", [&] {
     registerDevice();
-    twgrpo::exportFunction(env, exports, "configure", configure);
-    twgrpo::exportFunction(env, exports, "counts", getCounts);
-    twgrpo::exportFunction(env, exports, "reset", reset);
-    twgrpo::exportFunction(env, exports, "capture", capture);
-    twgrpo::exportFunction(env, exports, "replay", replay);
-    twgrpo::exportFunction(env, exports, "readFromHost", readFromHost);
+    twgrpo::exportAll(env, exports);
     return exports;
   });
 }
