@@ -8,15 +8,12 @@ export {
   pinnedLike,
   type RepoName,
 } from './names.ts';
+export { type HubSource, type Resolved, type ResolvePlan, sizeText } from './plan.ts';
 export { licenseOf, type PushFile, type PushOptions, pushFiles } from './push.ts';
 export {
-  type HubSource,
   planDataFile,
   planModel,
-  type Resolved,
   type ResolveOptions,
-  type ResolvePlan,
   resolveDataFile,
   resolveModel,
-  sizeText,
 } from './resolve.ts';
