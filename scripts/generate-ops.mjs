@@ -290,7 +290,7 @@ import {
   type Layout,
   type MemoryFormat,
   noOverload,
-  operatorId,
+  operatorIds,
   optionalHandle,
   optionalHandles,
   optionOf,
@@ -300,21 +300,9 @@ import {
 } from './operator-call.ts';
 import type { Tensor } from './tensor.ts';
 
-const operators: readonly (readonly [name: string, overload: string])[] = [
+const id = operatorIds([
 ${table.join('\n')}
-];
-const resolved: number[] = new Array(operators.length).fill(0);
-
-/** Operators are looked up at their first use, so that one missing from an older libtorch harms nobody else. */
-function id(index: number): number {
-  let value = resolved[index] as number;
-  if (value === 0) {
-    const [name, overload] = operators[index] as readonly [string, string];
-    value = operatorId(name, overload);
-    resolved[index] = value;
-  }
-  return value;
-}
+]);
 
 export abstract class TensorOperators extends TensorHandle {
 ${methodCode}

@@ -115,7 +115,7 @@ export function noOverload(
 const ids = new Map<string, number>();
 
 /** The id of an operator, looked up once. */
-export function operatorId(name: string, overload: string): number {
+function operatorId(name: string, overload: string): number {
   const key = `${name}.${overload}`;
   let id = ids.get(key);
   if (id === undefined) {
@@ -123,6 +123,21 @@ export function operatorId(name: string, overload: string): number {
     ids.set(key, id);
   }
   return id;
+}
+
+/** Ids by place in a list, looked up at their first use: an operator missing from an older libtorch harms nobody else. */
+export function operatorIds(
+  operators: readonly (readonly [name: string, overload: string])[],
+): (index: number) => number {
+  const resolved: number[] = new Array(operators.length).fill(0);
+  return (index) => {
+    let id = resolved[index] as number;
+    if (id === 0) {
+      id = operatorId(...(operators[index] as readonly [string, string]));
+      resolved[index] = id;
+    }
+    return id;
+  };
 }
 
 /**

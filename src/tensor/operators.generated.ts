@@ -15,7 +15,7 @@ import {
   type Layout,
   type MemoryFormat,
   noOverload,
-  operatorId,
+  operatorIds,
   optionalHandle,
   optionalHandles,
   optionOf,
@@ -25,7 +25,7 @@ import {
 } from './operator-call.ts';
 import type { Tensor } from './tensor.ts';
 
-const operators: readonly (readonly [name: string, overload: string])[] = [
+const id = operatorIds([
   ['aten::add', 'Tensor'],
   ['aten::add', 'Scalar'],
   ['aten::add_', 'Tensor'],
@@ -293,19 +293,7 @@ const operators: readonly (readonly [name: string, overload: string])[] = [
   ['aten::_foreach_zero_', ''],
   ['aten::_amp_foreach_non_finite_check_and_unscale_', ''],
   ['aten::linspace', ''],
-];
-const resolved: number[] = new Array(operators.length).fill(0);
-
-/** Operators are looked up at their first use, so that one missing from an older libtorch harms nobody else. */
-function id(index: number): number {
-  let value = resolved[index] as number;
-  if (value === 0) {
-    const [name, overload] = operators[index] as readonly [string, string];
-    value = operatorId(name, overload);
-    resolved[index] = value;
-  }
-  return value;
-}
+]);
 
 export abstract class TensorOperators extends TensorHandle {
   /**
