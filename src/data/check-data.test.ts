@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { choice, descriptive, withChoices } from '../../tests/support/clevrer.ts';
 import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { ConfigError, packageRoot } from '../base/index.ts';
 import { encodeVideo } from '../video/index.ts';
@@ -129,46 +130,20 @@ describe('the data doctor', () => {
 });
 
 describe('converting CLEVRER', () => {
-  const choice = (choice_id: number, answer: string): object => ({
-    choice_id,
-    choice: `Event ${choice_id} happens`,
-    program: [],
-    answer,
-  });
   const scenes = [
     {
       scene_index: 10_000,
       video_filename: 'video_10000.mp4',
       questions: [
-        { question_id: 0, question_type: 'descriptive', question: 'How many?', program: [], answer: '2' },
-        {
-          question_id: 1,
-          question_type: 'counterfactual',
-          question: 'What if?',
-          program: [],
-          choices: [choice(1, 'wrong'), choice(0, 'correct')],
-        },
-        {
-          question_id: 2,
-          question_type: 'counterfactual',
-          question: 'What if not?',
-          program: [],
-          choices: [choice(0, 'correct'), choice(1, 'wrong'), choice(2, 'correct')],
-        },
-        {
-          question_id: 3,
-          question_type: 'counterfactual',
-          question: 'And now?',
-          program: [],
-          choices: [choice(0, 'wrong'), choice(1, 'wrong')],
-        },
-        {
-          question_id: 4,
-          question_type: 'predictive',
-          question: 'Next?',
-          program: [],
-          choices: [choice(0, 'correct'), choice(1, 'wrong')],
-        },
+        descriptive(0, 'How many?', '2'),
+        withChoices(1, 'counterfactual', 'What if?', [choice(1, 'wrong'), choice(0, 'correct')]),
+        withChoices(2, 'counterfactual', 'What if not?', [
+          choice(0, 'correct'),
+          choice(1, 'wrong'),
+          choice(2, 'correct'),
+        ]),
+        withChoices(3, 'counterfactual', 'And now?', [choice(0, 'wrong'), choice(1, 'wrong')]),
+        withChoices(4, 'predictive', 'Next?', [choice(0, 'correct'), choice(1, 'wrong')]),
       ],
     },
   ];
@@ -192,7 +167,7 @@ describe('converting CLEVRER', () => {
       .map((line) => JSON.parse(line) as object);
     expect(lines[1]).toEqual({
       id: '10000-2',
-      problem: 'What if not?\nA. Event 0 happens\nB. Event 1 happens\nC. Event 2 happens',
+      problem: 'What if not?\nA. event 0\nB. event 1\nC. event 2',
       video: 'video_10000-11000/video_10000.mp4',
       solution: '<answer>A,C</answer>',
       dims: { question_type: 'counterfactual' },

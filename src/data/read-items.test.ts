@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { choice, descriptive, withChoices } from '../../tests/support/clevrer.ts';
 import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { DataError, packageRoot } from '../base/index.ts';
 import { countIssues, formatIssue } from './issues.ts';
@@ -173,48 +174,21 @@ describe('damaged files', () => {
 
 describe('the forms of the benchmarks', () => {
   it('CLEVRER: letters by choice_id, answerless questions apart, descriptive words as options', () => {
-    const choice = (choice_id: number, answer: string): object => ({
-      choice_id,
-      choice: `event ${choice_id}`,
-      program: [],
-      answer,
-    });
     const path = json([
       {
         scene_index: 10_009,
         video_filename: 'video_10009.mp4',
         questions: [
-          {
-            question_id: 0,
-            question_type: 'descriptive',
-            question_subtype: 'count',
-            question: 'How many?',
-            program: [],
-            answer: '3',
-          },
-          { question_id: 1, question_type: 'descriptive', question: 'Color?', program: [], answer: 'cyan' },
-          {
-            question_id: 2,
-            question_type: 'counterfactual',
-            question: 'What if?',
-            program: [],
-            choices: [choice(2, 'correct'), choice(0, 'correct'), choice(1, 'wrong')],
-          },
-          {
-            question_id: 3,
-            question_type: 'predictive',
-            question: 'Next?',
-            program: [],
-            choices: [choice(0, 'wrong'), choice(1, 'wrong')],
-          },
-          {
-            question_id: 4,
-            question_type: 'explanatory',
-            question: 'Why?',
-            program: [],
-            choices: [{ choice_id: 0, choice: 'x', program: [] }],
-          },
-          { question_id: 5, question_type: 'descriptive', question: 'Sound?', program: [], answer: 'loud' },
+          { ...descriptive(0, 'How many?', '3'), question_subtype: 'count' },
+          descriptive(1, 'Color?', 'cyan'),
+          withChoices(2, 'counterfactual', 'What if?', [
+            choice(2, 'correct'),
+            choice(0, 'correct'),
+            choice(1, 'wrong'),
+          ]),
+          withChoices(3, 'predictive', 'Next?', [choice(0, 'wrong'), choice(1, 'wrong')]),
+          withChoices(4, 'explanatory', 'Why?', [{ choice_id: 0, choice: 'x', program: [] }]),
+          descriptive(5, 'Sound?', 'loud'),
         ],
       },
     ]);
