@@ -3,22 +3,13 @@
  * run again and compared line by line. A line "…" stands for any lines.
  */
 import { execFile } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand } from './support/run-command.ts';
+import { scratchFolder } from './support/scratch-folder.ts';
 import { sharedData } from './support/shared-data.ts';
 
 const DOCS = fileURLToPath(new URL('../docs/', import.meta.url));
@@ -33,12 +24,9 @@ const blocks = DOCUMENTS.flatMap((name) => {
 }).filter(([, command]) => COMMANDS.some((start) => command.startsWith(start)));
 
 const shared = sharedData();
-const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-documented-'));
+const scratch = scratchFolder();
 const before = process.cwd();
-afterAll(() => {
-  process.chdir(before);
-  rmSync(scratch, { recursive: true });
-});
+afterAll(() => process.chdir(before));
 beforeAll(() => {
   if (shared === undefined) return;
   for (const folder of ['benchmarks', 'logs'])
@@ -87,7 +75,8 @@ describe("the README's quick start", () => {
   });
 
   it('trains, saves and answers', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'twgrpo-quick-start-'));
+    const folder = join(scratch, 'quick-start');
+    mkdirSync(folder);
     symlinkSync(join(DOCS, '../assets'), join(folder, 'assets'));
     const loader = fileURLToPath(new URL('../scripts/typescript/loader.mjs', import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, file], {
@@ -100,6 +89,5 @@ describe("the README's quick start", () => {
       true,
     ]);
     expect(existsSync(join(folder, 'runs/quick-start/checkpoint-2/model.safetensors'))).toBe(true);
-    rmSync(folder, { recursive: true });
   });
 });

@@ -1,12 +1,13 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { createLogger, humanLine, type LoggerOptions } from './logger.ts';
+
+const folder = scratchFolder();
 
 describe('logger', () => {
   it('writes every line to its file at once, as JSON', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'twgrpo-log-'));
     const file = join(folder, 'logs', 'rank-1.jsonl');
     const logger = createLogger({ file, level: 'silent', rank: 1 });
     logger.debug({ step: 3 }, 'scored');
@@ -16,7 +17,6 @@ describe('logger', () => {
       { level: 20, rank: 1, step: 3, msg: 'scored' },
       { level: 40, rank: 1, msg: 'slow clip' },
     ]);
-    rmSync(folder, { recursive: true });
   });
 
   it('speaks to people in short lines', () => {
@@ -28,7 +28,6 @@ describe('logger', () => {
   });
 
   it('is as talkative as asked, and ranks other than 0 only warn', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'twgrpo-log-'));
     const shown = (options: LoggerOptions): string => {
       const path = join(folder, 'terminal');
       const fd = openSync(path, 'w');
@@ -44,6 +43,5 @@ describe('logger', () => {
     expect(shown({ level: 'error' })).toBe('error a error\n');
     expect(shown({ level: 'error', quiet: true })).toBe('error a error\n');
     expect(shown({ level: 'silent' })).toBe('');
-    rmSync(folder, { recursive: true });
   });
 });

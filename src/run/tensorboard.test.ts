@@ -1,7 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import {
   crc32c,
   EventWriter,
@@ -27,6 +26,8 @@ const golden = JSON.parse(
   readFileSync(new URL('../../tests/goldens/tensorboard/events.json', import.meta.url), 'utf8'),
 ) as Golden;
 
+const folder = scratchFolder();
+
 describe('TensorBoard events', () => {
   it('have the checksums of TensorBoard', () => {
     for (const [text, value] of Object.entries(golden.crc32c)) expect(crc32c(Buffer.from(text))).toBe(value);
@@ -48,7 +49,6 @@ describe('TensorBoard events', () => {
   });
 
   it('reach the disk at once, one file a writer', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'twgrpo-events-'));
     const now = (): number => golden.wall_time * 1000;
     const first = new EventWriter(folder, { now });
     const second = new EventWriter(folder, { now, resumeStep: 300 });
@@ -60,6 +60,5 @@ describe('TensorBoard events', () => {
     first.close();
     expect(() => first.scalar('reward', 1, 1)).toThrow(/^internal: event file .* is closed$/);
     second.close();
-    rmSync(folder, { recursive: true });
   });
 });
