@@ -5,7 +5,7 @@ import {
   type HeldOutResult,
   resolveSftConfig,
   runSft,
-  type SftStepReport,
+  type StepReport,
   sftFacts,
 } from '../train/index.ts';
 import { type RunCallbacks, trainingCommand } from './training-command.ts';
@@ -29,10 +29,7 @@ export const sft = trainingCommand({
   label: 'sft',
   resolve: resolveSftConfig,
   check: checkSft,
-  run: async (
-    callbacks: RunCallbacks<Parameters<typeof runSft>[0]['resolved'], SftStepReport>,
-    out: Output,
-  ) =>
+  run: async (callbacks: RunCallbacks<Parameters<typeof runSft>[0]['resolved'], StepReport>, out: Output) =>
     await runSft({
       ...callbacks,
       onEvaluation: (step, _stage, evaluation) => out.status(evaluationLine(step, evaluation)),

@@ -16,9 +16,9 @@ import { type TrainingPage, trainingPage } from '../report/index.ts';
 import { type BeforeAfter, beforeAfter } from '../stats/index.ts';
 import {
   createTrainProgress,
-  type GrpoRunResult,
   grpoFacts,
   type ResolvedConfig,
+  type RunResult,
   runGrpo,
   type TrainProgress,
 } from '../train/index.ts';
@@ -168,7 +168,7 @@ async function draw(
   }
 }
 
-async function train(resolved: ResolvedConfig, signal: AbortSignal, out: Output): Promise<GrpoRunResult> {
+async function train(resolved: ResolvedConfig, signal: AbortSignal, out: Output): Promise<RunResult> {
   let progress: TrainProgress | undefined;
   try {
     return await runGrpo({

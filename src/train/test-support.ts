@@ -6,7 +6,8 @@ import { createLogger, type JsonObject } from '../base/index.ts';
 import { createTinyCheckpoint, type TinyCheckpointOptions } from '../models/index.ts';
 import type { MetricsRow } from '../run/index.ts';
 import { resolveGrpoConfig } from './config/config.ts';
-import { type GrpoRunOptions, type GrpoRunResult, runGrpo } from './grpo/grpo-run.ts';
+import { type GrpoRunOptions, runGrpo } from './grpo/grpo-run.ts';
+import type { RunResult } from './loop/run-loop.ts';
 
 const CLIP = join(import.meta.dirname, '../../tests/goldens/video/h264.mp4');
 
@@ -68,7 +69,7 @@ const quiet = () => createLogger({ quiet: true, fd: 2 });
 export async function train(
   keys: JsonObject,
   options: Partial<Omit<GrpoRunOptions, 'resolved'>> = {},
-): Promise<GrpoRunResult> {
+): Promise<RunResult> {
   const resolved = resolveGrpoConfig([{ source: 'test', values: keys }]);
   return await runGrpo({ resolved, logger: quiet(), ...options });
 }
@@ -78,7 +79,7 @@ export async function trainUntil(
   last: number,
   keys: JsonObject,
   options: Pick<GrpoRunOptions, 'resume'> = {},
-): Promise<GrpoRunResult> {
+): Promise<RunResult> {
   const stop = new AbortController();
   return await train(keys, {
     ...options,

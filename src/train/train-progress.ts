@@ -1,8 +1,7 @@
 /** The line that is watched while a model trains: how far, what a step is like, how long still. */
 import { createProgress } from '../base/index.ts';
 import type { GrpoStepReport } from './grpo/grpo-trainer.ts';
-import type { RunProgress } from './loop/run-loop.ts';
-import type { SftStepReport } from './sft/sft-run.ts';
+import type { RunProgress, StepReport } from './loop/run-loop.ts';
 
 export type Facts = Readonly<Record<string, number | string>>;
 
@@ -56,7 +55,7 @@ export function grpoFacts({ metrics }: Pick<GrpoStepReport, 'metrics'>): Facts {
 }
 
 /** The numbers of a supervised step that people watch. */
-export function sftFacts({ metrics }: Pick<SftStepReport, 'metrics'>): Facts {
+export function sftFacts({ metrics }: Pick<StepReport, 'metrics'>): Facts {
   return {
     loss: Number(metrics['loss']),
     'token acc': `${(100 * Number(metrics['mean_token_accuracy'])).toFixed(1)} %`,

@@ -24,13 +24,11 @@ export interface GrpoRunOptions extends RunOptions<GrpoConfig, GrpoStepReport> {
   readonly frames?: FrameStore | undefined;
 }
 
-export type GrpoRunResult = RunResult;
-
 /**
  * @throws ConfigError, DataError, CheckpointError, VideoError before or during training, each naming file and key
  * @throws TwgrpoError when too many updates in a row were refused, after saving
  */
-export async function runGrpo(options: GrpoRunOptions): Promise<GrpoRunResult> {
+export async function runGrpo(options: GrpoRunOptions): Promise<RunResult> {
   return await runTraining(grpoMethod(options), options);
 }
 

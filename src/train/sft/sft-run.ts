@@ -28,9 +28,7 @@ import { checkStages, heldOutOf, loadSftData } from './sft-data.ts';
 import { packQuestions, SftEncoder, type SftPack } from './sft-packs.ts';
 import { type ReadyPack, SftTrainer } from './sft-trainer.ts';
 
-export type SftStepReport = StepReport;
-
-export interface SftRunOptions extends RunOptions<SftConfig, SftStepReport> {
+export interface SftRunOptions extends RunOptions<SftConfig, StepReport> {
   /** Decoded frames, which stay the caller's. Default: a store of `video_cache_mib`. */
   readonly frames?: FrameStore | undefined;
   readonly onEvaluation?: ((step: number, stage: number, result: HeldOutResult) => void) | undefined;
