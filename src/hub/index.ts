@@ -1,5 +1,5 @@
 export type { HubTimes } from './client.ts';
-export { type HubEnvironment, hubEnvironment } from './environment.ts';
+export type { HubEnvironment } from './environment.ts';
 export { lastPart, type ModelCard, modelCard } from './model-card.ts';
 export {
   isHubAddress,
