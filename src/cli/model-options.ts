@@ -9,7 +9,7 @@ import {
 } from '../models/index.ts';
 import { resolveDevice, setNumThreads } from '../tensor/index.ts';
 import { textAfterVision, type VideoPreset } from '../video/index.ts';
-import { wholeNumber } from './numbers.ts';
+import { readableCount, wholeNumber } from './numbers.ts';
 
 export interface ModelChoice {
   readonly model: string;
@@ -105,9 +105,4 @@ function describeModel(model: VideoLanguageModel): string {
 /** `1.2 s` since `begin`, a `performance.now()`. */
 export function seconds(begin: number): string {
   return `${((performance.now() - begin) / 1000).toFixed(1)} s`;
-}
-
-function readableCount(count: number): string {
-  if (count >= 1e9) return `${(count / 1e9).toFixed(2)} billion`;
-  return count >= 1e6 ? `${(count / 1e6).toFixed(1)} million` : String(count);
 }

@@ -1,4 +1,4 @@
-/** Numbers on the command line: parsed and held against their range where the option is declared. */
+/** Numbers on the command line: parsed and held against their range where the option is declared, and shown. */
 import { InvalidArgumentError } from 'commander';
 
 /** A whole number of at least `least`. */
@@ -27,4 +27,10 @@ export function finiteNumber(text: string): number {
 /** For options that may be repeated. */
 export function collect(text: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, text];
+}
+
+/** `3.75 billion`, `1.2 million`, `640`. */
+export function readableCount(count: number): string {
+  if (count >= 1e9) return `${(count / 1e9).toFixed(2)} billion`;
+  return count >= 1e6 ? `${(count / 1e6).toFixed(1)} million` : String(count);
 }

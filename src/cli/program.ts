@@ -71,6 +71,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./world.ts')).world,
   },
   {
+    name: 'merge',
+    summary: 'put an adapter into its model for good: one ordinary model folder',
+    load: async () => (await import('./merge.ts')).merge,
+  },
+  {
+    name: 'inspect',
+    summary: 'what a model or adapter folder holds, what is odd, and whether it would load',
+    load: async () => (await import('./inspect.ts')).inspect,
+  },
+  {
     name: 'pull',
     summary: 'download a model or a data file from the Hugging Face Hub',
     load: async () => (await import('./pull.ts')).pull,

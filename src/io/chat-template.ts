@@ -29,10 +29,15 @@ export interface RenderOptions {
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
+/** What to do where a template knows text alone. */
+export const TEXT_TEMPLATE_HINT =
+  'a template of a language model can not show videos: copy the chat template of the video-language model (chat_template.json or chat_template.jinja) into the folder';
+
 export class ChatTemplate {
   /** The Jinja source. */
   readonly source: string;
-  readonly #file: string;
+  /** The file it came from, for messages. */
+  readonly file: string;
   readonly #template: Template;
   readonly #defaults: Readonly<Record<string, unknown>>;
 
@@ -46,7 +51,7 @@ export class ChatTemplate {
     defaults: Readonly<Record<string, unknown>> = {},
   ) {
     this.source = source;
-    this.#file = file;
+    this.file = file;
     this.#defaults = Object.fromEntries(Object.entries(defaults).filter(([, value]) => value !== undefined));
     try {
       this.#template = new Template(source);
@@ -92,8 +97,12 @@ export class ChatTemplate {
     try {
       return this.#template.render({ ...this.#defaults, ...variables, messages, add_generation_prompt });
     } catch (cause) {
-      throw new DataError(`${this.#file}: the messages cannot be rendered (${(cause as Error).message})`, {
+      const isText = messages.every(
+        ({ content }) => typeof content === 'string' || content.every(({ type }) => type === 'text'),
+      );
+      throw new DataError(`${this.file}: the messages cannot be rendered (${(cause as Error).message})`, {
         cause,
+        ...(isText ? {} : { hint: TEXT_TEMPLATE_HINT }),
       });
     }
   }

@@ -1,5 +1,11 @@
 /** Files of a model folder: weights, tokenizer, chat template. */
-export { type ChatContent, type ChatMessage, ChatTemplate, type RenderOptions } from './chat-template.ts';
+export {
+  type ChatContent,
+  type ChatMessage,
+  ChatTemplate,
+  type RenderOptions,
+  TEXT_TEMPLATE_HINT,
+} from './chat-template.ts';
 export {
   CheckpointFiles,
   type LazyTensor,
@@ -8,6 +14,9 @@ export {
   openSafetensors,
   saveCheckpoint,
   saveSafetensors,
+  saveWeights,
+  sourcesOf,
+  type WeightSource,
 } from './safetensors.ts';
 export type { SafetensorsDType, TensorInfo } from './safetensors-format.ts';
 export {

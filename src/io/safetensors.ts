@@ -284,17 +284,19 @@ function inside(dir: string, name: string, origin: string): string {
   return path;
 }
 
-/** A tensor as something to write: its dtype, its shape, and its bytes in pieces without doubling the memory. */
-function tensorSource(name: string, tensor: Tensor): TensorSource {
-  const dtype = STORED_DTYPES[tensor.dtype] as SafetensorsDType;
+/** A weight to be written: known by dtype and shape, read only when its turn comes. */
+export type WeightSource = Pick<LazyTensor, 'dtype' | 'shape' | 'read'>;
+
+/** Its dtype, its shape, and its bytes in pieces without doubling the memory. */
+function tensorSource(name: string, { dtype, shape, read }: WeightSource): TensorSource {
   return {
     name,
-    dtype,
-    shape: tensor.shape,
+    dtype: STORED_DTYPES[dtype] as SafetensorsDType,
+    shape,
     write: (put) =>
       noGrad(() =>
         scope('write a weight', () => {
-          const bytes = tensor.detach().contiguous().reshape([-1]).view('uint8');
+          const bytes = read().detach().contiguous().reshape([-1]).view('uint8');
           for (let begin = 0; begin < bytes.numel(); begin += WRITE_CHUNK) {
             const length = Math.min(WRITE_CHUNK, bytes.numel() - begin);
             put(scope(() => bytes.narrow(0, begin, length).toTypedArray() as Uint8Array));
@@ -302,6 +304,16 @@ function tensorSource(name: string, tensor: Tensor): TensorSource {
         }),
       ),
   };
+}
+
+/** Tensors as weights to be written. */
+export function sourcesOf(tensors: ReadonlyMap<string, Tensor>): Map<string, WeightSource> {
+  return new Map(
+    [...tensors].map(([name, tensor]) => [
+      name,
+      { dtype: tensor.dtype, shape: tensor.shape, read: () => tensor },
+    ]),
+  );
 }
 
 const WRITE_CHUNK = 16 << 20;
@@ -312,22 +324,32 @@ export function saveSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata?: Readonly<Record<string, string>>,
 ): void {
-  const sources = [...tensors].map(([name, tensor]) => tensorSource(name, tensor));
+  const sources = [...sourcesOf(tensors)].map(([name, source]) => tensorSource(name, source));
   writeSafetensorsFile(file, sources, metadata);
 }
 
-/**
- * Write tensors as the weights of a model folder, in shards of at most `max_shard_size` bytes with their index.
- * @returns names of the files written
- */
+/** Write tensors as the weights of a model folder. See `saveWeights`. */
 export function saveCheckpoint(
   dir: string,
   tensors: ReadonlyMap<string, Tensor>,
   options: { max_shard_size?: number } = {},
 ): string[] {
+  return saveWeights(dir, sourcesOf(tensors), options);
+}
+
+/**
+ * Write the weights of a model folder, in shards of at most `max_shard_size` bytes with their index; one weight is in memory at
+ * a time.
+ * @returns names of the files written
+ */
+export function saveWeights(
+  dir: string,
+  weights: ReadonlyMap<string, WeightSource>,
+  options: { max_shard_size?: number } = {},
+): string[] {
   return writeWeightFiles(
     dir,
-    [...tensors].map(([name, tensor]) => tensorSource(name, tensor)),
+    [...weights].map(([name, source]) => tensorSource(name, source)),
     options,
   );
 }

@@ -2,6 +2,7 @@
 export type { GenerationConfig, ModelConfig } from './config.ts';
 export type { DecodeSession } from './decoder/session.ts';
 export { readModelConfig } from './families.ts';
+export { type AdapterReport, inspectFolder, type ModelReport, type PartSize } from './inspect.ts';
 export { indexTensor } from './layers.ts';
 export {
   createLora,
@@ -11,6 +12,7 @@ export {
   mergeLora,
 } from './lora/lora.ts';
 export { loadLora, writeLoraFiles } from './lora/lora-files.ts';
+export { type MergeOptions, type MergeResult, mergeAdapter } from './merge.ts';
 export type {
   CompletionHidden,
   EncodedPrompt,

@@ -72,6 +72,11 @@ export interface Processor {
   /** Vision tokens that only the tokenizer knows; the others stand in `config` (`visionTokenIds`). */
   readonly reservedTokenIds: readonly number[];
 
+  /**
+   * Make sure that the chat template shows what a message holds.
+   * @throws CheckpointError naming the template's file: it was made for text alone
+   */
+  checkTemplate(kind?: 'video' | 'image'): void;
   /** Place in a prompt's ids after its last image or video; 0 for text alone. */
   visionEnd(ids: readonly number[]): number;
   /**

@@ -8,6 +8,8 @@
  * (`_checkpoint_wrapped_module`), huggingface/peft `tuners/tuners_utils.py` (`base_model.model`).
  */
 
+/** Published name of the token embedding. */
+export const EMBEDDING = 'model.embed_tokens.weight';
 /** Published name of the language model head. */
 export const HEAD = 'lm_head.weight';
 

@@ -13,13 +13,18 @@ import {
   writeFileAtomic,
   writeFolderAtomic,
 } from '../base/index.ts';
-import { type CheckpointFiles, type LazyTensor, loadCheckpoint, saveCheckpoint } from '../io/index.ts';
+import {
+  type CheckpointFiles,
+  type LazyTensor,
+  loadCheckpoint,
+  saveWeights,
+  sourcesOf,
+  type WeightSource,
+} from '../io/index.ts';
 import { type Device, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import type { ModelConfig, StoredDType } from './config.ts';
 import { familyOf } from './families.ts';
-import { examples, HEAD, unwrapName } from './stored-names.ts';
-
-const EMBEDDING = 'model.embed_tokens.weight';
+import { EMBEDDING, examples, HEAD, unwrapName } from './stored-names.ts';
 
 export interface LoadWeightsOptions {
   /** Cast to this dtype. Default: as stored, mapped from the disk. */
@@ -162,18 +167,28 @@ export function writeModelFiles(
   folder: string,
   config: ModelConfig,
   weights: ReadonlyMap<string, Tensor>,
-  { from, max_shard_size }: Pick<SaveModelOptions, 'from' | 'max_shard_size'> = {},
+  options: Pick<SaveModelOptions, 'from' | 'max_shard_size'> = {},
 ): void {
+  writeModelSources(folder, config, sourcesOf(weights), options);
+}
+
+/** The same of weights that are read one after another while they are written. @returns names of the weight files */
+export function writeModelSources(
+  folder: string,
+  config: ModelConfig,
+  weights: ReadonlyMap<string, WeightSource>,
+  { from, max_shard_size }: Pick<SaveModelOptions, 'from' | 'max_shard_size'> = {},
+): string[] {
   const { weightShapes, writeConfig } = familyOf(config);
   checkFit(weights, weightShapes(config), folder);
-  const stored = weights.get('model.embed_tokens.weight')?.dtype as StoredDType;
+  const stored = weights.get(EMBEDDING)?.dtype as StoredDType;
   for (const name of COMPANION_FILES) {
     if (from !== undefined && existsSync(join(from, name)))
       copyFileSync(join(from, name), join(folder, name));
   }
   const json = JSON.stringify(writeConfig({ ...config, dtype: stored }), null, 2);
   writeFileAtomic(join(folder, 'config.json'), `${json}\n`);
-  saveCheckpoint(folder, weights, max_shard_size === undefined ? {} : { max_shard_size });
+  return saveWeights(folder, weights, max_shard_size === undefined ? {} : { max_shard_size });
 }
 
 /** Buffers that old versions of transformers saved: they follow from the configuration. */

@@ -20,7 +20,7 @@ import {
 import { type Device, type DType, keep, scope, type Tensor } from '../../tensor/index.ts';
 import { familyOf } from '../families.ts';
 import type { ModelFamily } from '../family.ts';
-import { examples, HEAD, unwrapName } from '../stored-names.ts';
+import { EMBEDDING, examples, HEAD, unwrapName } from '../stored-names.ts';
 import { ADAPTER_CONFIG, type AdapterConfig, readAdapterConfig } from './adapter-config.ts';
 import {
   type AdaptedModel,
@@ -37,7 +37,6 @@ import {
 
 const WEIGHTS_FILE = 'adapter_model.safetensors';
 const PREFIX = 'base_model.model.';
-const EMBEDDING = 'model.embed_tokens.weight';
 
 /** The tensors of an adapter folder, known by the header of their file. */
 export interface OpenedAdapter {
@@ -138,7 +137,10 @@ export function loadLora(
       ensure_weight_tying: ____,
       ...config
     } = opened.config;
-    return adapterOf(config, pairs, familyOf(model.config), withHead(replaced, opened.config, model));
+    // The head that stays as it was, beside a trained embedding.
+    if (splitsHead(opened, model) && !replaced.has(HEAD))
+      replaced.set(HEAD, keep(model.weights.get(EMBEDDING)!.toCopy({})));
+    return adapterOf(config, pairs, familyOf(model.config), replaced);
   } finally {
     opened.files.close();
   }
@@ -228,18 +230,15 @@ function patterned(config: AdapterConfig, names: readonly string[]): number {
 }
 
 /**
- * The replaced weights, with the head that PEFT leaves as it was: a trained embedding of a model whose embedding serves as head is a
- * copy, unless `ensure_weight_tying` was set.
+ * True where the adapter gives a model whose embedding serves as head a head of its own: PEFT trains a copy of either, unless
+ * `ensure_weight_tying` was set; the other stays as it was.
  */
-function withHead(
-  replaced: ReadonlyMap<string, Tensor>,
-  { ensure_weight_tying }: AdapterConfig,
-  { config, weights }: AdaptedModel,
-): ReadonlyMap<string, Tensor> {
-  const isSplit =
-    config.tie_word_embeddings && replaced.has(EMBEDDING) && !replaced.has(HEAD) && !ensure_weight_tying;
-  if (!isSplit) return replaced;
-  return new Map([...replaced, [HEAD, keep(weights.get(EMBEDDING)!.toCopy({}))]]);
+export function splitsHead(
+  { config, replaced }: Pick<OpenedAdapter, 'config'> & { readonly replaced: ReadonlyMap<string, unknown> },
+  model: Pick<AdaptedShapes, 'config'>,
+): boolean {
+  if (!model.config.tie_word_embeddings) return false;
+  return replaced.has(HEAD) || (replaced.has(EMBEDDING) && !config.ensure_weight_tying);
 }
 
 /** @throws CheckpointError where an adapter folder has no weights, or pickled ones */

@@ -6,7 +6,13 @@
  */
 
 import { CheckpointError, DataError } from '../../base/index.ts';
-import { type ChatContent, type ChatMessage, ChatTemplate, Tokenizer } from '../../io/index.ts';
+import {
+  type ChatContent,
+  type ChatMessage,
+  ChatTemplate,
+  TEXT_TEMPLATE_HINT,
+  Tokenizer,
+} from '../../io/index.ts';
 import { cat, dispose, keep, scope, type Tensor } from '../../tensor/index.ts';
 import type { ModelConfig } from '../config.ts';
 import type {
@@ -73,6 +79,15 @@ class QwenProcessor implements Processor {
     return pad === undefined ? [] : [pad];
   }
 
+  checkTemplate(kind: 'video' | 'image' = 'video'): void {
+    const text = this.render({ text: 'x', [`${kind}s`]: [kind] });
+    if (this.tokenizer.encode(text).includes(this.config[`${kind}_token_id`])) return;
+    throw new CheckpointError(
+      `${this.template.file}: the template shows nothing where a message has a ${kind} (no <|${kind}_pad|>)`,
+      { hint: TEXT_TEMPLATE_HINT },
+    );
+  }
+
   visionEnd(ids: readonly number[]): number {
     return ids.lastIndexOf(this.config.vision_end_token_id) + 1;
   }
@@ -82,8 +97,8 @@ class QwenProcessor implements Processor {
     const { image_token_id, video_token_id, vision_config } = this.config;
     const text = this.render(request, options);
     const ids = this.tokenizer.encode(text);
-    checkCount('video', ids, video_token_id, videos.length);
-    checkCount('image', ids, image_token_id, images.length);
+    this.#checkCount('video', ids, video_token_id, videos.length);
+    this.#checkCount('image', ids, image_token_id, images.length);
     const isTimed = vision_config.tokens_per_second !== undefined;
     const second_per_grid_ts = videos.map(({ secondPerGridS }, index) => {
       if (secondPerGridS === undefined && isTimed) {
@@ -161,6 +176,18 @@ class QwenProcessor implements Processor {
     });
   }
 
+  #checkCount(kind: 'video' | 'image', ids: readonly number[], token: number, given: number): void {
+    const places = ids.reduce((count, id) => count + (id === token ? 1 : 0), 0);
+    if (places === given) return;
+    if (places < given) this.checkTemplate(kind);
+    throw new DataError(
+      `the prompt has ${places} ${kind} placeholders (<|${kind}_pad|>), but ${given} ${kind}s were given`,
+      {
+        hint: `Put one {type: "${kind}"} part in the messages for each ${kind}, and no <|${kind}_pad|> in their text.`,
+      },
+    );
+  }
+
   #numTokens(frames: Tensor, kind: keyof ProcessorConfig): number {
     const { patch_size, temporal_patch_size, merge_size } = this.settings[kind];
     const [numFrames = 0, , height = 0, width = 0] = frames.shape;
@@ -186,17 +213,6 @@ function userTurn(request: PromptRequest<unknown, unknown>): ChatMessage[] {
   ];
   const turn: ChatMessage = { role: 'user', content };
   return system === undefined ? [turn] : [{ role: 'system', content: system }, turn];
-}
-
-function checkCount(kind: 'video' | 'image', ids: readonly number[], token: number, given: number): void {
-  const places = ids.reduce((count, id) => count + (id === token ? 1 : 0), 0);
-  if (places === given) return;
-  throw new DataError(
-    `the prompt has ${places} ${kind} placeholders (<|${kind}_pad|>), but ${given} ${kind}s were given`,
-    {
-      hint: `Put one {type: "${kind}"} part in the messages for each ${kind}, and no <|${kind}_pad|> in their text.`,
-    },
-  );
 }
 
 function tooLong(
