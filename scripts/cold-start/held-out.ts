@@ -67,6 +67,7 @@ export async function knownKinds(
     frames,
     keys: {
       video: 'correct',
+      text_after_vision: 'spatial',
       max_frames: NUM_FRAMES,
       max_pixels: LESSON.width * LESSON.height,
       prompt_template: 'plain',

@@ -64,7 +64,7 @@ async function answer(model: string, { held_out, video_root, folder, seed, value
   const answers = await answerBothWays({
     ...{ model, seed, frames, max_completion_length },
     questions: readItems(held_out).items.map((item) => toQuestion(item, { video_root })),
-    keys: { video: 'correct', prompt_template, max_frames, max_pixels },
+    keys: { video: 'correct', text_after_vision: 'spatial', prompt_template, max_frames, max_pixels },
     folderOf: (decoding) => join(folder, decoding),
   });
   if (answers === undefined) throw new Error('internal: nothing stops an evaluation of the study');

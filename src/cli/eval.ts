@@ -28,7 +28,7 @@ import { evaluationReport, type ReportContent, writeReport } from '../report/ind
 import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
 import { resolveDevice } from '../tensor/index.ts';
 import { checkpointSteps } from '../train/index.ts';
-import { textAfterVision, videoSettings } from '../video/index.ts';
+import { videoSettings } from '../video/index.ts';
 import { printAccuracy, printComparisons } from './accuracy-lines.ts';
 import type { CommandDefinition } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
@@ -139,7 +139,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
     answer_parser: resolved.answer_parser,
     video: { preset: videoPreset, ...video },
     clip: resolved.clip,
-    text_after_vision: given.textAfterVision ?? textAfterVision(videoPreset),
+    text_after_vision: given.textAfterVision ?? 'largest',
   };
   const facts: JsonObject = {
     model: given.model,

@@ -8,7 +8,7 @@ import {
   type VideoLanguageModel,
 } from '../models/index.ts';
 import { resolveDevice, setNumThreads } from '../tensor/index.ts';
-import { textAfterVision, type VideoPreset } from '../video/index.ts';
+import type { VideoPreset } from '../video/index.ts';
 import { readableCount, wholeNumber } from './numbers.ts';
 
 export interface ModelChoice {
@@ -49,7 +49,7 @@ export function loadingOptions(command: Command): Command {
     .addOption(
       new Option(
         '--text-after-vision <rule>',
-        'where positions go on after a video: spatial (transformers 5) or largest (transformers 4); default: by the preset',
+        'where positions of text go on after a video: largest, as the weights were trained (default), or spatial, as transformers 5.3 and newer',
       ).choices(['spatial', 'largest']),
     );
 }
@@ -73,7 +73,7 @@ export async function withModel(
     device,
     dtype: dtype === 'auto' ? undefined : dtype,
     compute_dtype: choice.computeDtype,
-    text_after_vision: choice.textAfterVision ?? textAfterVision(choice.videoPreset),
+    text_after_vision: choice.textAfterVision,
   });
   try {
     if (choice.adapter !== undefined) {

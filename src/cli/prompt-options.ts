@@ -57,10 +57,9 @@ export function promptOptions(command: Command): Command {
 export const PRESETS_HELP = `
 Video presets (each number can be changed by its own option):
   correct         2 frames a second, 4 to 16 of them, evenly spaced over all decoded frames; frames of 128*28*28 to
-                  196*28*28 pixels, sides multiples of 28; a slice lasts as long as its two frames do; text positions
-                  go on after the space a video takes (transformers 5)
-  authors         the same frames; every slice lasts 2/fps seconds, so 1.0 however long the video is; text positions
-                  go on after the largest position (transformers 4): what the authors' training saw
+                  196*28*28 pixels, sides multiples of 28; a slice lasts as long as its two frames do
+  authors         the same frames; every slice lasts 2/fps seconds, so 1.0 however long the video is: what
+                  the authors' training saw
   authors_eval    as authors, but always 16 frames, those of short videos repeated: their evaluation`;
 
 /** A prompt that a model has read. */

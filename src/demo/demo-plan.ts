@@ -37,7 +37,13 @@ export const MAX_COMPLETION_LENGTH = 64;
 /** Frames of a clip take 300 KB. */
 export const VIDEO_CACHE_MIB = 512;
 /** The frames as the cold start knows them. */
-export const VIDEO_KEYS = { video: 'correct', max_frames: 8, max_pixels: 112 * 112 } as const;
+export const VIDEO_KEYS = {
+  video: 'correct',
+  // As the cold start was trained.
+  text_after_vision: 'spatial',
+  max_frames: 8,
+  max_pixels: 112 * 112,
+} as const;
 
 /** What the cold start was never asked: it sees where objects are, and learns from rewards alone to tell which of them move. */
 const KINDS = ['move'] as const satisfies WorldOptions['kinds'];

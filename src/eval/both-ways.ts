@@ -5,10 +5,10 @@
 
 import { createLogger, type Progress, VideoError } from '../base/index.ts';
 import type { Question } from '../data/index.ts';
-import { openModelFolder } from '../models/index.ts';
+import { openModelFolder, type TextAfterVision } from '../models/index.ts';
 import { type FrameStore, promptLoader } from '../prompt/index.ts';
 import type { EvaluationRow } from '../stats/index.ts';
-import { textAfterVision, type VideoKeys } from '../video/index.ts';
+import type { VideoKeys } from '../video/index.ts';
 import { evaluate } from './evaluate.ts';
 
 /** Drawn at temperature 1, and the likeliest token each time. */
@@ -24,7 +24,10 @@ export interface BothWaysOptions {
   /** With a budget, each video is decoded once for both ways. */
   readonly frames: FrameStore;
   /** How prompts are shown, as the model was trained. */
-  readonly keys: VideoKeys & { readonly prompt_template: string };
+  readonly keys: VideoKeys & {
+    readonly prompt_template: string;
+    readonly text_after_vision?: TextAfterVision;
+  };
   readonly max_completion_length: number;
   readonly seed: number;
   /** Where the rows of each way are written; a run that was killed continues there. */
@@ -44,7 +47,7 @@ export async function answerBothWays(options: BothWaysOptions): Promise<BothWays
   const { model: path, questions, keys, folderOf, seed, signal, max_completion_length } = options;
   const folder = openModelFolder(path);
   const { processor } = folder;
-  const model = folder.loadModel({ dtype: 'float32', text_after_vision: textAfterVision(keys.video) });
+  const model = folder.loadModel({ dtype: 'float32', text_after_vision: keys.text_after_vision });
   const max_prompt_length = model.config.text_config.max_position_embeddings;
   const load = promptLoader(
     processor,

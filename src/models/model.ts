@@ -15,8 +15,9 @@ export type Grid = readonly [t: number, h: number, w: number];
 
 /**
  * Where text goes on after a video or image:
- * - `spatial`: max(rows, columns) merged positions further, however long the video is (transformers 5);
- * - `largest`: after the largest position so far, time included (transformers 4 and the original Qwen release).
+ * - `largest`: after the largest position so far, time included: how Qwen2-VL and Qwen2.5-VL were published and trained (arXiv
+ *   2409.12191 section 2.1; transformers 4.45 to 5.2);
+ * - `spatial`: max(rows, columns) merged positions further, however long the video is (transformers 5.3 and newer).
  * They differ only when a video reaches further in time than in space.
  */
 export type TextAfterVision = 'spatial' | 'largest';

@@ -3,16 +3,16 @@
  * both sides compute, so no checkpoint is stored (goldens/qwen2_5_vl/make_shapes.py).
  */
 import { afterAll, describe, expect, it } from 'vitest';
+import { hashedWeights } from '../../tests/support/hashed-weights.ts';
 import {
-  hashedNoise,
+  GOLDEN_RULE,
   type Packed,
   type PromptGolden,
   promptInputs,
   readGolden,
   unpack,
 } from '../../tests/support/model-goldens.ts';
-import { fromTypedArray, liveTensors, noGrad, scope, type Tensor } from '../tensor/index.ts';
-import type { ModelConfig } from './config.ts';
+import { liveTensors, noGrad, scope } from '../tensor/index.ts';
 import { familyOf, parseModelConfig } from './families.ts';
 import { indexTensor } from './layers.ts';
 import { Transformer } from './transformer.ts';
@@ -29,25 +29,6 @@ interface ShapeGolden extends PromptGolden {
 const ATOL = 3e-5;
 const goldens = readGolden<ShapeGolden[]>('shapes.json');
 
-/** `hashed_weight` of the Python script. */
-function hashedWeights(config: ModelConfig, seed: number): Map<string, Tensor> {
-  const names = [...familyOf(config).weightShapes(config)].sort(([a], [b]) => (a < b ? -1 : 1));
-  return new Map(
-    names.map(([name, shape], index) => {
-      const count = shape.reduce((a, b) => a * b, 1);
-      const values = hashedNoise(1000 * seed + index, count);
-      const isTable = name.includes('embed_tokens') || name.includes('lm_head');
-      const root = Math.sqrt(count / shape[0]!);
-      const value = (noise: number) => {
-        if (name.endsWith('.bias')) return noise * 0.1;
-        if (shape.length === 1) return 1 + noise * 0.5;
-        return isTable ? noise : (noise * 3.5) / root;
-      };
-      return [name, fromTypedArray(Float32Array.from(values, value), shape)];
-    }),
-  );
-}
-
 describe('every shape of the family equals transformers', () => {
   const before = liveTensors();
   afterAll(() => expect(liveTensors()).toBe(before));
@@ -57,7 +38,13 @@ describe('every shape of the family equals transformers', () => {
     expect({ ...parseModelConfig(golden.nested), dtype: undefined }).toEqual(config);
     scope(() =>
       noGrad(() => {
-        const model = new Transformer(config, hashedWeights(config, golden.seed));
+        const model = new Transformer(
+          config,
+          hashedWeights(familyOf(config).weightShapes(config), golden.seed),
+          {
+            text_after_vision: GOLDEN_RULE,
+          },
+        );
         const prompt = model.encodePrompt(promptInputs(golden, config));
         const numImages = golden.image_grid_thw.reduce((sum, [t, h, w]) => sum + (t * h * w) / 4, 0);
         const features = prompt.vision!.features;

@@ -26,7 +26,7 @@ import { type SaveModelOptions, saveModelFolder } from './weights.ts';
 export interface ModelOptions {
   /** Dtype of activations. Default: float32 on the CPU whatever the weights are stored in, else the weights' own. */
   readonly compute_dtype?: DType | undefined;
-  /** See `TextAfterVision`. Default `spatial`, as transformers 5. */
+  /** See `TextAfterVision`. Default `largest`, as the published weights were trained. */
   readonly text_after_vision?: TextAfterVision | undefined;
   /** The folder whose tokenizer and processor files go along when the model is saved. */
   readonly from?: string | undefined;
@@ -53,7 +53,7 @@ export class Transformer implements VideoLanguageModel {
     this.#adapted = weights;
     this.device = stored.device;
     this.compute_dtype = options.compute_dtype ?? (this.device === 'cpu' ? 'float32' : stored.dtype);
-    this.text_after_vision = options.text_after_vision ?? 'spatial';
+    this.text_after_vision = options.text_after_vision ?? 'largest';
   }
 
   save(dir: string, options: SaveModelOptions = {}): void {

@@ -18,7 +18,6 @@ export {
 } from './pixel-budget.ts';
 export {
   samplingSettings,
-  textAfterVision,
   VIDEO_PRESETS,
   type VideoKeys,
   type VideoPreset,

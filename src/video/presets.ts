@@ -49,11 +49,3 @@ export function videoSettings(keys: VideoKeys, pixel_unit: number): VideoSetting
   } = keys;
   return { fps, min_frames, max_frames, min_pixels, max_pixels, total_pixels, ...rest, pixel_unit };
 }
-
-/**
- * Where positions of text go on after a video: after the space it takes (transformers 5), or after its largest position
- * (transformers 4), which is what the authors trained and evaluated with.
- */
-export function textAfterVision(preset: VideoPreset): 'spatial' | 'largest' {
-  return preset === 'correct' ? 'spatial' : 'largest';
-}

@@ -107,12 +107,18 @@ function hash(seed: number, index: number): number {
   return x >>> 0;
 }
 
+/** The rule of transformers 5.18, which made the goldens. */
+export const GOLDEN_RULE = 'spatial';
+
 /**
  * A golden checkpoint's model, float32 all through unless its weights are to stay as stored. It lives as long as the test that loads
  * it, or as the suite where that is done outside a test.
  */
 export function loadGoldenModel(name: string, { stored = false } = {}): VideoLanguageModel {
-  const model = loadModel(checkpointDir(name), stored ? {} : { dtype: 'float32' });
+  const model = loadModel(checkpointDir(name), {
+    ...(stored ? {} : { dtype: 'float32' }),
+    text_after_vision: GOLDEN_RULE,
+  });
   freeAfterwards(() => model.dispose());
   return model;
 }

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CHECKPOINTS, checkpointDir, readPrompts } from '../../../tests/support/model-goldens.ts';
+import {
+  CHECKPOINTS,
+  checkpointDir,
+  GOLDEN_RULE,
+  readPrompts,
+} from '../../../tests/support/model-goldens.ts';
 import { readModelConfig } from '../families.ts';
 import type { Grid } from '../model.ts';
 import { mropePositions } from './positions.ts';
@@ -20,7 +25,7 @@ describe('mropePositions', () => {
     it(`equals transformers: ${name}`, () => {
       const config = readModelConfig(checkpointDir(name));
       for (const golden of Object.values(readPrompts(name))) {
-        const { axes, next } = mropePositions(golden.input_ids, golden, config);
+        const { axes, next } = mropePositions(golden.input_ids, golden, config, GOLDEN_RULE);
         const length = golden.input_ids.length;
         axes.forEach((axis, i) => {
           expect([...axis]).toEqual(golden.position_ids[i]!.slice(0, length));
@@ -28,7 +33,12 @@ describe('mropePositions', () => {
             golden.completion_ids.map((_, c) => next + c),
           );
         });
-        const whole = mropePositions([...golden.input_ids, ...golden.completion_ids], golden, config);
+        const whole = mropePositions(
+          [...golden.input_ids, ...golden.completion_ids],
+          golden,
+          config,
+          GOLDEN_RULE,
+        );
         expect(whole.rope_delta).toBe(golden.rope_delta);
       }
     });
@@ -52,6 +62,7 @@ describe('mropePositions', () => {
     expect(spatial.next).toBe(3 + 2 + 2);
     expect(largest.axes[0][ids.length - 2]).toBe(lastSlice + 1);
     expect(largest.next).toBe(largest.rope_delta + ids.length);
+    expect(mropePositions(ids, grids, qwen25)).toEqual(largest);
   });
 
   it('keeps time, rows and columns in range for any grid', () => {
@@ -71,6 +82,7 @@ describe('mropePositions', () => {
             ids,
             { video_grid_thw: [grid], second_per_grid_ts: [s] },
             qwen25,
+            'spatial',
           );
           expect(next).toBe(a + Math.max(h, w) + b);
           const [time, rows, columns] = axes.map((axis) => [...axis].slice(a, ids.length - b));

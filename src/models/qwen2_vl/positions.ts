@@ -21,7 +21,7 @@ export function mropePositions(
   input_ids: readonly number[],
   grids: VisionGrids,
   config: Pick<ModelConfig, 'image_token_id' | 'video_token_id' | 'vision_config'>,
-  textAfterVision: TextAfterVision = 'spatial',
+  textAfterVision: TextAfterVision = 'largest',
 ): MropePositions {
   const length = input_ids.length;
   const merge = config.vision_config.spatial_merge_size;

@@ -70,6 +70,12 @@ const dataShape = {
   max_samples: count.optional().describe('use only this many items, drawn with data_seed'),
   prompt_template: z.enum(PROMPT_TEMPLATES).default('tw-grpo').describe('how a question is put to the model'),
   video: z.enum(VIDEO_PRESETS).default('correct').describe('frame sampling and pixel budget by name'),
+  text_after_vision: z
+    .enum(['largest', 'spatial'])
+    .default('largest')
+    .describe(
+      'where positions of text go on after a video: largest, as published; spatial, as transformers 5.3',
+    ),
   fps: z.number().positive().optional().describe('frames sampled a second; absent: as the video preset'),
   max_frames: count.optional().describe('most frames of one video; absent: as the video preset'),
   min_pixels: count.optional().describe('least pixels a frame; absent: as the video preset'),

@@ -9,7 +9,6 @@ import {
   type VideoLanguageModel,
 } from '../../models/index.ts';
 import { keep, resolveDevice } from '../../tensor/index.ts';
-import { textAfterVision } from '../../video/index.ts';
 import type { GrpoConfig } from '../config/config-schema.ts';
 
 /** The keys that say what the model is and what of it trains. */
@@ -18,7 +17,7 @@ export type ModelKeys = Pick<
   | 'model_name_or_path'
   | 'dtype'
   | 'device'
-  | 'video'
+  | 'text_after_vision'
   | 'freeze_vision'
   | 'freeze_merger'
   | 'lora_r'
@@ -28,11 +27,11 @@ export type ModelKeys = Pick<
 >;
 
 /** How the folder is loaded. */
-function modelOptions({ device, dtype, video }: ModelKeys) {
+function modelOptions({ device, dtype, text_after_vision }: ModelKeys) {
   return {
     device: resolveDevice(device, 'device'),
     ...(dtype === 'auto' ? {} : { dtype }),
-    text_after_vision: textAfterVision(video),
+    text_after_vision,
   };
 }
 
