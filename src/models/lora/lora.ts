@@ -221,7 +221,7 @@ export function mergeLora(weights: ReadonlyMap<string, Tensor>, adapter: LoraAda
 }
 
 /** Linear layers (two-dimensional weights, embeddings and head left out) that the config names. */
-export function targetModules(
+function targetModules(
   model: AdaptedShapes,
   config: Pick<LoraConfig, 'target_modules' | 'exclude_modules'>,
 ): string[] {
@@ -258,7 +258,7 @@ const UNSUPPORTED = new Map([
  * adapter. `all-linear` does not mean them, in PEFT neither.
  * @returns the names, with what they are
  */
-export function unsupportedTargets({ target_modules, exclude_modules }: LoraConfig): string[] {
+function unsupportedTargets({ target_modules, exclude_modules }: LoraConfig): string[] {
   if (target_modules === 'all-linear') return [];
   return [...UNSUPPORTED]
     .filter(([module]) => matches(module, target_modules))
