@@ -24,12 +24,24 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chooseEngine, engineKey, needsPythonForEngine, torchFingerprint } from './set-up/engine.mjs';
-import { fingerprint, readJson, sha256, walk, writeAtomic, writeJson } from './set-up/files.mjs';
+import { codeOf, fingerprint, readJson, sha256, walk, writeAtomic, writeJson } from './set-up/files.mjs';
 import { withLock } from './set-up/lock.mjs';
 import { engineFile, layoutOf, setUpFolder } from './set-up/place.mjs';
 import { requireNode, requirePrerequisites } from './set-up/prerequisites.mjs';
 import { isWindows, run, which } from './set-up/programs.mjs';
 import { duration, note, SetupError, say } from './set-up/report.mjs';
+
+/** @typedef {import('../src/base/index.ts').EngineFile} EngineFile */
+/**
+ * Stamps of the steps that are done: bootstrap.json.
+ * @typedef {{
+ *   engine_key?: string,
+ *   torch_fingerprint?: string,
+ *   addon_hash?: string,
+ *   addon_torch?: string,
+ *   sources_hash?: string,
+ * }} State
+ */
 
 const BYTES_PER_COMPILER = 2e9; // one translation unit of libtorch headers takes about 1.5 GB
 const PROGRESS_MS = 10_000;
@@ -83,8 +95,12 @@ async function installPackages() {
 
 // --------------------------------------------------------------------------------------------------- engine
 
+/** @returns {EngineFile | undefined} */
+const readEngine = () => readJson(enginePath);
+
+/** @param {State} state */
 function isEngineReady(state) {
-  const engine = readJson(enginePath);
+  const engine = readEngine();
   return (
     engine !== undefined &&
     state.engine_key === engineKey() &&
@@ -94,6 +110,7 @@ function isEngineReady(state) {
   );
 }
 
+/** @param {State} state */
 async function setUpEngine(state) {
   const own = path.join(root, 'bin', 'ffmpeg');
   const choices = { isOffline: layout === 'bundle', bundledFfmpeg: fs.existsSync(own) ? own : undefined };
@@ -121,7 +138,8 @@ function nodeApiHeaders() {
 }
 
 function addonHash() {
-  const engine = readJson(enginePath);
+  const engine = readEngine();
+  /** @type {(string | Uint8Array)[]} */
   const parts = [engine?.torch_dir ?? '', engine?.torch_version ?? '', process.arch];
   for (const file of walk(nativeFolder)) parts.push(path.relative(root, file), fs.readFileSync(file));
   const headers = nodeApiHeaders();
@@ -129,6 +147,7 @@ function addonHash() {
   return sha256(...parts);
 }
 
+/** @param {State} state */
 const isAddonReady = (state) => fs.existsSync(addonPath) && state.addon_hash === addonHash();
 
 const addonLog = path.join(path.dirname(addonPath), 'build.log');
@@ -140,8 +159,12 @@ const buildProgress = () =>
     .match(/^\[[^\]]+\]/gm)
     ?.at(-1) ?? 'configuring';
 
+/** @param {State} state */
 async function buildAddon(state) {
-  const engine = readJson(enginePath);
+  const engine = readEngine();
+  const headers = nodeApiHeaders();
+  if (engine === undefined || headers === undefined)
+    throw new SetupError(`internal: the addon is built after ${enginePath} and the packages are there.`);
   const build = path.dirname(addonPath);
   // Objects compiled against another PyTorch must go: its headers may carry older times than they do.
   const torch = `${engine.torch_version} ${engine.torch_dir}`;
@@ -155,7 +178,7 @@ async function buildAddon(state) {
     build,
     '-DCMAKE_BUILD_TYPE=Release',
     `-DTORCH_DIR=${engine.torch_dir}`,
-    `-DNODE_API_HEADERS=${path.join(nodeApiHeaders(), 'include')}`,
+    `-DNODE_API_HEADERS=${path.join(headers, 'include')}`,
   ];
   if (!isWindows && !which('make')) configure.push('-G', 'Ninja');
   const jobs = Math.max(
@@ -185,6 +208,7 @@ async function buildAddon(state) {
 }
 
 function sourcesHash() {
+  /** @type {(string | Uint8Array)[]} */
   const parts = [];
   for (const file of walk(path.join(root, 'src')))
     if (file.endsWith('.ts') && !/\.test\.ts$|test-support\.ts$/.test(file))
@@ -194,8 +218,10 @@ function sourcesHash() {
   return sha256(...parts);
 }
 
+/** @param {State} state */
 const isTypeScriptReady = (state) => fs.existsSync(mainPath) && state.sources_hash === sourcesHash();
 
+/** @param {State} state */
 async function buildTypeScript(state) {
   const hash = sourcesHash(); // before, so that an edit during the build is seen by the next run
   if (!fs.existsSync(mainPath)) fs.rmSync(javaScript, { recursive: true, force: true }); // incremental state without output
@@ -218,6 +244,14 @@ async function buildTypeScript(state) {
 
 // ----------------------------------------------------------------------------------------------------- main
 
+/**
+ * @type {readonly {
+ *   name: string,
+ *   work: string,
+ *   isReady: (state: State) => boolean,
+ *   run: (state: State) => Promise<void>,
+ * }[]}
+ */
 const ALL_STEPS = [
   { name: 'packages', work: 'npm ci', isReady: arePackagesReady, run: installPackages },
   { name: 'engine', work: 'looking for PyTorch and FFmpeg', isReady: isEngineReady, run: setUpEngine },
@@ -233,16 +267,19 @@ const ALL_STEPS = [
 const STEPS =
   layout === 'checkout' ? ALL_STEPS : ALL_STEPS.filter(({ name }) => name === 'engine' || name === 'addon');
 
+/** @returns {State} */
+const readState = () => readJson(statePath) ?? {};
+
 async function main() {
   const began = performance.now();
   requireNode();
-  const state = readJson(statePath) ?? {};
+  const state = readState();
   if (STEPS.every((step) => step.isReady(state))) {
     note(`ready: ${STEPS.map((step) => step.name).join(', ')} (${duration(performance.now() - began)})`);
     return;
   }
   await withLock(path.join(folder, '.lock'), async () => {
-    const current = readJson(statePath) ?? {};
+    const current = readState();
     const needsEngine = !isEngineReady(current);
     requirePrerequisites({
       needsPython: layout !== 'bundle' && needsEngine && needsPythonForEngine(),
@@ -263,10 +300,10 @@ async function main() {
   say(`ready in ${duration(performance.now() - began)}`);
 }
 
-/** What a user can act on, out of anything thrown. */
+/** What a user can act on, out of anything thrown. @param {unknown} error */
 function asSetupError(error) {
   if (error instanceof SetupError) return error;
-  if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error;
+  if (!(error instanceof Error) || !['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '')) throw error;
   return new SetupError(`Set-up writes into ${folder}, and may not: ${error.message}`, {
     hint:
       layout === 'package'

@@ -1,8 +1,8 @@
 /**
- * @file The shape of the house, checked on every import under src/: which room may use which, and the few
+ * @file The shape of the house, checked on every import under src/, scripts/ and bench/: which room may use which, and the few
  * things only one room may do. The table stands in scripts/docs/rooms.ts; docs/architecture.md shows it, and is checked here too.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -182,11 +182,39 @@ function rule(room: string): string {
     : `${room} may import ${allowed.join(', ')}`;
 }
 
+/** Imports of programs that go past the index of a room: `files` are those of scripts/ and bench/, by path from the root. */
+function brokenProgramImports(files: ReadonlyMap<string, string>): string[] {
+  return [...files].flatMap(([file, text]) =>
+    inspect(file, text).flatMap(({ kind, target, line }) => {
+      if (kind !== 'import' || !target.startsWith('.')) return [];
+      const resolved = path.posix.normalize(path.posix.join(path.posix.dirname(file), target));
+      return !/^(src|build)\//.test(resolved) || /^src\/\w+\/index\.ts$/.test(resolved)
+        ? []
+        : [`${file}:${line}: reaches into ${resolved}; import what the room's index.ts exports`];
+    }),
+  );
+}
+
+function readPrograms(): Map<string, string> {
+  const names = ['scripts', 'bench'].flatMap((folder) =>
+    readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.m?ts$|\.mjs$/.test(name))
+      .map((name) => path.posix.join(folder, name.replaceAll(path.sep, '/'))),
+  );
+  return new Map(names.map((name) => [name, readFileSync(path.join(ROOT, name), 'utf8')]));
+}
+
 describe('architecture', () => {
   it('has only arrows of the table, and each room does only its own work', () => {
     const files = readSources();
     expect(files.size).toBeGreaterThan(0);
     expect(brokenRules(files)).toEqual([]);
+  });
+
+  it('lets programs of scripts/ and bench/ import only what an index.ts exports', () => {
+    const files = readPrograms();
+    expect(files.size).toBeGreaterThan(20);
+    expect(brokenProgramImports(files)).toEqual([]);
   });
 
   it('has a table without circles', () => {
@@ -310,6 +338,13 @@ describe('the architecture check itself', () => {
     ['a file outside of src', 'io/a.ts', `import { x } from '../../tests/setup.ts';`, 'outside of src/'],
   ])('catches %s', (_name, file, text, message) => {
     expect(check(file, text).join('\n')).toContain(message);
+  });
+
+  it.each([
+    ['scripts/a.ts', `import { x } from '../src/tensor/native.ts';`],
+    ['bench/a.mjs', `const { x } = await import('../build/js/tensor/index.js');`],
+  ])('catches %s going past an index', (file, text) => {
+    expect(brokenProgramImports(new Map([[file, text]]))).toHaveLength(1);
   });
 
   it.each([

@@ -12,15 +12,25 @@ import { findPython, installCommand, PYTHON } from './prerequisites.mjs';
 import { ask, isAtLeast, isWindows, parseVersion, run, which } from './programs.mjs';
 import { note, SetupError, say } from './report.mjs';
 
+/** @typedef {import('../../src/base/index.ts').EngineFile} EngineFile */
+/**
+ * A PyTorch as its files tell it; `problem` says why it cannot be the engine.
+ * @typedef {{ dir: string, version: string, cuda: boolean, problem: string | undefined }} Torch
+ */
+/** @typedef {Torch & { source: string, python: string | null }} FoundTorch */
+/** @typedef {{ isOffline: boolean, bundledFfmpeg: string | undefined }} Choices isOffline: what is not there is an error, not a download */
+
 const PINNED_TORCH = 'torch==2.13.0';
 const PINNED_FFMPEG = 'imageio-ffmpeg==0.6.0';
 const ENGINE_FOLDER = 'engine-torch-2.13.0';
+/** @type {import('./programs.mjs').Version} */
 const MIN_TORCH = [2, 7];
 
 const privateVenv = path.join(cacheRoot(), ENGINE_FOLDER);
+/** @param {string} venv */
 const venvPython = (venv) => path.join(venv, isWindows ? 'Scripts/python.exe' : 'bin/python');
 
-/** The site-packages folders of a Python prefix. */
+/** The site-packages folders of a Python prefix. @param {string} prefix */
 function sitePackages(prefix) {
   const folders = [path.join(prefix, 'Lib', 'site-packages')];
   for (const lib of ['lib', 'lib64']) {
@@ -32,27 +42,29 @@ function sitePackages(prefix) {
   return folders.filter((folder) => fs.existsSync(folder));
 }
 
+/** @param {string} dir */
 const isTorchFolder = (dir) =>
   fs.existsSync(path.join(dir, 'lib')) &&
   ['version.py', 'build-version'].some((f) => fs.existsSync(path.join(dir, f)));
 
-/** The file whose change means that another PyTorch lies in the same place. */
+/** The file whose change means that another PyTorch lies in the same place. @param {string} dir */
 const versionFile = (dir) =>
   ['version.py', 'build-version'].map((name) => path.join(dir, name)).find((file) => fs.existsSync(file)) ??
   '';
 
-/** The torch folder in what a user may call "the PyTorch": a venv, a site-packages, torch/ itself, a libtorch/. */
+/** The torch folder in what a user may call "the PyTorch": a venv, a site-packages, torch/ itself, a libtorch/. @param {string} dir */
 function findTorchIn(dir) {
   const candidates = [dir, path.join(dir, 'torch'), path.join(dir, 'libtorch')];
   for (const site of sitePackages(dir)) candidates.push(path.join(site, 'torch'));
   return candidates.find(isTorchFolder);
 }
 
-/** Reads what a PyTorch is without starting it; `problem` says why it cannot be the engine. */
+/** Reads what a PyTorch is without starting it. @param {string} dir @returns {Torch} */
 function inspectTorch(dir) {
   const file = versionFile(dir);
   const text = fs.readFileSync(file, 'utf8');
-  const version = (/__version__\s*=\s*['"]([^'"]+)/.exec(text)?.[1] ?? text.trim()).split('\n')[0];
+  const version = (/__version__\s*=\s*['"]([^'"]+)/.exec(text)?.[1] ?? text.trim()).split('\n')[0] ?? '';
+  /** @param {string} name */
   const lib = (name) =>
     ['.so', '.dylib', '.dll'].some((end) =>
       [`lib${name}${end}`, `${name}${end}`].some((f) => fs.existsSync(path.join(dir, 'lib', f))),
@@ -70,6 +82,7 @@ function inspectTorch(dir) {
   return { dir: fs.realpathSync(dir), version, cuda: lib('torch_cuda'), problem };
 }
 
+/** @type {{ value: FoundTorch | undefined } | undefined} */
 let installedTorch;
 
 /** An installed PyTorch that will do, or undefined. Throws when TORCH_HOME names one that will not. */
@@ -78,6 +91,7 @@ function findInstalledTorch() {
   return installedTorch.value;
 }
 
+/** @returns {FoundTorch | undefined} */
 function searchInstalledTorch() {
   const home = process.env.TORCH_HOME;
   const dir = home && findTorchIn(path.resolve(home));
@@ -116,6 +130,7 @@ function searchInstalledTorch() {
   return undefined;
 }
 
+/** @param {string} venv @param {string} requirement */
 const completeStamp = (venv, requirement) =>
   path.join(venv, `.complete-${requirement.replace(/[^\w.-]+/g, '-')}`);
 const privateTorch = () =>
@@ -125,6 +140,8 @@ const privateTorch = () =>
  * A virtual environment in the cache folder with one requirement in it. Such a folder cannot be built under
  * another name and renamed (it contains its own path), so a stamp written last says that it is complete;
  * a venv whose first requirement has no stamp is a remnant and starts anew.
+ * @param {string} venv
+ * @param {string} requirement
  */
 async function installIntoVenv(venv, requirement) {
   await withLock(`${venv}.lock`, async () => {
@@ -134,17 +151,17 @@ async function installIntoVenv(venv, requirement) {
       !fs.existsSync(venv) || !fs.readdirSync(venv).some((name) => name.startsWith('.complete-'));
     if (isFirst) {
       fs.rmSync(venv, { recursive: true, force: true });
-      const { program, problem } = findPython();
-      if (problem !== undefined)
+      const python = findPython();
+      if (python.problem !== undefined)
         throw new SetupError(
-          `${requirement} is needed, and there is no Python to install it with: ${problem}.`,
+          `${requirement} is needed, and there is no Python to install it with: ${python.problem}.`,
           {
             hint: `${installCommand([PYTHON])} (or install FFmpeg, or set FFMPEG_PATH)`,
             exitCode: 3,
           },
         );
-      const status = await run(program, ['-m', 'venv', venv]);
-      if (status !== 0) throw new SetupError(`${program} -m venv ${venv} failed (${status}).`);
+      const status = await run(python.program, ['-m', 'venv', venv]);
+      if (status !== 0) throw new SetupError(`${python.program} -m venv ${venv} failed (${status}).`);
     }
     // Wheels only: no foreign set-up script runs.
     const pip = [
@@ -167,6 +184,7 @@ async function installIntoVenv(venv, requirement) {
 
 const hasNvidiaGpu = () => fs.existsSync('/proc/driver/nvidia/version') || which('nvidia-smi') !== undefined;
 
+/** @param {Choices} choices @returns {Promise<FoundTorch>} */
 async function findEngine({ isOffline }) {
   const installed = findInstalledTorch();
   if (installed) return installed;
@@ -195,7 +213,11 @@ async function findEngine({ isOffline }) {
   return { ...torch, source: 'a private virtual environment', python: venvPython(privateVenv) };
 }
 
-/** FFMPEG_PATH, then PATH, then the bundle's own, then the static build inside pip's imageio-ffmpeg. */
+/**
+ * FFMPEG_PATH, then PATH, then the bundle's own, then the static build inside pip's imageio-ffmpeg.
+ * @param {Choices} choices
+ * @returns {Promise<{ path: string, source: string }>}
+ */
 async function findFfmpeg({ bundledFfmpeg }) {
   const named = process.env.FFMPEG_PATH;
   if (named) {
@@ -228,7 +250,7 @@ async function findFfmpeg({ bundledFfmpeg }) {
     throw new SetupError(`internal: ${PINNED_FFMPEG} in ${venv} carries no program for this system.`, {
       hint: 'install FFmpeg, or set FFMPEG_PATH',
     });
-  return { path: program, source: PINNED_FFMPEG.split('==')[0] };
+  return { path: program, source: PINNED_FFMPEG.replace(/==.*/, '') };
 }
 
 /** The facts that the choice of engine depends on. Another value means: look again. */
@@ -238,16 +260,16 @@ export const engineKey = () =>
     cacheRoot(),
   );
 
-/** Changes when another PyTorch is put in the same place; '' when there is none any more. */
+/** Changes when another PyTorch is put in the same place; '' when there is none any more. @param {EngineFile} engine */
 export const torchFingerprint = (engine) => fingerprint(versionFile(engine.torch_dir));
 
 /**
- * @param {{ isOffline: boolean, bundledFfmpeg: string | undefined }} options isOffline: what is not there is an error, not a download
- * @returns what engine.json says about PyTorch and FFmpeg
+ * @param {Choices} choices
+ * @returns {Promise<Omit<EngineFile, 'addon'>>} what engine.json says about PyTorch, FFmpeg and Python
  */
-export async function chooseEngine(options) {
-  const torch = await findEngine(options);
-  const ffmpeg = await findFfmpeg(options);
+export async function chooseEngine(choices) {
+  const torch = await findEngine(choices);
+  const ffmpeg = await findFfmpeg(choices);
   return {
     torch_dir: torch.dir,
     torch_version: torch.version,

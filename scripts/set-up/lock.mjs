@@ -6,26 +6,34 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { readJson, writeAtomic } from './files.mjs';
+import { setTimeout } from 'node:timers/promises';
+import { codeOf, readJson, writeAtomic } from './files.mjs';
 import { say } from './report.mjs';
 
+/** @type {Set<string>} */
 const heldLocks = new Set();
 
 const lockToken = randomUUID();
 
+/**
+ * @param {string} file
+ * @param {number} [childPid] the program that we have started
+ */
 function writeLock(file, childPid) {
   writeAtomic(file, JSON.stringify({ token: lockToken, host: os.hostname(), pids: [process.pid, childPid] }));
 }
 
+/** @param {number} pid */
 function isAlive(pid) {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }
 
+/** @param {string} file */
 function isStale(file) {
   const lock = readJson(file);
   const stat = fs.statSync(file, { throwIfNoEntry: false });
@@ -33,20 +41,24 @@ function isStale(file) {
   const ageS = (Date.now() - stat.mtimeMs) / 1000;
   if (lock === undefined) return ageS > 10; // just being written, or torn by a crash
   if (lock.host !== os.hostname()) return ageS > 3600; // a shared home: its processes cannot be seen from here
-  return !lock.pids.some((pid) => pid && isAlive(pid));
+  return !lock.pids.some((/** @type {number | null} */ pid) => pid && isAlive(pid));
 }
 
+/**
+ * @template Result
+ * @param {string} file
+ * @param {() => Promise<Result>} task done while the lock is ours
+ */
 export async function withLock(file, task) {
-  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   fs.mkdirSync(path.dirname(file), { recursive: true });
   for (let hasTold = false; ; ) {
     try {
       fs.writeFileSync(file, '', { flag: 'wx' });
       writeLock(file);
-      await pause(50); // two processes may both have removed a stale lock: the one whose name stands has it
+      await setTimeout(50); // two processes may both have removed a stale lock: the one whose name stands has it
       if (readJson(file)?.token === lockToken) break;
     } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
+      if (codeOf(error) !== 'EEXIST') throw error;
     }
     if (isStale(file)) {
       fs.rmSync(file, { force: true });
@@ -54,7 +66,7 @@ export async function withLock(file, task) {
     }
     if (!hasTold) say(`another set-up is at work (lock ${file}); waiting for it`);
     hasTold = true;
-    await pause(500);
+    await setTimeout(500);
   }
   heldLocks.add(file);
   try {
@@ -65,7 +77,7 @@ export async function withLock(file, task) {
   }
 }
 
-/** Writes into our locks what we have started: a lock holds while that runs, even when we are killed. */
+/** Writes into our locks what we have started: a lock holds while that runs, even when we are killed. @param {number | undefined} pid */
 export function lockForChild(pid) {
   for (const file of heldLocks) writeLock(file, pid);
 }

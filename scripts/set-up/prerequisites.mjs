@@ -7,12 +7,20 @@ import * as path from 'node:path';
 import { ask, isAtLeast, isWindows, parseVersion, which } from './programs.mjs';
 import { SetupError } from './report.mjs';
 
+/** @typedef {import('./programs.mjs').Version} Version */
+/** @typedef {'apt' | 'dnf' | 'pacman' | 'brew' | 'winget'} Manager */
+/** @typedef {Readonly<Partial<Record<Manager, string>>>} Names what a package is called by each manager; absent: it has none */
+/** @typedef {{ readonly program: string, readonly problem?: undefined } | { readonly problem: string }} Found */
+
 const MIN_NODE = 20;
+/** @type {Version} */
 const MIN_PYTHON = [3, 10];
+/** @type {Version} */
 const MIN_CMAKE = [3, 18];
 
-/** The command that installs a package on this system, in the words of its own package manager. */
+/** The command that installs packages on this system, in the words of its own package manager. @param {readonly Names[]} names */
 export function installCommand(names) {
+  /** @param {Manager} manager @param {string} prefix */
   const pick = (manager, prefix) => `${prefix} ${names.map((name) => name[manager]).join(' ')}`;
   if (process.platform === 'darwin') {
     const commands = names.includes(COMPILER) ? ['xcode-select --install'] : [];
@@ -26,6 +34,7 @@ export function installCommand(names) {
   return pick('apt', 'sudo apt-get install -y');
 }
 
+/** @type {Names} */
 export const PYTHON = {
   apt: 'python3 python3-venv',
   dnf: 'python3',
@@ -33,12 +42,14 @@ export const PYTHON = {
   brew: 'python',
   winget: 'Python.Python.3.12',
 };
+/** @type {Names} */
 const COMPILER = {
   apt: 'g++ make',
   dnf: 'gcc-c++ make',
   pacman: 'base-devel',
   winget: 'Microsoft.VisualStudio.2022.BuildTools',
 };
+/** @type {Names} */
 const CMAKE = { apt: 'cmake', dnf: 'cmake', pacman: 'cmake', brew: 'cmake', winget: 'Kitware.CMake' };
 
 /** Node is checked first and alone: nothing else can run without it. */
@@ -59,7 +70,7 @@ export function requireNode() {
   );
 }
 
-/** A Python that can make virtual environments, or the reason why there is none. */
+/** A Python that can make virtual environments, or the reason why there is none. @returns {Found} */
 export function findPython() {
   let problem = 'none was found on PATH';
   for (const name of ['python3', 'python', 'python3.13', 'python3.12', 'python3.11', 'python3.10']) {
@@ -75,7 +86,7 @@ export function findPython() {
   return { problem };
 }
 
-/** C++ compiler: CXX, else the usual names. libtorch's headers are C++20, so a compiler must know that. */
+/** C++ compiler: CXX, else the usual names. libtorch's headers are C++20, so a compiler must know that. @returns {Found} */
 function findCompiler() {
   if (isWindows) return { program: 'cl' }; // CMake finds Visual Studio by itself
   let problem = 'none was found on PATH (c++, g++, clang++)';
@@ -95,18 +106,23 @@ function findCompiler() {
   return { problem };
 }
 
+/** @returns {Found} */
 function findCmake() {
   const program = which('cmake');
   if (program === undefined) return { problem: 'none was found on PATH' };
   const version = parseVersion(ask(program, ['--version']));
-  if (version.length < 2 || !isAtLeast(version, MIN_CMAKE))
-    return { problem: `${program} is ${version.join('.') || 'broken'}` };
+  if (!isAtLeast(version, MIN_CMAKE)) return { problem: `${program} is ${version?.join('.') ?? 'broken'}` };
   return { program };
 }
 
-/** Names every missing prerequisite at once, each with the command that installs it. */
+/**
+ * Names every missing prerequisite at once, each with the command that installs it.
+ * @param {{ needsPython: boolean, needsCompiler: boolean }} needs
+ */
 export function requirePrerequisites({ needsPython, needsCompiler }) {
+  /** @type {{ title: string, purpose: string, names: Names, problem: string }[]} */
   const missing = [];
+  /** @param {Found} found @param {string} title @param {string} purpose @param {Names} names */
   const want = (found, title, purpose, names) => {
     if (found.problem !== undefined) missing.push({ title, purpose, names, problem: found.problem });
   };

@@ -9,7 +9,7 @@ import { say } from './report.mjs';
 
 export const isWindows = process.platform === 'win32';
 
-/** Full path of a program on PATH, or undefined. */
+/** Full path of a program on PATH, or undefined. @param {string} program */
 export function which(program) {
   const names = isWindows ? [`${program}.exe`, `${program}.cmd`, program] : [program];
   for (const folder of (process.env.PATH ?? '').split(path.delimiter)) {
@@ -26,19 +26,39 @@ export function which(program) {
   return undefined;
 }
 
-/** Output of a short command, or undefined when it cannot run or fails. */
+/**
+ * Output of a short command, or undefined when it cannot run or fails.
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {string} [input]
+ */
 export function ask(program, args, input) {
   const result = spawnSync(program, args, { encoding: 'utf8', input: input ?? '', timeout: 60_000 });
   return result.status === 0 ? result.stdout.trim() : undefined;
 }
 
-export const parseVersion = (text) => (/(\d+)\.(\d+)/.exec(text ?? '') ?? []).slice(1, 3).map(Number);
-export const isAtLeast = ([major, minor], [wantMajor, wantMinor]) =>
-  major > wantMajor || (major === wantMajor && minor >= wantMinor);
+/** @typedef {readonly [major: number, minor: number]} Version */
 
+/** @param {string | undefined} text @returns {Version | undefined} the first `3.10` in it */
+export function parseVersion(text) {
+  const found = /(\d+)\.(\d+)/.exec(text ?? '');
+  return found === null ? undefined : [Number(found[1]), Number(found[2])];
+}
+
+/** @param {Version | undefined} version @param {Version} wanted */
+export const isAtLeast = (version, [major, minor]) =>
+  version !== undefined && (version[0] > major || (version[0] === major && version[1] >= minor));
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
 const children = new Set();
 
-/** Runs a long command; its output goes to stderr, or into `log`. Interrupts reach it before we end. */
+/**
+ * Runs a long command; its output goes to stderr, or into `log`. Interrupts reach it before we end.
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, log?: string }} [options]
+ * @returns {Promise<number | string | null>} exit code, or the signal that ended it
+ */
 export async function run(program, args, { cwd, log } = {}) {
   const output = log === undefined ? 2 : fs.openSync(log, 'a');
   try {
@@ -62,19 +82,23 @@ export async function run(program, args, { cwd, log } = {}) {
   }
 }
 
-function stop(child, signal) {
+/** @param {import('node:child_process').ChildProcess} child @param {NodeJS.Signals} signal */
+function stop({ pid }, signal) {
+  if (pid === undefined) return; // it never started
   try {
-    process.kill(isWindows ? child.pid : -child.pid, signal);
+    process.kill(isWindows ? pid : -pid, signal);
   } catch {
     // it has just ended
   }
 }
 
-for (const [signal, exitCode] of [
+/** @type {readonly (readonly [NodeJS.Signals, number])[]} */
+const exitCodes = [
   ['SIGINT', 130],
   ['SIGTERM', 143],
   ['SIGHUP', 129],
-]) {
+];
+for (const [signal, exitCode] of exitCodes) {
   process.on(signal, () => {
     for (const child of children) stop(child, signal);
     releaseLocks();

@@ -3,11 +3,12 @@
  */
 const isQuiet = process.argv.includes('--quiet');
 
-/** Said always. */
+/** Said always. @param {string} text */
 export const say = (text) => process.stderr.write(`[set-up] ${text}\n`);
-/** Said unless --quiet. */
+/** Said unless --quiet. @param {string} text */
 export const note = (text) => isQuiet || say(text);
 
+/** @param {number} ms */
 export const duration = (ms) => {
   const s = ms / 1000;
   return s < 60 ? `${s.toFixed(1)} s` : `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`;
@@ -15,6 +16,10 @@ export const duration = (ms) => {
 
 /** A failure that the user can act on: printed without a stack trace. */
 export class SetupError extends Error {
+  /**
+   * @param {string} message
+   * @param {{ hint?: string | undefined, exitCode?: number }} [options] hint: the next step
+   */
   constructor(message, { hint, exitCode = 1 } = {}) {
     super(message);
     this.name = 'SetupError';

@@ -2,8 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJsonLines } from '../../src/base/index.ts';
-import { readItems } from '../../src/data/index.ts';
-import { invertItems } from '../../src/data/qai/index.ts';
+import { invertItems, readItems } from '../../src/data/index.ts';
 import { generateWorld, LESSON, type QuestionKind } from '../../src/world/index.ts';
 
 /** Away from the episodes of the cold start (from 0 and 5 million) and of the demo (from 10 and 20 million). */

@@ -7,8 +7,10 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 const CACHE = new URL('../../node_modules/.cache/twgrpo-typescript/', import.meta.url);
+/** @type {import('typescript') | undefined} */
 let compiler;
 
+/** @param {string} text @param {string} fileName */
 async function transpile(text, fileName) {
   compiler ??= (await import('typescript')).default;
   const ts = compiler;
@@ -21,6 +23,7 @@ async function transpile(text, fileName) {
   return ts.transpileModule(text, { fileName, compilerOptions }).outputText;
 }
 
+/** @type {import('node:module').LoadHook} */
 export async function load(url, context, nextLoad) {
   if (!url.endsWith('.ts')) return nextLoad(url, context);
   const fileName = fileURLToPath(url);

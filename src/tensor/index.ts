@@ -13,7 +13,11 @@ export { benchDirectAdd, engineInfo, getNumThreads, setNumThreads } from './engi
 export { NativeError } from './errors.ts';
 export { Generator } from './generator.ts';
 export { dispose, keep, liveBytes, liveTensors, scope } from './handle.ts';
-export type { NativeEngineInfo as EngineInfo } from './native.ts';
+export type {
+  NativeEngineInfo as EngineInfo,
+  NativeSchema as OperatorSchema,
+  NativeSchemaArgument as SchemaArgument,
+} from './native.ts';
 export { callOperator, type Scalar } from './operator-call.ts';
 export {
   _amp_foreach_non_finite_check_and_unscale_,

@@ -23,6 +23,7 @@ const hash = sha256(torch_dir, torch_version, ...files.map((file) => fs.readFile
 const isReady = () =>
   fs.existsSync(library) && fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === hash;
 
+/** @param {readonly string[]} args */
 async function cmake(args) {
   const status = await run('cmake', args, { cwd: root, log });
   if (status !== 0) throw new Error(`cmake ${args[0]} failed (${status}):\n${fs.readFileSync(log, 'utf8')}`);
