@@ -37,7 +37,7 @@ A Qwen2.5-VL-shaped model of ${(num_weights / 1e6).toFixed(2)} million weights t
 - **Made by** \`${made_by}\` (${machine})
 - **Data** videos with up to three questions each (\`src/world/questions/lesson.ts\`), each seen once, frames drawn and not decoded
 - **Training** ${training}; Muon and AdamW by \`recipes/cold-start.yaml\`
-- **Answers** are tracks, one an option: colour, its cell in each second (\`aa\` upper left to \`dd\` lower right; \`out\`, \`none\`), then the option's letter or \`no\`
+- **Answers** are one track for each option: colour, its cell in each second (\`aa\` upper left to \`dd\` lower right; \`out\`, \`none\`), then the option's letter or \`no\`
 
 Strict accuracy (the chosen set is the right set) on the held-out videos, with 95 % Wilson intervals:
 
@@ -49,7 +49,7 @@ Strict accuracy (the chosen set is the right set) on the held-out videos, with 9
 ${rows.join('\n')}
 
 The best constant answer is the letter set that is most often right among the held-out questions of the kind.
-${others.map(([eye, other]) => `The baseline with ${BASELINE_WORDS[eye]} (greedy) saw ${SHOWN[eye]} in place of every frame in ${other.training}: \`${other.made_by}\`.`).join('\n')}
+${others.map(([eye, other]) => `The baseline "${BASELINE_WORDS[eye]}" (greedy) was trained with ${SHOWN[eye]} in place of every frame, ${other.training}: \`${other.made_by}\`.`).join('\n')}
 
 \`node scripts/cold-start.mjs --check\` asks the model again and compares with this table.
 `;

@@ -7,6 +7,7 @@ import {
   createProgress,
   DataError,
   EXIT_CODES,
+  formatError,
   type Output,
   type Progress,
   percent,
@@ -55,6 +56,7 @@ interface CheckChoice extends FrameChoice, RootChoice {
 interface RefusedFile {
   readonly file: string;
   readonly error: string;
+  readonly hint?: string;
 }
 
 /** A progress display that stays away from work that is done in two seconds. */
@@ -268,8 +270,9 @@ const check: CommandDefinition = {
           progress.stop();
           if (stop.signal.aborted) return stop.exitCode();
           if (!(error instanceof DataError)) throw error;
-          reports.push({ file, error: error.message });
-          out.warn(error.message);
+          const { message, hint } = error;
+          reports.push({ file, error: message, ...(hint === undefined ? {} : { hint }) });
+          out.warn(formatError(error));
         }
       }
     } finally {

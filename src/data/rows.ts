@@ -47,7 +47,10 @@ export function readRows(path: string, options: ReadRowsOptions = {}): Rows {
     size = facts.size;
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
-    throw new DataError(`${path}: no such data file`, { hint: 'check the path', cause });
+    throw new DataError(`${path}: no such data file`, {
+      hint: 'check the path; it starts from the working directory',
+      cause,
+    });
   }
   if (size === 0) throw new DataError(`${path}: the data file is empty`);
   return isJsonDocument(path)

@@ -50,7 +50,7 @@ export interface GeneratedToken {
   readonly id: number;
 }
 
-/** One running row. */
+/** A completion that is being drawn. */
 interface Row {
   readonly prompt: number;
   readonly row: number;
@@ -72,7 +72,7 @@ export async function generateGroup(
  * G completions of each prompt. Lets other work run between steps, so that progress and signals are served.
  *
  * @param options.generators One CPU generator a prompt; each step takes G numbers from it, greedy or not running excepted.
- * @returns One group a prompt, in order; nothing native is left alive.
+ * @returns One group a prompt, in order; all tensors made on the way are freed.
  * @throws ConfigError for an option out of range.
  */
 export async function generateGroups(

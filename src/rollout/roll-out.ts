@@ -40,7 +40,7 @@ export async function rollOutShuffled(
   options: RollOutOptions,
 ): Promise<Map<number, Completion[]>> {
   const { config, step } = options;
-  const twins = prompts
+  const shuffled = prompts
     .filter(({ inputs }) => hasVideo(inputs))
     .map(({ inputs, stream }) => ({
       stream,
@@ -51,10 +51,10 @@ export async function rollOutShuffled(
     }));
   try {
     const half = Math.max(1, Math.floor(config.num_generations / 2));
-    const groups = await draw(model, twins, options, 'rollout-shuffled', half);
-    return new Map(groups.map((completions, i) => [twins[i]!.stream, completions]));
+    const groups = await draw(model, shuffled, options, 'rollout-shuffled', half);
+    return new Map(groups.map((completions, i) => [shuffled[i]!.stream, completions]));
   } finally {
-    for (const { encoded } of twins) encoded.dispose();
+    for (const { encoded } of shuffled) encoded.dispose();
   }
 }
 

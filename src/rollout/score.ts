@@ -45,11 +45,11 @@ export async function score(
   const read_PG = prompts.map((prompt, p) => read(prompt, drawn[p]));
   const rewards_PGF = await scoreRewards(rewards, inputsOf(prompts, read_PG));
   // On the first of `reward_funcs`, as in Video-R1.
-  const twins_PG = prompts.map((prompt) => read(prompt, shuffled.get(prompt.stream)));
-  const twinRewards_PGF = await scoreRewards(rewards.slice(0, 1), inputsOf(prompts, twins_PG));
+  const shuffled_PG = prompts.map((prompt) => read(prompt, shuffled.get(prompt.stream)));
+  const shuffledRewards_PGF = await scoreRewards(rewards.slice(0, 1), inputsOf(prompts, shuffled_PG));
   const contrasts = prompts.map((_, p) => {
     const firsts = (group: readonly (readonly number[])[]) => group.map(([first = Number.NaN]) => first);
-    return temporalContrast(firsts(rewards_PGF[p]!), firsts(twinRewards_PGF[p]!), { bonus });
+    return temporalContrast(firsts(rewards_PGF[p]!), firsts(shuffledRewards_PGF[p]!), { bonus });
   });
   const totals_PG = rewards_PGF.map((group, p) =>
     group.map((rewards_F, g) => combineRewards(rewards_F, reward_weights) + (contrasts[p]?.bonuses[g] ?? 0)),

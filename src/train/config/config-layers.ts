@@ -16,7 +16,7 @@ import {
 
 /** One source of values, the later the stronger. */
 export interface ConfigLayer {
-  /** For error texts and comments, for example `recipes/x.yaml` or `--set`. */
+  /** Name in error texts and comments, for example `recipes/x.yaml` or `--set`. */
   readonly source: string;
   /** A null takes the value of earlier layers away: the default (or the preset's value) is back. */
   readonly values: JsonObject;
@@ -35,7 +35,7 @@ export interface Resolved<Config> {
 export interface MergedLayers {
   readonly values: Record<string, unknown>;
   readonly sources: Record<string, string>;
-  /** For error texts: the layer, also where it says that a value is a default. */
+  /** Name of the layer that set a value, also of one that set it to its default; error texts say it. */
   readonly origins: Record<string, string>;
   readonly notices: readonly string[];
 }

@@ -22,7 +22,7 @@ export interface Preflight {
   readonly free_bytes: number;
 }
 
-/** From here on a processor is said to be slow. */
+/** Number of weights from which the log says that training on a processor is slow. */
 const MANY_WEIGHTS = 1e9;
 
 const BYTES: Readonly<Record<string, number>> = { float32: 4, bfloat16: 2, float16: 2 };

@@ -88,13 +88,13 @@ export interface DataPosition {
 
 /** What one step gives beside its metrics. */
 export interface StepOutcome<Details> {
-  /** For rates: `tokens` makes `tokens_per_second`. */
+  /** Counts that the loop turns into rates: `tokens` becomes `tokens_per_second`. */
   readonly counts: { readonly tokens: number } & Readonly<Record<string, number>>;
-  /** For the step's report and its records. */
+  /** What the step's report and its records are made of. */
   readonly details: Details;
 }
 
-/** What one kind of training does at each step; both trainers have this form. */
+/** What one method does at each step; both trainers have this form. */
 export interface Trainer<Details> {
   /**
    * One step: data, gradients, one or several updates.

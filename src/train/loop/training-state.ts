@@ -25,12 +25,12 @@ const common = {
   /** Tokens that went through the model so far. */
   numTokens: count,
   badStepsInARow: count,
-  /** With `max_minutes`: milliseconds of training so far. */
+  /** Milliseconds of training so far, where `max_minutes` limits them. */
   used_ms: z.number().min(0).optional(),
   /** Position in the data, with a fingerprint of it: resuming on other data is refused. */
   sampler: z.record(z.string(), z.unknown()),
   num_threads: z.int(),
-  /** With `logging_steps` above 1: metrics of the steps since the last row. */
+  /** Metrics of the steps since the last row, where `logging_steps` is above 1. */
   window: z.array(z.tuple([z.string(), metric])).optional(),
 };
 

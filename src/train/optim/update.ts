@@ -70,7 +70,7 @@ export class Updater {
     logger.warn({ step, loss, grad_norm: norm }, 'step refused: loss or gradient is not finite');
   }
 
-  /** The step's last update is done. */
+  /** Ends the step, after its last update. */
   endStep(): void {
     this.#isTorn = false;
   }

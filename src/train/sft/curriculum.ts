@@ -6,9 +6,9 @@ import type { DataItem } from '../../data/index.ts';
 import type { CurriculumStage } from '../config/sft-config.ts';
 import type { LearningRates } from '../optim/optimizer.ts';
 
-/** Position, for a checkpoint. */
+/** A position in the curriculum, as a checkpoint keeps it. */
 export interface CurriculumState {
-  /** From 0; the number of stages once the last one has ended. */
+  /** Index of the present stage, from 0; the number of stages once the last one has ended. */
   readonly stage: number;
   /** Steps done in this stage. */
   readonly stage_steps: number;
@@ -37,7 +37,7 @@ export class Curriculum {
     return this.#steps >= (this.current.max_steps ?? Number.POSITIVE_INFINITY);
   }
 
-  /** A step was done. */
+  /** Counts one more step of the present stage. */
   countStep(): void {
     this.#steps += 1;
   }

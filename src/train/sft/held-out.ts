@@ -1,6 +1,6 @@
 /**
  * How a supervised run does on questions it does not learn from: loss and token accuracy with the true answer given token by
- * token, and the strict accuracy of what the model says on its own (greedy), whole and by kind and rung of question.
+ * token, and the strict accuracy of what the model says on its own (greedy), of all questions and by `kind` and `rung`.
  */
 
 import { type JsonObject, type Logger, VideoError } from '../../base/index.ts';
@@ -14,7 +14,7 @@ import type { SftConfig } from '../config/sft-config.ts';
 import { packQuestions, type SftEncoder } from './sft-packs.ts';
 import { sftLoss } from './sft-update.ts';
 
-/** Dimensions of items that accuracy is told by. */
+/** Dimensions of items that accuracy is reported by. */
 const SLICES = ['kind', 'rung'] as const;
 
 export interface HeldOutOptions {

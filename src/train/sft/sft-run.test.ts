@@ -12,7 +12,7 @@ import { fromTypedArray, liveTensors, scope } from '../../tensor/index.ts';
 import { resolveSftConfig } from '../config/sft-config.ts';
 import { packQuestions, SftEncoder } from './sft-packs.ts';
 import { runSft, type SftRunOptions, type SftRunResult } from './sft-run.ts';
-import { accumulateSftGradient, countedTokens, type SftGroup, sftLoss } from './sft-update.ts';
+import { accumulateSftGradient, type SftGroup, sftLoss } from './sft-update.ts';
 
 const folder = scratchFolder();
 
@@ -82,6 +82,10 @@ function rowsOf(outputDir: string): MetricsRow[] {
 }
 
 /** Groups of the file's first questions with made-up frames, packed by `size`. */
+/** How many tokens of a group count in the loss. */
+const countedTokens = ({ rows }: SftGroup): number =>
+  rows.reduce((sum, { ids, lossFrom }) => sum + ids.length - lossFrom, 0);
+
 function groupsOf(size: number, processor: Processor): SftGroup[] {
   const questions = readItems(DATA)
     .items.slice(0, 6)

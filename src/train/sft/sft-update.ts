@@ -43,11 +43,6 @@ export interface SftUpdateOptions {
   readonly logits_chunk_mib: number;
 }
 
-/** How many tokens of a group count in the loss. */
-export function countedTokens({ rows }: SftGroup): number {
-  return rows.reduce((sum, { ids, lossFrom }) => sum + ids.length - lossFrom, 0);
-}
-
 /**
  * Adds the gradient of (summed cross-entropy) x `scale` to `.grad` of the trainable parameters.
  *
