@@ -85,6 +85,24 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     purpose: 'What the demo trains, asks and prints.',
     uses: ['base', 'video', 'data', 'world', 'stats', 'prompt', 'train', 'eval', 'report'],
   },
+  library: {
+    purpose: 'What a program that imports the package uses: load, ask, train, evaluate.',
+    uses: [
+      'base',
+      'tensor',
+      'run',
+      'video',
+      'models',
+      'rl',
+      'data',
+      'world',
+      'stats',
+      'prompt',
+      'rollout',
+      'train',
+      'eval',
+    ],
+  },
   cli: {
     purpose: 'One file for each command.',
     uses: [

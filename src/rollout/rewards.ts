@@ -8,23 +8,36 @@ import {
   type BuiltInRewardOptions,
   builtInReward,
   type NamedReward,
+  type RewardFunction,
   rewardFromModule,
 } from '../rl/index.ts';
 import { importTypeScript } from './typescript-module.ts';
 
 /**
- * Loads every reward of the configuration. A user's module is JavaScript (`.js`, `.mjs`) or one file of TypeScript (`.ts`,
+ * Finds every reward of the configuration: built in, one of the caller's own functions, or a user's module. A module is JavaScript (`.js`, `.mjs`) or one file of TypeScript (`.ts`,
  * `.mts`) that exports `reward(inputs)`, which may be async. Paths start from the working directory.
  *
- * What a user's function throws comes back as a TwgrpoError that names the module.
- * @throws ConfigError for an unknown name, a name used twice, a missing file or a module without that export
+ * What a module's function throws comes back as a TwgrpoError that names the module.
+ * @param own functions by their names in `reward_funcs`
+ * @throws ConfigError for an unknown name, a name used twice, a missing file or a module without that export, and for a function of
+ *   the caller's that no name uses or that has a built-in name
  */
 export async function loadRewards(
   config: BuiltInRewardOptions & { readonly reward_funcs: readonly string[] },
+  own: Readonly<Record<string, RewardFunction>> = {},
 ): Promise<NamedReward[]> {
   const rewards: NamedReward[] = [];
+  for (const name of Object.keys(own)) {
+    if (builtInReward(name, config) !== undefined)
+      throw new ConfigError(`rewards: ${name} is the name of a built-in reward`, { hint: 'choose another' });
+    if (!config.reward_funcs.includes(name))
+      throw new ConfigError(
+        `rewards: ${name} is not used; reward_funcs has ${config.reward_funcs.join(', ')}`,
+        { hint: `add '${name}' to reward_funcs` },
+      );
+  }
   for (const name of config.reward_funcs) {
-    const reward = builtInReward(name, config) ?? (await loadModule(name));
+    const reward = builtInReward(name, config) ?? ownReward(name, own) ?? (await loadModule(name));
     if (rewards.some((other) => other.name === reward.name))
       throw new ConfigError(
         `reward_funcs: two rewards are called ${reward.name}; their metrics would be mixed`,
@@ -35,6 +48,10 @@ export async function loadRewards(
     rewards.push(reward);
   }
   return rewards;
+}
+
+function ownReward(name: string, own: Readonly<Record<string, RewardFunction>>): NamedReward | undefined {
+  return Object.hasOwn(own, name) ? { name, reward: own[name]! } : undefined;
 }
 
 async function loadModule(name: string): Promise<NamedReward> {

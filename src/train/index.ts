@@ -2,6 +2,7 @@
 export {
   type ConfigLayer,
   type GrpoConfig,
+  type GrpoConfigInput,
   type ResolvedConfig,
   resolveGrpoConfig,
 } from './config/config.ts';

@@ -290,3 +290,8 @@ export const grpoConfigSchema = z.strictObject({
 });
 
 export type GrpoConfig = z.infer<typeof grpoConfigSchema>;
+
+type GrpoKeys = z.input<typeof grpoConfigSchema>;
+type NeededKeys = 'model_name_or_path' | 'jsonl_path' | 'output_dir' | 'loss_type';
+/** The keys as a user writes them: the others have defaults, their own or those of the preset `loss_type`. */
+export type GrpoConfigInput = Pick<GrpoKeys, NeededKeys> & Partial<Omit<GrpoKeys, NeededKeys>>;

@@ -10,7 +10,7 @@ import { type ConfigLayer, checkConfig, itemsOf, mergeLayers, type Resolved } fr
 import { type GrpoConfig, grpoConfigSchema } from './config-schema.ts';
 
 export type { ConfigLayer } from './config-layers.ts';
-export type { GrpoConfig } from './config-schema.ts';
+export type { GrpoConfig, GrpoConfigInput } from './config-schema.ts';
 
 export type ResolvedConfig = Resolved<GrpoConfig>;
 

@@ -3,6 +3,7 @@ import type { Logger } from '../../base/index.ts';
 import { EpochSampler } from '../../data/index.ts';
 import type { GenerationConfig } from '../../models/index.ts';
 import { FrameStore, ItemFeed, promptLoader } from '../../prompt/index.ts';
+import type { RewardFunction } from '../../rl/index.ts';
 import { loadRewards } from '../../rollout/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
 import { loadQuestions } from '../loop/load-questions.ts';
@@ -22,6 +23,8 @@ import { recordStep } from './run-records.ts';
 export interface GrpoRunOptions extends RunOptions<GrpoConfig, GrpoStepReport> {
   /** Decoded frames; several runs in one process may share a store, which stays the caller's. Default: one of `video_cache_mib`. */
   readonly frames?: FrameStore | undefined;
+  /** Reward functions by the names that `reward_funcs` uses; the others are built in or modules. */
+  readonly rewards?: Readonly<Record<string, RewardFunction>> | undefined;
 }
 
 /**
@@ -41,6 +44,7 @@ function grpoMethod({
   resolved,
   logger,
   frames: shared,
+  rewards: ownRewards,
 }: GrpoRunOptions): Method<'grpo', Pick<GrpoStepReport, 'groups'>> {
   const { config } = resolved;
   return {
@@ -48,7 +52,7 @@ function grpoMethod({
     prepare: async ({ folder, saved }) => {
       const { processor } = folder;
       const { questions, fingerprint } = loadQuestions(config);
-      const rewards = await loadRewards(config);
+      const rewards = await loadRewards(config, ownRewards);
       const rewardNames = rewards.map(({ name }) => name);
       const sampler = new EpochSampler({
         length: questions.length,
