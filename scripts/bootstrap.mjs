@@ -303,11 +303,12 @@ async function main() {
 /** What a user can act on, out of anything thrown. @param {unknown} error */
 function asSetupError(error) {
   if (error instanceof SetupError) return error;
-  if (!(error instanceof Error) || !['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '')) throw error;
-  return new SetupError(`Set-up writes into ${folder}, and may not: ${error.message}`, {
+  const codes = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'];
+  if (!(error instanceof Error) || !codes.includes(codeOf(error) ?? '')) throw error;
+  return new SetupError(`Set-up writes into ${folder}, and cannot: ${error.message}`, {
     hint:
       layout === 'package'
-        ? 'set TWGRPO_CACHE to a folder that you may write to, here and wherever you use this'
+        ? 'set TWGRPO_CACHE to a folder that you can write to, here and wherever you use this'
         : 'have the owner of this folder run set-up once, or use a copy of your own',
   });
 }

@@ -9,6 +9,9 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -59,6 +62,34 @@ function fakeTorch(version: string, options: { headers?: boolean; cmake?: string
   mkdirSync(cmake, { recursive: true });
   writeFileSync(path.join(cmake, 'TorchConfig.cmake'), options.cmake ?? '');
   return path.join(folder, 'venv');
+}
+
+/** Makes of the checkout an installed package: npm packs no lock file. */
+function asPackage(): void {
+  rmSync(path.join(folder, 'checkout', 'package-lock.json'));
+  cpSync(path.join(ROOT, 'native'), path.join(folder, 'checkout', 'native'), { recursive: true });
+}
+
+/** Makes of it an unpacked bundle, with the Node that runs this. */
+function asBundle(): void {
+  asPackage();
+  writeFileSync(path.join(folder, 'checkout', 'bundle.json'), '{ "commit": "0" }');
+  mkdirSync(path.join(folder, 'checkout', 'bin'));
+  symlinkSync(process.execPath, path.join(folder, 'checkout', 'bin', 'node'));
+}
+
+/** The launcher with only the tools it needs beside what the case put on PATH. */
+function launch(...args: string[]) {
+  for (const tool of ['dirname', 'readlink']) symlinkSync(`/usr/bin/${tool}`, path.join(bin, tool));
+  const { status, stdout, stderr } = spawnSync(
+    '/bin/sh',
+    [path.join(folder, 'checkout', 'twgrpo'), ...args],
+    {
+      encoding: 'utf8',
+      env: { PATH: bin, HOME: folder },
+    },
+  );
+  return { status, stdout, stderr };
 }
 
 function setUp(environment: Record<string, string> = {}) {
@@ -150,13 +181,75 @@ describe('TORCH_HOME', () => {
 describe('the launcher', () => {
   it('names Node when there is none', () => {
     rmSync(path.join(bin, 'node'));
-    const launcher = path.join(folder, 'checkout', 'twgrpo');
-    for (const tool of ['dirname', 'readlink']) symlinkSync(`/usr/bin/${tool}`, path.join(bin, tool));
-    const { status, stderr } = spawnSync('/bin/sh', [launcher, '--version'], {
-      encoding: 'utf8',
-      env: { PATH: bin },
-    });
+    const { status, stderr } = launch('--version');
     expect(status).toBe(3);
     expect(stderr).toContain('Node 20');
+  });
+});
+
+/** Programs that pass for a compiler, CMake and make; CMake builds what a case asks of it. */
+function toolChain(cmake: string): void {
+  program('c++', 'exit 0');
+  program('make', 'exit 0');
+  program('cmake', `[ "$1" = --version ] && echo cmake version 3.25.1 && exit 0\n${cmake}`);
+}
+
+describe('an installed package', () => {
+  it('is set up in the cache folder, by its own native sources and TORCH_HOME, and not in node_modules', () => {
+    asPackage();
+    const headers = path.join(folder, 'node_modules', 'node-api-headers'); // where npm may put it
+    cpSync(path.join(ROOT, 'node_modules', 'node-api-headers'), headers, { recursive: true });
+    program('ffmpeg', 'echo ffmpeg version 7');
+    const before = readdirSync(path.join(folder, 'checkout')).sort();
+    const places = new Set<string>();
+    const torch = { TORCH_HOME: fakeTorch('2.13.0') };
+    for (const change of [
+      () => undefined,
+      () => writeFileSync(path.join(folder, 'checkout/native/addon.cpp'), ''),
+    ]) {
+      change();
+      toolChain(`case "$*" in *--build*) /usr/bin/touch "$2/twgrpo.node";; *) echo "$@";; esac`);
+      const { status, stderr } = setUp(torch);
+      expect(stderr).toContain('addon: done');
+      expect(status).toBe(0);
+      const [place] = readdirSync(path.join(folder, '.cache', 'twgrpo')).filter((name) => !places.has(name));
+      places.add(place!);
+      const engine = path.join(folder, '.cache', 'twgrpo', place!, 'engine.json');
+      const { addon } = JSON.parse(readFileSync(engine, 'utf8')) as { addon: string };
+      expect(addon).toBe(path.join(path.dirname(engine), 'native', 'twgrpo.node'));
+      const log = readFileSync(path.join(path.dirname(addon), 'build.log'), 'utf8');
+      expect(log).toContain(`-DNODE_API_HEADERS=${realpathSync(headers)}/include`);
+      expect(setUp(torch).stderr).toContain('ready: engine, addon');
+    }
+    expect(places.size).toBe(2);
+    expect(readdirSync(path.join(folder, 'checkout')).sort()).toEqual(before);
+  });
+
+  it('sets up for doctor, and names the folder that it cannot write to', () => {
+    asPackage();
+    expect(launch('doctor').stderr).toContain('missing: CMake');
+    writeFileSync(path.join(folder, 'file'), '');
+    const { status, stderr } = setUp({ TWGRPO_CACHE: path.join(folder, 'file') });
+    expect(status).toBe(1);
+    expect(stderr).toContain(`Set-up writes into ${path.join(folder, 'file')}`);
+    expect(stderr).toContain('next step: set TWGRPO_CACHE');
+  });
+});
+
+describe('a bundle', () => {
+  it('runs with its own Node, asks for no Python to install with, and installs no PyTorch', () => {
+    asBundle();
+    rmSync(path.join(bin, 'node'));
+    const missing = launch('doctor');
+    expect(missing.status).toBe(3);
+    expect(missing.stderr).toContain('missing: CMake');
+    expect(missing.stderr).not.toContain('Python');
+    rmSync(path.join(bin, 'dirname'));
+    rmSync(path.join(bin, 'readlink'));
+    toolChain('exit 1');
+    const { status, stderr } = launch('doctor');
+    expect(status).toBe(3);
+    expect(stderr).toContain('No PyTorch 2.7 or newer was found');
+    expect(stderr).toContain('next step: activate the Python environment that has one, or set TORCH_HOME');
   });
 });

@@ -41,7 +41,10 @@ function project(name: string): string {
 }
 
 /** Compiles to JavaScript beside it. @returns the messages */
-function compile(place: string, resolution: Pick<ts.CompilerOptions, 'module' | 'moduleResolution'>): string[] {
+function compile(
+  place: string,
+  resolution: Pick<ts.CompilerOptions, 'module' | 'moduleResolution'>,
+): string[] {
   const host = ts.createCompilerHost({});
   host.getCurrentDirectory = () => place;
   const options: ts.CompilerOptions = {
@@ -64,22 +67,30 @@ describe("the README's quick start", () => {
     expect(quickStart.trim().split('\n').length).toBeLessThanOrEqual(10);
   });
 
-  it('compiles with moduleResolution bundler, declarations of the package included', () => {
-    const bundler = { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler };
-    expect(compile(project('bundler'), bundler)).toEqual([]);
-  }, TIMEOUT_MS);
+  it(
+    'compiles with moduleResolution bundler, declarations of the package included',
+    () => {
+      const bundler = { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler };
+      expect(compile(project('bundler'), bundler)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
 
-  it('compiles with nodenext and runs', async () => {
-    const place = project('nodenext');
-    const nodenext = { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext };
-    expect(compile(place, nodenext)).toEqual([]);
-    const { stdout } = await promisify(execFile)(process.execPath, ['quick-start.js'], { cwd: place });
-    expect(stdout.match(/finish_reason: '(stop|length)'/g)?.length).toBe(2);
-    expect(existsSync(join(place, 'runs/first/checkpoint-2/model.safetensors'))).toBe(true);
-    const rows = RunDirectory.open(join(place, 'runs/first')).readMetrics();
-    expect(rows.map(({ step }) => step)).toEqual([1, 2]);
-    expect(rows.every((row) => Number(row['rewards/short/mean']) < 0)).toBe(true);
-  }, TIMEOUT_MS);
+  it(
+    'compiles with nodenext and runs',
+    async () => {
+      const place = project('nodenext');
+      const nodenext = { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext };
+      expect(compile(place, nodenext)).toEqual([]);
+      const { stdout } = await promisify(execFile)(process.execPath, ['quick-start.js'], { cwd: place });
+      expect(stdout.match(/finish_reason: '(stop|length)'/g)?.length).toBe(2);
+      expect(existsSync(join(place, 'runs/first/checkpoint-2/model.safetensors'))).toBe(true);
+      const rows = RunDirectory.open(join(place, 'runs/first')).readMetrics();
+      expect(rows.map(({ step }) => step)).toEqual([1, 2]);
+      expect(rows.every((row) => Number(row['rewards/short/mean']) < 0)).toBe(true);
+    },
+    TIMEOUT_MS,
+  );
 });
 
 describe('the library', async () => {
