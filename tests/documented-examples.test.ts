@@ -1,12 +1,6 @@
-/**
- * @file The examples printed in the documentation are what the commands print: each `console` block whose files are at hand is
- * run again and compared line by line. A line "…" stands for any lines.
- */
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand } from './support/run-command.ts';
 import { scratchFolder } from './support/scratch-folder.ts';
@@ -62,32 +56,5 @@ describe.skipIf(shared === undefined)('the documentation', () => {
   it.each(blocks)('%s: %s', async (_, command, output) => {
     const { stdout } = await runCommand(...command.split(' '), '--quiet');
     agrees(stdout, output);
-  });
-});
-
-describe("the README's quick start", () => {
-  const file = fileURLToPath(new URL('./support/quick-start.ts', import.meta.url));
-  const code = readFileSync(file, 'utf8').replace(/^.*\n/, '');
-
-  it('is the program that is type-checked and run here', () => {
-    const readme = readFileSync(join(DOCS, '../README.md'), 'utf8');
-    expect(readme).toContain(`\`\`\`ts\n${code.replaceAll('../../src/', './src/')}\`\`\``);
-  });
-
-  it('trains, saves and answers', async () => {
-    const folder = join(scratch, 'quick-start');
-    mkdirSync(folder);
-    symlinkSync(join(DOCS, '../assets'), join(folder, 'assets'));
-    const loader = fileURLToPath(new URL('../scripts/typescript/loader.mjs', import.meta.url));
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, file], {
-      cwd: folder,
-    });
-    expect(stdout).toMatch(/\nA\. [\s\S]*\n.*\S/);
-    const rows = readFileSync(join(folder, 'runs/quick-start/metrics.jsonl'), 'utf8').trimEnd().split('\n');
-    expect(rows.map((row) => Object.keys(JSON.parse(row)).includes('rewards/short/mean'))).toEqual([
-      true,
-      true,
-    ]);
-    expect(existsSync(join(folder, 'runs/quick-start/checkpoint-2/model.safetensors'))).toBe(true);
   });
 });

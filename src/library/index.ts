@@ -7,7 +7,7 @@ export { CheckpointError, ConfigError, DataError, TwgrpoError, VideoError } from
 export { type DataItem, type LoadedItems, type Question, readItems, toQuestion } from '../data/index.ts';
 export type { RewardFunction, RewardInput, RewardValue } from '../rl/index.ts';
 export { type CompletionRecord, type MetricsRow, RunDirectory } from '../run/index.ts';
-export type { GrpoConfigInput, GrpoRunResult, GrpoStepReport } from '../train/index.ts';
+export type { GrpoConfigInput, GrpoStepReport, RunResult } from '../train/index.ts';
 export { generateWorld, type WorldFiles, type WorldOptions } from '../world/index.ts';
 export { type EvaluateOptions, type EvaluateResult, evaluate } from './evaluate.ts';
 export { type Answer, type GenerateOptions, generate } from './generate.ts';

@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { packageRoot } from '../base/index.ts';
 import { loadLora, type ModelFolder, openModelFolder, type VideoLanguageModel } from '../models/index.ts';
-import { checkDevice } from '../tensor/index.ts';
+import { resolveDevice } from '../tensor/index.ts';
 
 export interface LoadOptions {
-  /** `cpu` or `cuda:N`. @default 'cpu' */
+  /** `auto` (the first GPU, else the processor), `cpu` or `cuda:N`. @default 'auto' */
   readonly device?: string;
   /** How weights are held. @default as in the files */
   readonly dtype?: 'float32' | 'bfloat16' | 'float16';
@@ -37,10 +37,9 @@ export class LoadedModel {
  * Loads a Qwen2-VL or Qwen2.5-VL folder as Hugging Face has it, such as a checkpoint of a run.
  * @throws CheckpointError naming file and key; ConfigError for a device that is not there
  */
-export function loadModel(path: string, { device = 'cpu', dtype, adapter }: LoadOptions = {}): LoadedModel {
-  checkDevice(device, 'device');
+export function loadModel(path: string, { device = 'auto', dtype, adapter }: LoadOptions = {}): LoadedModel {
   const folder = openModelFolder(path);
-  const model = folder.loadModel({ device, dtype });
+  const model = folder.loadModel({ device: resolveDevice(device, 'device'), dtype });
   try {
     if (adapter !== undefined) model.adapter = loadLora(adapter, model);
   } catch (error) {

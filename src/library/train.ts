@@ -3,8 +3,8 @@ import { createLogger, type JsonObject } from '../base/index.ts';
 import type { RewardFunction } from '../rl/index.ts';
 import {
   type GrpoConfigInput,
-  type GrpoRunResult,
   type GrpoStepReport,
+  type RunResult,
   resolveGrpoConfig,
   runGrpo,
 } from '../train/index.ts';
@@ -27,7 +27,7 @@ export interface TrainOptions {
  * @returns where the run and its last checkpoint are
  * @throws ConfigError, DataError, CheckpointError, VideoError before or during training, each naming file and key
  */
-export async function train(config: GrpoConfigInput, options: TrainOptions = {}): Promise<GrpoRunResult> {
+export async function train(config: GrpoConfigInput, options: TrainOptions = {}): Promise<RunResult> {
   const { quiet = false, ...rest } = options;
   const resolved = resolveGrpoConfig([{ source: 'train()', values: { ...config } as JsonObject }]);
   return await runGrpo({ resolved, logger: createLogger({ quiet, fd: 2 }), ...rest });
