@@ -185,7 +185,12 @@ async function buildAddon(state) {
     1,
     Math.min(os.availableParallelism(), Math.floor(os.freemem() / BYTES_PER_COMPILER)),
   );
-  const progress = setInterval(() => say(`addon: ${buildProgress()}`), PROGRESS_MS);
+  let shown = '';
+  const progress = setInterval(() => {
+    const now = buildProgress();
+    if (now !== shown) say(`addon: ${now}`);
+    shown = now;
+  }, PROGRESS_MS);
   try {
     for (const args of [configure, ['--build', build, '--config', 'Release', `-j${jobs}`]]) {
       const status = await run('cmake', args, { cwd: root, log: addonLog });
