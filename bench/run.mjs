@@ -11,6 +11,7 @@ const benchmarks = {
   engine: "what a call into libtorch costs, and large products against Python's torch",
   grpo: 'one GRPO step against PyTorch and transformers, time and memory',
   'load-checkpoint': 'memory and time to load a folder of weights',
+  'published-shape': 'memory and time of the published tokenizer and of a folder of the 3B shape',
 };
 
 const [name, ...args] = process.argv.slice(2);
