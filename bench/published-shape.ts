@@ -26,9 +26,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Tokenizer, writeWeightFiles } from '../src/io/index.ts';
-import { familyOf, parseModelConfig } from '../src/models/families.ts';
 import {
   createLora,
+  familyOf,
   inspectFolder,
   LORA_TARGET_MODULES,
   loadWeights,
@@ -161,7 +161,7 @@ function generate(folder: string): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'config.json'), JSON.stringify(CONFIG));
   cpSync(TOKENIZER, folder, { recursive: true });
-  const config = parseModelConfig(CONFIG);
+  const config = readModelConfig(folder);
   // bfloat16 in (-1, 1): a random sign and fraction, an exponent below one.
   const block = Uint16Array.from({ length: 8 << 20 }, () => ((Math.random() * 2 ** 16) & 0x807f) | 0x3d00);
   const bytes = new Uint8Array(block.buffer);
