@@ -55,7 +55,7 @@ const tokenizer = { decodeStream: () => ({ push: (id: number) => `${id} `, end: 
 
 const ITEM: DataItem = {
   ...{ id: 'benchmark', question: '', options: ['yes', 'no'], answer: ['A'], dims: {}, provenance: {} },
-  ...{ media: 'video', path: '', type: '', source: '', split: '' },
+  ...{ media: [], type: '', source: '', split: '' },
 };
 
 class Ours {

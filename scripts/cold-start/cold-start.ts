@@ -253,9 +253,10 @@ function drawTraining(): void {
 /** Frames of training videos, drawn at the moments the sampler of `src/video` chooses; held-out videos are decoded. */
 function drawnFrames(): FrameReader {
   const floor = drawFloor({ width, height });
-  return async (question, settings) => {
-    const story = stories[Number(question.id.split('-')[0])];
-    if (story === undefined) return readFrames(question, settings);
+  return async (medium, settings) => {
+    const drawn = /^drawn\/(\d+)$/.exec(medium.path);
+    const story = drawn === null ? undefined : stories[Number(drawn[1])];
+    if (story === undefined) return readFrames(medium, settings);
     const planes = new Uint8Array(sampled.indices.length * 3 * width * height).fill(FLOOR);
     let at = 0;
     for (const place of shownFrames(eye, sampled.indices.length)) {

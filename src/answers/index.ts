@@ -22,7 +22,6 @@ export {
 export {
   answerText,
   solutionProblem,
-  TASKS,
   type Task,
   type TextTask,
   taskOf,

@@ -36,14 +36,14 @@ function words(text: string): string[] {
 }
 
 /** F-measures of ROUGE, each in [0, 1]. */
-export interface RougeScores {
+interface RougeScores {
   readonly rouge1: number;
   readonly rouge2: number;
   readonly rougeL: number;
 }
 
 /** ROUGE-1, -2 and -L of the stemmed words; only the letters a to z and digits count, so other scripts score 0. */
-export function rouge(reference: string, hypothesis: string): RougeScores {
+function rouge(reference: string, hypothesis: string): RougeScores {
   const wanted = stems(reference);
   const given = stems(hypothesis);
   return {

@@ -16,7 +16,7 @@ const PAIR = /\((\d+(?:\.\d+)?),\s*(\d+(?:\.\d+)?)\)/g;
  * "[(0, 2), (5, 8)]".
  * @returns undefined where there are none, or one ends before it begins
  */
-export function answeredWindows(
+function answeredWindows(
   completion: string,
 ): { readonly form: 'range' | 'list'; readonly windows: readonly TimeWindow[] } | undefined {
   const answer = [...completion.matchAll(/<answer>(.*?)<\/answer>/gs)].at(-1)?.[1];
@@ -40,7 +40,7 @@ export function groundingScore(completion: string, truth: readonly TimeWindow[])
 }
 
 /** Of two sets of windows; 1 where both have no length. */
-export function intersectionOverUnion(first: readonly TimeWindow[], second: readonly TimeWindow[]): number {
+function intersectionOverUnion(first: readonly TimeWindow[], second: readonly TimeWindow[]): number {
   const [ours, theirs] = [merged(first), merged(second)];
   let intersection = 0;
   for (const [begin, end] of ours)

@@ -110,6 +110,9 @@ function printReport(report: DataReport, expected: string | undefined, numShown:
       'questions',
       `${report.num_questions}${expected ?? ''}: ${report.num_usable} usable, ${report.num_single} with one right option, ${report.num_multiple} with several`,
     ],
+    ...countsLine('kinds', report.types, 'multiple choice'),
+    ...countsLine('shown', report.media, '1 video'),
+    ...countsLine('data_source', report.data_sources),
     ['options', options.join(', ') || 'none'],
     ['guessing', chance_percent === null ? 'nothing to guess' : `${percent(chance_percent / 100)} strict`],
     [
@@ -144,6 +147,17 @@ function printReport(report: DataReport, expected: string | undefined, numShown:
   out.print();
   out.print(report.is_sound ? `  ${out.green('sound')}: no errors` : `  ${out.red(`${numErrors} errors`)}`);
   out.print();
+}
+
+/** `numerical: 3, OCR: 2`; no line where there is nothing but the usual. */
+function countsLine(
+  name: string,
+  counts: Readonly<Record<string, number>>,
+  usual?: string,
+): [string, string][] {
+  const entries = Object.entries(counts);
+  if (entries.every(([key]) => key === usual)) return [];
+  return [[name, entries.map(([key, count]) => `${key}: ${count}`).join(', ')]];
 }
 
 /** ` of 4000 (a part of MVBench)`, or which part of the benchmark it is. */
@@ -188,7 +202,7 @@ const check: CommandDefinition = {
     command
       .argument(
         '<files...>',
-        'question files: JSON, JSON Lines or CSV of any form in docs/data.md, or hf://datasets/owner/name/path',
+        'question files: JSON, JSON Lines, Parquet or CSV of any form in docs/data.md, or hf://datasets/owner/name/path',
       )
       .addOption(
         new Option('--format <name>', 'form of the files; auto: told by the first record')
@@ -294,7 +308,9 @@ function rootOf(given: CheckChoice, file: string, question_types: readonly strin
     format: given.format,
     ...(question_types === undefined ? {} : { question_types }),
   });
-  const video_prefix = known.find((prefix) => items.every(({ path }) => path.startsWith(`${prefix}/`)));
+  const video_prefix = known.find((prefix) =>
+    items.every(({ media }) => media.every(({ path }) => path.startsWith(`${prefix}/`))),
+  );
   return { video_root, video_prefix };
 }
 
@@ -313,7 +329,10 @@ const convert: CommandDefinition = {
   configure: (command) =>
     void command
       .addArgument(new Argument('<set>', 'whose files these are').choices(['clevrer']))
-      .argument('<file>', 'official question file: train.json or validation.json')
+      .argument(
+        '<file>',
+        'official question file: train.json or validation.json, or hf://datasets/owner/name/path',
+      )
       .requiredOption(
         '-o, --output <file>',
         'JSON Lines file to write; questions without a right option go beside it as NAME.answerless.jsonl',
@@ -330,9 +349,9 @@ const convert: CommandDefinition = {
         'leave out broken questions of this kind, for example bad_field (may be repeated)',
         collect,
       ),
-  run: ({ args, options, out }) => {
+  run: async ({ args, options, out }) => {
     const given = options<ConvertChoice>();
-    const file = args[1]!;
+    const { path: file } = await locateDataFile(args[1]!, out);
     if (resolve(file) === resolve(given.output))
       throw new ConfigError(`--output ${given.output} is the file to convert; choose another`);
     const size = statSync(file, { throwIfNoEntry: false })?.size;
@@ -368,16 +387,16 @@ const filter: CommandDefinition = {
   examples: ['twgrpo data filter Video-R1-260k.json --where data_source=STAR --output star.jsonl'],
   configure: (command) =>
     void command
-      .argument('<file>', 'question file, JSON or JSON Lines')
+      .argument('<file>', 'question file: JSON, JSON Lines or Parquet, or hf://datasets/owner/name/path')
       .requiredOption(
         '--where <field=value>',
         'keep records whose field has this value (may be repeated; all must hold)',
         collect,
       )
       .requiredOption('-o, --output <file>', 'JSON Lines file to write, each record as it stands'),
-  run: ({ args, options, out }) => {
+  run: async ({ args, options, out }) => {
     const { where, output } = options<{ readonly where: readonly string[]; readonly output: string }>();
-    const file = args[0]!;
+    const { path: file } = await locateDataFile(args[0]!, out);
     if (resolve(file) === resolve(output))
       throw new ConfigError(`--output ${output} is the file to filter; choose another`);
     const { records, num_records } = filterRows(file, fieldValues(where));

@@ -12,7 +12,14 @@ import {
   percent,
   writeFileAtomic,
 } from '../base/index.ts';
-import { isMultiple, isOfType, type Question, type QuestionType, toQuestion } from '../data/index.ts';
+import {
+  isMultiple,
+  isOfType,
+  itemTask,
+  type Question,
+  type QuestionType,
+  toQuestion,
+} from '../data/index.ts';
 import {
   benchmarkOf,
   type Evaluation,
@@ -106,11 +113,18 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
     ...(given.videoPrefix === undefined ? {} : { video_prefix: given.videoPrefix }),
   });
   const root = { video_root: given.videoRoot ?? '.', video_prefix: set.video_prefix };
-  const questions = chooseQuestions(given, set.items, resolved.question_type).map((item) =>
+  const judged = set.items.filter((item) => itemTask(item) !== 'open');
+  if (judged.length < set.items.length)
+    out.warn(
+      `${set.items.length - judged.length} open questions are not asked: nothing here can score them without a problem_type`,
+    );
+  const questions = chooseQuestions(given, judged, resolved.question_type).map((item) =>
     toQuestion(item, { ...root, clip: resolved.clip }),
   );
   sayWhatIsRead(given, set, questions.length, out);
-  const numParts = set.items.filter(({ start, end }) => start !== undefined || end !== undefined).length;
+  const numParts = set.items.filter(({ media }) =>
+    media.some(({ start, end }) => start !== undefined || end !== undefined),
+  ).length;
   if (numParts > 0)
     out.status(
       `${numParts} questions name a part of their video: ${resolved.clip ? 'only it is shown' : 'ignored, the whole video is shown'} (clip: ${resolved.clip})`,
@@ -325,7 +339,7 @@ interface Plan {
 
 function dryRun(plan: Plan, out: Output): number {
   const { settings, facts, output_dir, questions, builder } = plan;
-  const videos = [...new Set(questions.map(({ video }) => video))];
+  const videos = [...new Set(questions.flatMap(({ media }) => media.map(({ file }) => file)))];
   const missing = videos.filter((video) => !existsSync(video));
   const first = questions[0]!;
   const tokens = plan.countTokens(first.item);

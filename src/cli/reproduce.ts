@@ -77,7 +77,9 @@ function trainingData(file: string | undefined, video_root: string | undefined):
       : { name, status: 'other', summary: `${facts}; all are used, the authors drew ${NUM_DRAWN} of more` };
   if (video_root === undefined)
     return [questions, { name: 'videos', status: 'missing', summary: 'not given: --video-root' }];
-  const videos = new Set(drawn.map((item) => toQuestion(item, { video_root }).video));
+  const videos = new Set(
+    drawn.flatMap((item) => toQuestion(item, { video_root }).media.map(({ file }) => file)),
+  );
   const missing = [...videos].filter((video) => !existsSync(video));
   const summary = `${videos.size} of the drawn questions, ${missing.length} missing`;
   return [
@@ -93,8 +95,10 @@ function evaluationData(file: string | undefined, video_root: string | undefined
   if (file === undefined) return { name, status: 'missing', summary: 'not given: --eval-data' };
   const set = readQuestionSet([file], { benchmark: benchmarkOf('clevrer-counterfactual') });
   const videos = new Set(
-    set.items.map(
-      (item) => toQuestion(item, { video_root: video_root ?? '.', video_prefix: set.video_prefix }).video,
+    set.items.flatMap((item) =>
+      toQuestion(item, { video_root: video_root ?? '.', video_prefix: set.video_prefix }).media.map(
+        ({ file }) => file,
+      ),
     ),
   );
   const numMissing = [...videos].filter((video) => !existsSync(video)).length;

@@ -51,8 +51,8 @@ describe('the data doctor', () => {
     const report = await checkData(path, {
       root: { video_root: join(folder, 'root') },
       jobs: 2,
-      countTokens: (item, video) => {
-        facts.set(item.path, video?.numFrames);
+      countTokens: (item, [video]) => {
+        facts.set(item.media[0]!.path, video?.numFrames);
         return item.question.length + item.options.join('').length;
       },
       max_prompt_length: 24,

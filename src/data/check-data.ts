@@ -9,7 +9,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { DataError, forEachConcurrently, mean, recordOf, tally, VideoError } from '../base/index.ts';
 import { decodeFrames, listFrames } from '../video/index.ts';
 import { countIssues, type DataIssue } from './issues.ts';
-import type { DataItem } from './item.ts';
+import { type DataItem, itemTask, type Medium } from './item.ts';
 import { mediaFacts, type VideoFacts } from './media-facts.ts';
 import { type MediaRoot, mediaPath } from './media-path.ts';
 import { type ReadOptions, readItemsWithIssues } from './read-items.ts';
@@ -30,10 +30,10 @@ export interface CheckOptions extends ReadOptions {
   /** Thoroughness of the check of videos. @default 'probe' */
   readonly videos?: VideoCheck;
   /**
-   * Number of prompt tokens of an item, frames included; asked only with `max_prompt_length`. `video` tells the file's size and
-   * length where they are known.
+   * Number of prompt tokens of an item, frames included; asked only with `max_prompt_length`. `facts` tell size and length
+   * of its media where they are known.
    */
-  readonly countTokens?: (item: DataItem, video: VideoFacts | undefined) => number;
+  readonly countTokens?: (item: DataItem, facts: readonly (VideoFacts | undefined)[]) => number;
   readonly max_prompt_length?: number;
   /** Files probed at once. @default the number of processors, at most 8 */
   readonly jobs?: number;
@@ -57,7 +57,13 @@ export interface DataReport {
   readonly num_multiple: number;
   /** Number of options -> questions with so many. */
   readonly options: Readonly<Record<string, number>>;
-  /** Strict accuracy in percent of always giving the most frequent answer. */
+  /** Kind of question -> questions of it. */
+  readonly types: Readonly<Record<string, number>>;
+  /** What is shown (`1 video`, `2 videos and 1 image`, `text`) -> questions that show it. */
+  readonly media: Readonly<Record<string, number>>;
+  /** Value of `data_source` -> questions that have it. */
+  readonly data_sources: Readonly<Record<string, number>>;
+  /** Strict accuracy in percent of always giving the most frequent answer, of multiple choice. */
   readonly best_constant: { readonly answer: string; readonly percent: number } | null;
   /** Expected strict accuracy in percent of a random choice among all non-empty sets of options. */
   readonly chance_percent: number | null;
@@ -92,20 +98,24 @@ export async function checkData(path: string, options: CheckOptions = {}): Promi
   ];
   const errors = issues.filter((issue) => issue.severity === 'error');
   const warnings = issues.filter((issue) => issue.severity === 'warning');
-  const num_multiple = items.filter((item) => item.answer.length > 1).length;
+  const choices = items.filter(({ options }) => options.length > 0);
+  const num_multiple = choices.filter((item) => item.answer.length > 1).length;
   return {
     file: path,
     format,
     num_questions: numQuestions,
     num_usable: items.length,
-    num_single: items.length - num_multiple,
+    num_single: choices.length - num_multiple,
     num_multiple,
-    options: tally(items.map((item) => String(item.options.length))),
-    best_constant: bestConstant(items),
+    options: tally(choices.map((item) => String(item.options.length))),
+    types: tally(items.map(itemTask)),
+    media: tally(items.map(({ media }) => mediaName(media))),
+    data_sources: tally(items.flatMap(({ provenance }) => textsOf(provenance['data_source']))),
+    best_constant: bestConstant(choices),
     chance_percent:
-      items.length === 0 ? null : mean(items.map((item) => 100 / (2 ** item.options.length - 1))),
+      choices.length === 0 ? null : mean(choices.map((item) => 100 / (2 ** item.options.length - 1))),
     videos: {
-      num_files: new Set(items.map((item) => item.path)).size,
+      num_files: new Set(items.flatMap(({ media }) => media.map(({ path }) => path))).size,
       num_missing: media?.missing.size ?? 0,
       num_unreadable: media?.unreadable.size ?? 0,
       is_checked: media !== undefined,
@@ -117,6 +127,15 @@ export async function checkData(path: string, options: CheckOptions = {}): Promi
   };
 }
 
+const textsOf = (value: unknown): string[] => (typeof value === 'string' && value !== '' ? [value] : []);
+
+/** `1 video`, `2 videos and 1 image`, `text` */
+function mediaName(media: readonly Pick<Medium, 'type'>[]): string {
+  const counts = tally(media.map(({ type }) => (type === 'frames' ? 'folder' : type)));
+  const names = Object.entries(counts).map(([type, count]) => `${count} ${type}${count === 1 ? '' : 's'}`);
+  return names.length === 0 ? 'text' : names.join(' and ');
+}
+
 /** An error that costs its own question alone, by the rule of the set. */
 function leftOut(issue: DataIssue): DataIssue {
   return { ...issue, severity: 'warning', message: `${issue.message}; the question is left out` };
@@ -125,8 +144,8 @@ function leftOut(issue: DataIssue): DataIssue {
 /** Different videos with one file name are mixed up easily when folders are merged. */
 function nameCollisions(file: string, items: readonly DataItem[]): DataIssue[] {
   const byName = new Map<string, Map<string, string>>();
-  for (const { id, path, media } of items) {
-    if (media === 'frames') continue;
+  for (const { id, type, path } of items.flatMap(mediaOf)) {
+    if (type === 'frames') continue;
     const name = basename(path).toLowerCase();
     const paths = byName.get(name) ?? new Map<string, string>();
     if (!paths.has(path)) paths.set(path, id);
@@ -159,12 +178,20 @@ function longPrompts(
   const { countTokens, max_prompt_length } = options;
   if (countTokens === undefined || max_prompt_length === undefined) return [];
   return items.flatMap((item): DataIssue[] => {
-    const length = countTokens(item, facts.get(item.path));
+    const length = countTokens(
+      item,
+      item.media.map(({ path }) => facts.get(path)),
+    );
     if (length <= max_prompt_length) return [];
     const message = `the prompt has ${length} tokens, more than max_prompt_length ${max_prompt_length}`;
     return [{ severity: 'error', code: 'prompt_too_long', message, file, item: item.id }];
   });
 }
+
+/** A medium with the id of its item. */
+type ItemMedium = Medium & { readonly id: string };
+
+const mediaOf = ({ id, media }: DataItem): ItemMedium[] => media.map((medium) => ({ id, ...medium }));
 
 interface MediaReport {
   readonly issues: DataIssue[];
@@ -182,27 +209,28 @@ async function checkMedia(
   options: CheckOptions,
 ): Promise<MediaReport> {
   const report: MediaReport = { issues: [], missing: new Set(), unreadable: new Set(), facts: new Map() };
-  const first = new Map<string, DataItem>();
-  for (const item of items) if (!first.has(item.path)) first.set(item.path, item);
+  const all = items.flatMap(mediaOf);
+  const first = new Map<string, ItemMedium>();
+  for (const medium of all) if (!first.has(medium.path)) first.set(medium.path, medium);
   const queue = [...first.values()];
   let done = 0;
   const jobs = Math.max(1, options.jobs ?? Math.min(8, availableParallelism()));
-  await forEachConcurrently(queue, jobs, async (item) => {
+  await forEachConcurrently(queue, jobs, async (medium) => {
     options.signal?.throwIfAborted();
-    const facts = await checkOne(file, item, root, options, report);
-    if (facts !== undefined) report.facts.set(item.path, facts);
+    const facts = await checkOne(file, medium, root, options, report);
+    if (facts !== undefined) report.facts.set(medium.path, facts);
     options.onProgress?.(++done, queue.length);
   });
-  for (const item of items) {
-    const durationS = report.facts.get(item.path)?.durationS;
-    if (durationS !== undefined && (item.start ?? 0) >= durationS) {
-      const message = `the clip begins at ${item.start} s, but the video ends at ${durationS.toFixed(2)} s`;
+  for (const { id, path, start } of all) {
+    const durationS = report.facts.get(path)?.durationS;
+    if (durationS !== undefined && (start ?? 0) >= durationS) {
+      const message = `the clip begins at ${start} s, but the video ends at ${durationS.toFixed(2)} s`;
       report.issues.push({
         severity: 'error',
         code: 'clip_outside',
         message,
         file,
-        item: item.id,
+        item: id,
         field: 'start',
       });
     }
@@ -213,7 +241,7 @@ async function checkMedia(
 /** Check one file or folder; returns size and length of what was opened. */
 async function checkOne(
   file: string,
-  item: DataItem,
+  item: ItemMedium,
   root: MediaRoot,
   options: CheckOptions,
   report: MediaReport,
@@ -240,7 +268,7 @@ async function checkOne(
       : fail('other_extension', `${path} is not there, but ${other} is`);
   }
   try {
-    const isFolder = item.media === 'frames' || statSync(path).isDirectory();
+    const isFolder = item.type === 'frames' || statSync(path).isDirectory();
     if (options.videos === 'exists') {
       if (isFolder) listFrames(path);
       return undefined;
@@ -249,7 +277,7 @@ async function checkOne(
     const facts = await mediaFacts(path, item, { signal });
     for (const note of facts.notes ?? []) warn('unusual_video', `${path}: ${note}`);
     // One frame is asked for; every frame is decoded on the way and counted.
-    if (options.videos === 'decode' && item.media === 'video' && !isFolder) {
+    if (options.videos === 'decode' && item.type === 'video' && !isFolder) {
       const { warnings } = await decodeFrames(path, [0], { signal });
       if (warnings.length > 0) warn('damaged_video', `${path}: ${warnings[0]}`);
     }
@@ -277,7 +305,7 @@ function coverage(items: readonly DataItem[], bad: ReadonlySet<string>): Record<
     const name = dim === undefined ? item.source : item.dims[dim]!;
     sources[name] ??= { num_questions: 0, num_covered: 0 };
     sources[name].num_questions++;
-    if (!bad.has(item.path)) sources[name].num_covered++;
+    if (!item.media.some(({ path }) => bad.has(path))) sources[name].num_covered++;
   }
   return sources;
 }

@@ -84,8 +84,8 @@ function writeLines(path: string, questions: readonly ClevrerQuestion[], split: 
   const lines = questions.map((question) =>
     JSON.stringify({
       id: question.id,
-      problem: problemText(question),
-      video: question.path,
+      problem: problemText({ question: question.question, options: question.options }),
+      video: question.media?.[0]?.path,
       solution: solutionText(question.answer),
       dims: question.dims,
       provenance: { source: 'clevrer', ...(split === undefined ? {} : { split }), ...question.provenance },

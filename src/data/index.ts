@@ -13,20 +13,25 @@ export { type DataIssue, formatIssue } from './issues.ts';
 export {
   type DataItem,
   type DataItemInput,
+  type FoundMedium,
   isMultiple,
   isOfType,
   itemSchema,
+  itemTask,
   LETTERS,
   labelled,
   lettersOf,
+  type Medium,
+  mediumSchema,
   problemText,
   type Question,
   type QuestionType,
   solutionText,
+  truthOf,
 } from './item.ts';
 export { type JsonProblem, type JsonScan, scanJson } from './json-scan.ts';
 export { FOLDER_FPS, mediaFacts, type VideoFacts } from './media-facts.ts';
-export { type MediaRoot, mediaPath } from './media-path.ts';
+export type { MediaRoot } from './media-path.ts';
 export { splitProblem } from './options.ts';
 export {
   PROMPT_TEMPLATES,

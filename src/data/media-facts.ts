@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { listFrames, type ProbeOptions, probeVideo, readImage, type VideoInfo } from '../video/index.ts';
-import type { DataItem } from './item.ts';
+import type { Medium } from './item.ts';
 
 /** The facts of a video that a prompt's length depends on. */
 export type VideoFacts = Pick<VideoInfo, 'width' | 'height' | 'fps' | 'numFrames' | 'durationS'> &
@@ -17,12 +17,12 @@ export const FOLDER_FPS = 3;
  */
 export async function mediaFacts(
   path: string,
-  { media, fps = FOLDER_FPS }: Pick<DataItem, 'media' | 'fps'>,
+  { type, fps: folderFps = FOLDER_FPS }: Pick<Medium, 'type' | 'fps'>,
   options: ProbeOptions = {},
 ): Promise<VideoFacts> {
-  const isFolder = media === 'frames' || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  if (media === 'video' && !isFolder) return await probeVideo(path, options);
+  const isFolder = type === 'frames' || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (type === 'video' && !isFolder) return await probeVideo(path, options);
   const files = isFolder ? listFrames(path).map((name) => join(path, name)) : [path];
   const { height, width } = await readImage(files[0]!, options);
-  return { height, width, fps, numFrames: files.length, durationS: files.length / fps };
+  return { height, width, fps: folderFps, numFrames: files.length, durationS: files.length / folderFps };
 }

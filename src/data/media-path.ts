@@ -5,7 +5,12 @@
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataError } from '../base/index.ts';
-import type { DataItem } from './item.ts';
+
+/** A path of a data file, and the item it belongs to, for error messages. */
+export interface ItemPath {
+  readonly id: string;
+  readonly path: string;
+}
 
 export interface MediaRoot {
   /** Folder that relative paths start from. */
@@ -15,7 +20,7 @@ export interface MediaRoot {
 }
 
 /** The path with slashes, out of a `file://` address or a path of a Windows machine. */
-function localPath({ id, path }: Pick<DataItem, 'id' | 'path'>): string {
+function localPath({ id, path }: ItemPath): string {
   if (/^file:\/\//i.test(path)) {
     try {
       return fileURLToPath(path);
@@ -39,7 +44,7 @@ function localPath({ id, path }: Pick<DataItem, 'id' | 'path'>): string {
  * absolute path is taken as it is when no prefix is set. `file://` addresses and backslashes are understood.
  * @throws DataError for an address that is no local file, when a prefix is set and the path does not begin with it, or the path leads out of the root
  */
-export function mediaPath(item: Pick<DataItem, 'id' | 'path'>, root: MediaRoot): string {
+export function mediaPath(item: ItemPath, root: MediaRoot): string {
   const { video_root, video_prefix } = root;
   let path = localPath(item);
   if (video_prefix !== undefined && video_prefix !== '') {

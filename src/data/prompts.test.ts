@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../base/index.ts';
 import { PROMPT_TEMPLATES, promptMessages, promptText } from './prompts.ts';
 
-const item = { media: 'video', question: 'What moves?', options: ['The cube', 'The ball'] } as const;
+const item = {
+  media: [{ type: 'video' }],
+  question: 'What moves?',
+  options: ['The cube', 'The ball'],
+} as const;
 
 describe('prompts', () => {
   it('of training differ by the kind of question', () => {
@@ -42,7 +46,7 @@ describe('prompts', () => {
       const content = messages.at(-1)!.content;
       expect(Array.isArray(content) && content.map((part) => part.type)).toEqual(['video', 'text']);
     }
-    const [message] = promptMessages({ ...item, media: 'image' }, { template: 'tw-grpo' });
+    const [message] = promptMessages({ ...item, media: [{ type: 'image' }] }, { template: 'tw-grpo' });
     expect(message!.content[0]).toEqual({ type: 'image' });
   });
 

@@ -6,9 +6,19 @@
  * eval_general_videor1.py (the prompt of tulerfeng/Video-R1), eval_general_zeroshot.py.
  */
 
+import type { Task } from '../answers/index.ts';
 import { ConfigError } from '../base/index.ts';
-import type { ChatMessage } from '../io/index.ts';
-import { type DataItem, labelled, type PromptItem, problemText, type QuestionType } from './item.ts';
+import type { ChatContent, ChatMessage } from '../io/index.ts';
+import {
+  type DataItem,
+  itemTask,
+  labelled,
+  MEDIUM_PLACE,
+  type Medium,
+  type PromptItem,
+  problemText,
+  type QuestionType,
+} from './item.ts';
 
 export const PROMPT_TEMPLATES = [
   'tw-grpo',
@@ -41,6 +51,28 @@ const PONDER =
 const ONE_LETTER =
   ' Please provide only the single option letter (e.g., A, B, C, D, etc.) within the <answer> </answer> tags.';
 
+/** Video-R1's last sentence by kind of question; ours where it has none. */
+const VIDEO_R1_FORM: Readonly<Record<Task, string>> = {
+  'multiple choice': ONE_LETTER,
+  numerical: ' Please provide the numerical value (e.g., 42 or 3.14) within the <answer> </answer> tags.',
+  regression: ' Please provide the numerical value (e.g., 42 or 3.14) within the <answer> </answer> tags.',
+  OCR: ' Please transcribe text from the image/video clearly and provide your text answer within the <answer> </answer> tags.',
+  'free-form': ' Please provide your text answer within the <answer> </answer> tags.',
+  'temporal grounding':
+    ' Please provide the start and end times (in seconds, e.g., 12.54 to 17.83) within the <answer> </answer> tags.',
+  open: ' Please provide your text answer within the <answer> </answer> tags.',
+};
+
+/** What a question without options asks for, where one with options asks for letters. */
+const FORM: Readonly<Record<Exclude<Task, 'multiple choice'>, string>> = {
+  numerical: 'a number',
+  regression: 'a number',
+  OCR: 'the text as it is written',
+  'free-form': 'a short text',
+  'temporal grounding': 'start and end in seconds, like 12.54 to 17.83',
+  open: 'a short text',
+};
+
 export interface PromptOptions {
   /**
    * - `tw-grpo`: the authors' training prompt;
@@ -71,20 +103,24 @@ function promptTemplate(name: string): PromptTemplate {
 /** Text of the user's turn. */
 export function promptText(item: PromptItem, options: PromptOptions): string {
   const template = promptTemplate(options.template);
+  const task = itemTask(item);
+  const form = (type: QuestionType): string => (task === 'multiple choice' ? HOW_MANY[type] : FORM[task]);
   switch (template) {
     case 'tw-grpo': {
-      const many = HOW_MANY[options.question_type ?? 'mixed'];
+      const many = form(options.question_type ?? 'mixed');
       return `${problemText(item)}  Output the thinking process in <think> </think> and final answer (${many}) in <answer> </answer> tags.`;
     }
     case 'tw-grpo-eval':
-      return `${problemText(item)} Output the thinking process in <think> </think> and final answer (${HOW_MANY.mixed}) in <answer> </answer> tags. `;
+      return `${problemText(item)} Output the thinking process in <think> </think> and final answer (${form('mixed')}) in <answer> </answer> tags. `;
     case 'zero-shot':
     case 'zero-shot-eval':
-      return `${problemText(item)} Output the final answer (${HOW_MANY.mixed}) in <answer> </answer> tags directly. `;
+      return `${problemText(item)} Output the final answer (${form('mixed')}) in <answer> </answer> tags directly. `;
     case 'zero-shot-letter':
-      return `${gluedOptions(item)} Answer with the option's letter from the given choices directly.${ONE_LETTER}`;
+      return task === 'multiple choice'
+        ? `${gluedOptions(item)} Answer with the option's letter from the given choices directly.${ONE_LETTER}`
+        : `${item.question} Answer directly.${VIDEO_R1_FORM[task]}`;
     case 'video-r1':
-      return `${gluedOptions(item)} ${PONDER}${ONE_LETTER}`;
+      return `${gluedOptions(item)} ${PONDER}${VIDEO_R1_FORM[task]}`;
     case 'plain':
       return problemText(item);
     default:
@@ -94,24 +130,35 @@ export function promptText(item: PromptItem, options: PromptOptions): string {
 
 /** Question and options as the authors' general evaluators join them: no line break before "Options:", one after each option. */
 function gluedOptions(item: Pick<DataItem, 'question' | 'options'>): string {
+  if (item.options.length === 0) return item.question;
   return `${item.question}Options:\n${labelled(item.options)
     .map((option) => `${option}\n`)
     .join('')}`;
 }
 
-/** The conversation before the model's turn; the video or image stands before the text. */
+/**
+ * The conversation before the model's turn. Videos and images stand before the text, or where the question has places for them.
+ * An item's own system turn is shown unless the template has one.
+ */
 export function promptMessages(
-  item: PromptItem & Pick<DataItem, 'media'>,
+  item: PromptItem & {
+    readonly media: readonly Pick<Medium, 'type'>[];
+    readonly system?: string | undefined;
+  },
   options: PromptOptions,
 ): ChatMessage[] {
-  const user: ChatMessage = {
-    role: 'user',
-    content: [
-      { type: item.media === 'image' ? 'image' : 'video' },
-      { type: 'text', text: promptText(item, options) },
-    ],
-  };
-  return SYSTEM_TURN.has(promptTemplate(options.template))
-    ? [{ role: 'system', content: REASONING_SYSTEM_PROMPT }, user]
-    : [user];
+  const parts = item.media.map(({ type }): ChatContent => ({ type: type === 'image' ? 'image' : 'video' }));
+  const texts = promptText(item, options).split(MEDIUM_PLACE);
+  const content =
+    texts.length === 1
+      ? [...parts, textPart(texts[0]!)]
+      : texts.flatMap((text, index) => [
+          ...parts.slice(index - 1, index),
+          ...(text === '' ? [] : [textPart(text)]),
+        ]);
+  const user: ChatMessage = { role: 'user', content };
+  const system = SYSTEM_TURN.has(promptTemplate(options.template)) ? REASONING_SYSTEM_PROMPT : item.system;
+  return system === undefined ? [user] : [{ role: 'system', content: system }, user];
 }
+
+const textPart = (text: string): ChatContent => ({ type: 'text', text });

@@ -45,12 +45,12 @@ describe('the authors’ records', () => {
     for (const text of texts) {
       const { items, warnings, dropped, format } = readItems(file(text));
       expect([warnings, dropped, format]).toEqual([[], {}, 'authors']);
-      expect(items.map((item) => [item.id, item.path])).toEqual([
+      expect(items.map((item) => [item.id, item.media[0]!.path])).toEqual([
         ['#1', 'a.mp4'],
         ['#2', 'b.mp4'],
       ]);
       expect(items[0]).toMatchObject({
-        media: 'video',
+        media: [{ type: 'video', path: 'a.mp4' }],
         question: 'What falls?',
         options: ['The cube', 'The ball', 'Both'],
         answer: ['A', 'C'],
@@ -78,33 +78,31 @@ describe('the authors’ records', () => {
     );
     expect(items[0]).toMatchObject({
       id: '7',
-      path: './Evaluation/x.mp4',
+      media: [{ path: './Evaluation/x.mp4', start: 1.5, end: 3 }],
       options: ['The cube', 'The ball'],
-      start: 1.5,
-      end: 3,
     });
     expect(items[0]).not.toHaveProperty('problem');
-    expect(items[1]).toMatchObject({ id: 'pic', media: 'image', path: 'i.png' });
+    expect(items[1]).toMatchObject({ id: 'pic', media: [{ type: 'image', path: 'i.png' }] });
   });
 
   it.each([
     ['missing_field', { video: undefined }, /field "video": expected a path in "video", "path" or "image"/],
     ['missing_field', { problem: undefined }, /field "problem": /],
-    ['bad_field', { video: 5 }, /field "video": .*expected string, received number/],
+    ['bad_field', { video: 5 }, /field "video": expected a path, got 5/],
     ['bad_field', { problem: `a\0b` }, /field "problem": must not hold a NUL character/],
     ['bad_field', { problem: '\ud800 lone' }, /field "problem": must be well-formed Unicode/],
     ['bad_field', { problem: 'x'.repeat(200_000) }, /field "problem": Too big/],
     ['no_options', { problem: 'What falls?' }, /no lettered options/],
     ['no_answer', { solution: '<answer></answer>' }, /field "solution": solution must name/],
-    ['bad_solution', { solution: '<answer>the cube</answer>' }, /field "solution": solution must name/],
+    ['bad_solution', { solution: '<answer>the cubes</answer>' }, /field "solution": solution must name/],
     [
       'bad_field',
       { solution: '<answer>D</answer>' },
       /field "answer.0": D names no option: there are 3 \(A to C\)/,
     ],
     ['bad_letters', { options: ['A. x', 'C. y'] }, /letters of the options do not run/],
-    ['unsupported_type', { problem_type: 'free-form' }, /only multiple choice is read, this is "free-form"/],
-    ['bad_field', { start: 4, end: 2 }, /field "end": must be after start \(4\)/],
+    ['unsupported_type', { problem_type: 'riddle' }, /"riddle" is no kind that is known/],
+    ['bad_field', { start: 4, end: 2 }, /field "media\.0\.end": must be after start \(4\)/],
   ])('that are wrong are named: %s %o', (code, change, message) => {
     const path = file(
       `${JSON.stringify(good)}\n${JSON.stringify({ ...good, id: 'x', ...change })}\n`,
@@ -144,7 +142,7 @@ describe('damaged files', () => {
     ];
     const path = file(lines.join('\n'), 'jsonl');
     const result = readItemsWithIssues(path);
-    expect(result.items.map((item) => item.path)).toEqual(['a.mp4', 'a.mp4', 'z.mp4']);
+    expect(result.items.map((item) => item.media[0]!.path)).toEqual(['a.mp4', 'a.mp4', 'z.mp4']);
     expect(result.issues.map((issue) => `${issue.line} ${issue.code}`)).toEqual([
       '2 bad_json',
       '3 bad_json',
@@ -200,7 +198,7 @@ describe('the forms of the benchmarks', () => {
       ['10009-2', 3, 'A,C'],
     ]);
     expect(result.items[2]).toMatchObject({
-      path: 'video_10000-11000/video_10009.mp4',
+      media: [{ type: 'video', path: 'video_10000-11000/video_10009.mp4' }],
       options: ['event 0', 'event 1', 'event 2'],
       dims: { question_type: 'counterfactual' },
       split: 'validation',
@@ -227,9 +225,7 @@ describe('the forms of the benchmarks', () => {
     const { items, format } = readItems(json([row]));
     expect(format).toBe('star');
     expect(items[0]).toMatchObject({
-      path: 'TJZ0P.mp4',
-      start: 7.7,
-      end: 15.7,
+      media: [{ path: 'TJZ0P.mp4', start: 7.7, end: 15.7 }],
       answer: ['B'],
       dims: { type: 'Interaction', template: 'Interaction_T1' },
     });
@@ -263,7 +259,7 @@ describe('the forms of the benchmarks', () => {
       });
     expect(read('What is the man doing?\nA. dunking\nB. running', 'B. running').items[0]).toMatchObject({
       id: 'multi-choice/103_reverse/direction/0',
-      path: '103_reverse.mp4',
+      media: [{ path: '103_reverse.mp4' }],
       options: ['dunking', 'running'],
       answer: ['B'],
       dims: { task: 'multi-choice', dim: 'direction' },
@@ -329,7 +325,7 @@ describe('the forms of the benchmarks', () => {
     const question = { question_id: 0, question_type: 'descriptive', question: 'How many?', answer: '3' };
     const scene = { scene_index: 7, video_filename: 'videos/train/000007.mp4', questions: [question] };
     const { items, issues } = readItemsWithIssues(json([scene, { ...scene, scene_index: 8, questions: [] }]));
-    expect(items.map(({ path }) => path)).toEqual(['videos/train/000007.mp4']);
+    expect(items.map(({ media }) => media[0]!.path)).toEqual(['videos/train/000007.mp4']);
     expect(issues).toMatchObject([{ code: 'no_questions', severity: 'warning', field: 'questions' }]);
   });
 
@@ -381,8 +377,8 @@ describe.skipIf(!existsSync(benchmarks))('real benchmark files', () => {
     const result = readItemsWithIssues(join(benchmarks, 'eval_mvbench_sample.json'));
     expect([result.format, result.numQuestions, result.items.length]).toEqual(['mvbench', 252, 228]);
     expect(countIssues(result.issues)).toEqual({ duplicate_row: 24, answer_spacing: 2 });
-    expect(count(result.items.map((item) => item.media))).toEqual({ video: 216, frames: 12 });
-    expect(result.items.filter((item) => item.start !== undefined).length).toBe(36);
+    expect(count(result.items.map((item) => item.media[0]!.type))).toEqual({ video: 216, frames: 12 });
+    expect(result.items.filter((item) => item.media[0]!.start !== undefined).length).toBe(36);
     expect(count(result.items.map((item) => item.dims['task']))['clevrer']).toBeGreaterThan(0);
   });
 

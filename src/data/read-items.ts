@@ -8,12 +8,14 @@ import { readCsv } from './csv.ts';
 import { countIssues, type DataIssue, throwOnErrors } from './issues.ts';
 import type { DataItem } from './item.ts';
 import { AUTHORS_VARIANTS, authorsReader } from './readers/authors.ts';
+import { readChatRow } from './readers/chat.ts';
 import { clevrerReader } from './readers/clevrer.ts';
 import { readItemRow } from './readers/items.ts';
 import { readNextGqaCsvRow, readNextGqaRow } from './readers/nextgqa.ts';
 import { type ReadResult, ReadSink, type RowReader } from './readers/reader.ts';
 import { readStarRow } from './readers/star.ts';
 import { readTempCompassRow } from './readers/tempcompass.ts';
+import { readVideoChatRow } from './readers/videochat-r1.ts';
 import { type Row, readRows } from './rows.ts';
 
 export const DATA_FORMATS = [
@@ -27,6 +29,12 @@ export const DATA_FORMATS = [
   'clevrer',
   'star',
   'tempcompass',
+  'easyr1',
+  'verl',
+  'trl',
+  'ms-swift',
+  'llamafactory',
+  'videochat-r1',
 ] as const;
 export type DataFormat = (typeof DATA_FORMATS)[number];
 
@@ -95,8 +103,13 @@ export function readItems(
 /** 16 hexadecimal digits that change when an item, its order, or its answer changes. */
 export function fingerprint(items: readonly DataItem[]): string {
   const hash = createHash('sha256');
-  for (const { id, path, question, options, answer } of items) {
-    hash.update(JSON.stringify([id, path, question, options, answer]));
+  for (const { id, media, question, options, answer, solution } of items) {
+    const paths = media.map(({ path }) => path);
+    // One medium counts as it always did, so that older evaluations can be continued.
+    const [path = null] = paths;
+    const shown = paths.length > 1 ? paths : path;
+    const truth = solution === undefined ? [answer] : [answer, solution];
+    hash.update(JSON.stringify([id, shown, question, options, ...truth]));
   }
   return hash.digest('hex').slice(0, 16);
 }
@@ -115,6 +128,13 @@ function readerOf(format: DataFormat, options: ReadOptions): RowReader {
       return readStarRow;
     case 'tempcompass':
       return readTempCompassRow;
+    case 'verl':
+    case 'trl':
+    case 'ms-swift':
+    case 'llamafactory':
+      return readChatRow;
+    case 'videochat-r1':
+      return readVideoChatRow;
     default:
       return authorsReader(AUTHORS_VARIANTS[format]);
   }
@@ -129,7 +149,17 @@ function detectFormat(rows: readonly Row[], layout: 'array' | 'object' | 'lines'
   const has = (...names: string[]): boolean => names.every((name) => Object.hasOwn(first, name));
   if (has('scene_index', 'questions')) return 'clevrer';
   if (has('question_id', 'video_id', 'choices')) return 'star';
-  if (has('question', 'options', 'answer', 'path') && Array.isArray(first['answer'])) return 'items';
+  const isList = (name: string): boolean => Array.isArray(first[name]);
+  if (has('question', 'options', 'answer') && isList('answer') && (has('path') || isList('media')))
+    return 'items';
+  if (isList('conversations')) return 'llamafactory';
+  if (isList('messages')) {
+    const last = Object((first['messages'] as unknown[]).at(-1)) as { readonly role?: unknown };
+    return last.role === 'assistant' && !has('solution') ? 'llamafactory' : 'ms-swift';
+  }
+  if (isList('prompt') || typeof first['prompt'] === 'string') return has('reward_model') ? 'verl' : 'trl';
+  if (has('timestamps', 'sentences')) return 'videochat-r1';
+  if (has('problem', 'answer') && !has('solution') && (isList('videos') || isList('images'))) return 'easyr1';
   if (has('problem', 'solution')) {
     if (has('ori_video')) return 'mvbench';
     if (has('videoID', 'task_type')) return 'videomme';

@@ -1,11 +1,12 @@
 /**
- * Records of a JSON or JSON Lines file with the line each begins on. Files are read in pieces, lines are limited, the text
+ * Records of a JSON, JSON Lines or Parquet file with the line each begins on (in Parquet its number). Files are read in pieces, lines are limited, the text
  * must be UTF-8, and what is damaged becomes an issue with its line while the other records are still read.
  */
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { DataError } from '../base/index.ts';
 import type { DataIssue } from './issues.ts';
 import { scanJson } from './json-scan.ts';
+import { isParquet, readParquet } from './parquet.ts';
 
 export interface Row {
   readonly value: unknown;
@@ -19,7 +20,7 @@ export interface Rows {
   readonly issues: readonly DataIssue[];
   /** Records in the file, damaged ones included. */
   readonly numRows: number;
-  /** `array`: one JSON list; `object`: one JSON object; `lines`: one record a line. */
+  /** `array`: one JSON list; `object`: one JSON object; `lines`: one record a line, or a row of Parquet. */
   readonly layout: 'array' | 'object' | 'lines';
 }
 
@@ -53,6 +54,10 @@ export function readRows(path: string, options: ReadRowsOptions = {}): Rows {
     });
   }
   if (size === 0) throw new DataError(`${path}: the data file is empty`);
+  if (isParquet(readHead(path, 4))) {
+    const rows = readParquet(path).map((value, index): Row => ({ value, line: index + 1 }));
+    return { rows, issues: [], numRows: rows.length, layout: 'lines' };
+  }
   return isJsonDocument(path)
     ? readDocument(path, size)
     : readLines(path, options.maxLineBytes ?? DEFAULT_MAX_LINE);

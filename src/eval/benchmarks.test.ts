@@ -91,7 +91,7 @@ describe('the registry', () => {
     const [value, path, prefix] = FILES[name];
     const benchmark = benchmarkOf(name);
     const set = readQuestionSet([file(value)], { benchmark });
-    expect(set.items.map((item) => item.path)).toEqual([path]);
+    expect(set.items.map((item) => item.media.map(({ path }) => path))).toEqual([[path]]);
     expect([set.video_prefix, set.part]).toEqual([prefix, undefined]);
     expect(benchmark.formats).toContain(set.formats[0]);
     expect(set.dropped).toEqual(name === 'clevrer-counterfactual' ? { no_answer: 1 } : {});

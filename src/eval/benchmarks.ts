@@ -216,5 +216,7 @@ function partOf(items: readonly DataItem[], benchmark: Benchmark | undefined): s
 
 /** The known beginning that all paths share. */
 function prefixOf(items: readonly DataItem[], known: readonly string[]): string | undefined {
-  return known.find((prefix) => items.every(({ path }) => path.startsWith(`${prefix}/`)));
+  return known.find((prefix) =>
+    items.every(({ media }) => media.every(({ path }) => path.startsWith(`${prefix}/`))),
+  );
 }

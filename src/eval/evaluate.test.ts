@@ -24,7 +24,7 @@ const questions = Array.from({ length: 11 }, (_, i) =>
   toQuestion(
     itemSchema.parse({
       id: `${i}`,
-      path: `${i}.mp4`,
+      media: [{ path: `${i}.mp4` }],
       question: 'Which?',
       options: ['one', 'two', 'three'],
       answer: i % 2 === 0 ? ['A'] : ['A', 'C'],
@@ -42,7 +42,7 @@ function answering(fits: number) {
   const asked: string[] = [];
   let alive = 0;
   const load = async (question: Question): Promise<ReadyPrompt> => {
-    if (isMissing(question)) throw new VideoError(`${question.video}: no such file`);
+    if (isMissing(question)) throw new VideoError(`${question.media[0]!.file}: no such file`);
     alive++;
     return { question, text: '', inputs: {} as ReadyPrompt['inputs'], dispose: () => void alive-- };
   };

@@ -3,12 +3,18 @@
  * missing: rows are appended a whole batch at a time and keyed by item id, so no item is answered twice and none is lost.
  */
 
-import { type AnswerParser, accuracyScore, formatAuthors } from '../answers/index.ts';
+import { type AnswerParser, formatAuthors } from '../answers/index.ts';
 import { appendJsonLines, type JsonObject, type Logger, VideoError } from '../base/index.ts';
-import type { Question } from '../data/index.ts';
+import { itemTask, type Question, truthOf } from '../data/index.ts';
 import type { Processor } from '../models/index.ts';
 import type { ReadyPrompt } from '../prompt/index.ts';
-import { type AnswerOptions, answerPrompts, type Completion, readCompletion } from '../rollout/index.ts';
+import {
+  type AnswerOptions,
+  answerPrompts,
+  type Completion,
+  judgeAnswer,
+  readCompletion,
+} from '../rollout/index.ts';
 import { checkSettings, type EvaluationRow, resumeRows, rowsPath } from '../stats/index.ts';
 import { NativeError } from '../tensor/index.ts';
 import { inBatches } from './batches.ts';
@@ -64,6 +70,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const wanted = new Map(questions.map(({ id }, index) => [id, index]));
   const rows = resumeRows(output_dir).filter(({ id }) => wanted.has(id));
   const done = new Set(rows.map(({ id }) => id));
+  // Accuracy is told by kind of question where there is another than multiple choice.
+  const isMixed = questions.some(({ item }) => itemTask(item) !== 'multiple choice');
   const missing: { id: string; reason: string }[] = [];
   let right = rows.filter(({ score }) => score === 1).length;
   let batchSize = options.batch_size ?? 8;
@@ -91,7 +99,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
         missing.push({ id: task.id, reason: (error as VideoError).message });
         logger.warn({ item: task.id, err: error }, 'video can not be read; the item is reported as missing');
       }
-      const fresh = answered.map(({ task, result }) => toRow(task, result, options));
+      const fresh = answered.map(({ task, result }) => toRow(task, result, options, isMixed));
       appendJsonLines(rowsPath(output_dir), fresh as unknown as JsonObject[]);
       rows.push(...fresh);
       right += fresh.filter(({ score }) => score === 1).length;
@@ -111,24 +119,21 @@ function toRow(
   question: Question,
   completion: Completion,
   { processor, answer_parser }: AnswerReading,
+  isMixed: boolean,
 ): EvaluationRow {
   const { tokenizer } = processor;
   const { text, answer } = readCompletion(completion, question, { tokenizer, answer_parser });
-  const { letters, failed } = answer;
-  const truth = question.item.answer;
   return {
     id: question.id,
     problem: question.problem,
-    video: question.video,
-    truth,
-    chosen: letters,
-    failed,
-    score: accuracyScore(letters, truth, 'soft'),
+    video: question.media[0]?.file ?? '',
+    truth: truthOf(question.item),
+    ...judgeAnswer(question.item, { text, answer }),
     format: formatAuthors(text),
     completion: text,
     length: completion.ids.length,
     truncated: completion.finish_reason === 'length',
-    dims: question.item.dims,
+    dims: isMixed ? { ...question.item.dims, problem_type: itemTask(question.item) } : question.item.dims,
   };
 }
 

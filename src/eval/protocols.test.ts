@@ -65,7 +65,7 @@ describe('the protocols of the authors', () => {
       // The files of the general sets hold the question alone, those of CLEVRER its options too.
       const isGeneral = template === 'video-r1' || template === 'zero-shot-letter';
       const item = {
-        media: 'video',
+        media: [{ type: 'video' }],
         question: given.problem,
         options,
         ...(isGeneral ? {} : { problem: given.problem }),
@@ -81,16 +81,14 @@ describe('the protocols of the authors', () => {
   it('show the whole video, ours the part that the item names', () => {
     const item = {
       id: 'a',
-      path: 'a.mp4',
-      media: 'video',
+      media: [{ type: 'video', path: 'a.mp4', start: 2, end: 5 }],
       question: 'q',
       options: ['x'],
       answer: ['A'],
-      start: 2,
-      end: 5,
     };
     const asked = (name: string) =>
-      toQuestion(item as unknown as DataItem, { video_root: '/v', clip: protocolOf(name).clip }).item;
+      toQuestion(item as unknown as DataItem, { video_root: '/v', clip: protocolOf(name).clip }).item
+        .media[0]!;
     for (const name of Object.keys(golden.evaluator_of)) {
       expect(asked(name)).not.toHaveProperty('start');
       expect(asked(name)).not.toHaveProperty('end');

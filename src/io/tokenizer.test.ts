@@ -18,6 +18,17 @@ describe('Tokenizer', () => {
     expect(wrong.map(({ text }) => text)).toEqual([]);
   });
 
+  it('reads quoted special tokens as words, as split_special_tokens does, and the others beside them as tokens', () => {
+    const words: typeof cases = JSON.parse(readFileSync(`${GOLDENS}tokenizer/words.json`, 'utf8'));
+    const end = tokenizer.tokenId('<|im_end|>');
+    for (const { text, ids } of words) {
+      const quoted = tokenizer.quoted(text);
+      expect(tokenizer.encode(quoted), text).toEqual(ids);
+      expect(tokenizer.encode(`<|im_end|>${quoted}<|im_end|>`), text).toEqual([end, ...ids, end]);
+      expect(tokenizer.unquoted(quoted)).toBe(text);
+    }
+  });
+
   it('decodes those ids back to the normalized text', () => {
     for (const { text, ids } of cases) expect(tokenizer.decode(ids)).toBe(text.normalize('NFC'));
   });

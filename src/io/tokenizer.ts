@@ -39,6 +39,13 @@ export interface DecodeStream {
   end(): string;
 }
 
+/** Stands inside a special token that is to be read as words. A noncharacter of Unicode: no text that is exchanged holds it. */
+const MARK = '\ufdd0';
+
+const marked = (token: string): string => `${token.slice(0, 1)}${MARK}${token.slice(1)}`;
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
 export class Tokenizer {
   /** The file it came from, for messages. */
   readonly file: string;
@@ -53,6 +60,12 @@ export class Tokenizer {
     Record<'bos_token' | 'eos_token' | 'pad_token' | 'unk_token', string | undefined>
   >;
   readonly #encoder: HuggingFaceTokenizer;
+  /** Makes an encoder that knows no special token, on the first need of it. */
+  readonly #makeWordEncoder: () => HuggingFaceTokenizer;
+  #wordEncoder: HuggingFaceTokenizer | undefined;
+  /** Special tokens, and the same as `quoted` marks them. */
+  readonly #special: RegExp;
+  readonly #quotedSpecial: RegExp;
   /** Token by id; holes where a vocabulary skips an id. */
   readonly #tokens: readonly (string | undefined)[];
 
@@ -87,6 +100,16 @@ export class Tokenizer {
     this.specialIds = new Set(added_tokens.filter(({ special }) => special).map(({ id }) => id));
     this.addedTokens = new Map(added_tokens.map(({ id, content: token }) => [token, id]));
     this.size = tokens.length;
+    this.#makeWordEncoder = () => {
+      const plain = added_tokens.filter(({ special }) => !special);
+      return new HuggingFaceTokenizer({ ...(tokenizer as object), added_tokens: plain }, config as object);
+    };
+    const contents = added_tokens.filter(({ special }) => special).map((token) => token.content);
+    // The longest first, as the library matches them; a pattern that never fits where there are none.
+    const sorted = contents.sort((a, b) => b.length - a.length);
+    const oneOf = (texts: readonly string[]): string => `(${texts.map(escaped).join('|') || '(?!)'})`;
+    this.#special = new RegExp(oneOf(sorted));
+    this.#quotedSpecial = new RegExp(oneOf(sorted.map(marked)), 'g');
   }
 
   /** Read tokenizer.json and, where there is one, tokenizer_config.json. @throws CheckpointError naming the file */
@@ -97,10 +120,29 @@ export class Tokenizer {
     return new Tokenizer(tokenizer, config, file);
   }
 
-  /** Ids of a text. Special and added tokens written in the text become their ids; nothing is put before or after. */
+  /**
+   * Ids of a text. Special and added tokens written in the text become their ids, except special ones that `quoted` marked; nothing is
+   * put before or after.
+   */
   encode(text: string): number[] {
     if (text === '') return [];
-    return this.#encoder.encode(text, { add_special_tokens: false }).ids;
+    if (!text.includes(MARK)) return this.#encoder.encode(text, { add_special_tokens: false }).ids;
+    this.#wordEncoder ??= this.#makeWordEncoder();
+    const words = this.#wordEncoder;
+    return text.split(this.#special).flatMap((piece, index) => {
+      if (index % 2 === 1) return [this.tokenId(piece)];
+      return piece === '' ? [] : words.encode(this.unquoted(piece), { add_special_tokens: false }).ids;
+    });
+  }
+
+  /** The text with every special token in it marked as plain words, as with transformers' `split_special_tokens`. */
+  quoted(text: string): string {
+    return text.replace(new RegExp(this.#special, 'g'), marked);
+  }
+
+  /** The text without the marks of `quoted`. */
+  unquoted(text: string): string {
+    return text.replace(this.#quotedSpecial, (token) => token.replace(MARK, ''));
   }
 
   /** Text of ids. Bytes that are no valid UTF-8 become U+FFFD. @throws CheckpointError for an id without a token */

@@ -10,22 +10,23 @@ import {
   pythonStrip,
   withoutPrompt,
 } from '../answers/index.ts';
-import { type DataItem, labelled, solutionText } from '../data/index.ts';
+import { type DataItem, labelled, solutionText, truthOf } from '../data/index.ts';
 import type { EvaluationRow } from '../stats/index.ts';
 
 /** One row of the log, without a line break. */
 export function authorsLogLine(row: EvaluationRow, item: DataItem, parser: AnswerParser): string {
   const output = pythonStrip(withoutPrompt(row.completion));
-  const solution = solutionText(item.answer);
+  const solution = solutionText(truthOf(item));
+  const [medium] = item.media;
   return JSON.stringify({
     question: {
       problem_id: item.id,
       problem: item.problem ?? item.question,
-      data_type: item.media,
+      data_type: medium?.type ?? 'text',
       problem_type: item.type,
       options: labelled(item.options),
       solution,
-      video: item.path,
+      video: medium?.path,
       ...item.dims,
     },
     ground_truth: solution,

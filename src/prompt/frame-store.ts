@@ -5,11 +5,12 @@
  */
 import { availableParallelism } from 'node:os';
 import { type Logger, limitConcurrency } from '../base/index.ts';
-import { clipOf, type Question } from '../data/index.ts';
+import type { FoundMedium, Question } from '../data/index.ts';
 import type { VisionFrames } from '../models/index.ts';
 import { dispose, keep, scope } from '../tensor/index.ts';
 import type { VideoSettings } from '../video/index.ts';
-import { imageLimits, loadImage, loadVideo } from './load-video.ts';
+import { loadImage, loadVideo } from './load-video.ts';
+import { imageSettings, mediumSettings } from './medium-settings.ts';
 
 /** Frames that live at least until `dispose`. */
 export interface HeldFrames extends VisionFrames {
@@ -19,8 +20,14 @@ export interface HeldFrames extends VisionFrames {
 /** Frames owned by the caller, and what to warn of: concealed damage, assumptions. */
 export type ReadFrames = VisionFrames & { readonly warnings?: readonly string[] };
 
-/** How a question's video or image becomes frames. */
-export type FrameReader = (question: Question, settings: VideoSettings) => Promise<ReadFrames>;
+/** How a video or image becomes frames, under the settings of the run. */
+export type FrameReader = (medium: FoundMedium, settings: VideoSettings) => Promise<ReadFrames>;
+
+/** Frames of all videos and images of a question, in their order. */
+export interface HeldMedia {
+  readonly frames: readonly HeldFrames[];
+  dispose(): void;
+}
 
 export interface FrameStoreOptions {
   /** Memory for kept frames; 0 keeps none. */
@@ -59,24 +66,38 @@ export class FrameStore {
     return this.#numDecoded;
   }
 
-  /** Frames of a question under the settings of a run. @throws VideoError */
-  async get(question: Question, settings: VideoSettings): Promise<HeldFrames> {
-    const key = JSON.stringify([clipOf(question), settings]);
+  /** Frames of all media of a question under the settings of a run. @throws VideoError of the first that can not be read */
+  async getAll({ media }: Pick<Question, 'media'>, settings: VideoSettings): Promise<HeldMedia> {
+    const results = await Promise.allSettled(media.map((medium) => this.get(medium, settings)));
+    const frames = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const dispose = (): void => {
+      for (const one of frames) one.dispose();
+    };
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed === undefined) return { frames, dispose };
+    dispose();
+    throw failed.reason;
+  }
+
+  /** Frames of one medium. @throws VideoError */
+  async get(medium: FoundMedium, settings: VideoSettings): Promise<HeldFrames> {
+    const { path: _path, ...shown } = medium;
+    const key = JSON.stringify([shown, settings]);
     // Another prompt of the same video may be decoding it now; should that fail, this one tries again and says why.
     for (let other = this.#loading.get(key); other !== undefined; other = this.#loading.get(key))
       await other.catch(() => {});
     const kept = this.#kept.get(key);
     if (kept !== undefined) return { ...kept, dispose: () => {} };
-    const load = this.#load(key, question, settings).finally(() => this.#loading.delete(key));
+    const load = this.#load(key, medium, settings).finally(() => this.#loading.delete(key));
     this.#loading.set(key, load);
     return await load;
   }
 
-  async #load(key: string, question: Question, settings: VideoSettings): Promise<HeldFrames> {
+  async #load(key: string, medium: FoundMedium, settings: VideoSettings): Promise<HeldFrames> {
     const { budget_mib, read = readFrames } = this.#options;
-    const { warnings = [], ...frames } = await this.#limit(() => read(question, settings));
+    const { warnings = [], ...frames } = await this.#limit(() => read(medium, settings));
     this.#numDecoded += 1;
-    this.#warn(question.video, warnings);
+    this.#warn(medium.file, warnings);
     const size = frames.frames.numel();
     if (this.#bytes + size > budget_mib * 2 ** 20)
       return { ...frames, dispose: () => dispose(frames.frames) };
@@ -100,16 +121,21 @@ export class FrameStore {
   }
 }
 
-/** Decodes what a question is about. @throws VideoError */
-export async function readFrames({ video, item }: Question, settings: VideoSettings): Promise<ReadFrames> {
-  if (item.media === 'image') {
-    const { frames } = await loadImage(video, imageLimits(settings.pixel_unit));
+/** Decodes a video, a folder of frames or an image, as its item and the run want it. @throws VideoError */
+export async function readFrames(medium: FoundMedium, settings: VideoSettings): Promise<ReadFrames> {
+  const { type, file, start, end, fps } = medium;
+  if (type === 'image') {
+    const { frames } = await loadImage(file, imageSettings(settings.pixel_unit, medium));
     return { frames: keep(scope(() => frames)) };
   }
-  const { frames, secondPerGridS, indices, timesS, warnings } = await loadVideo(video, settings, {
-    startS: item.start,
-    endS: item.end,
-    ...(item.fps === undefined ? {} : { folderFps: item.fps }),
-  });
+  const { frames, secondPerGridS, indices, timesS, warnings } = await loadVideo(
+    file,
+    mediumSettings(settings, medium),
+    {
+      startS: start,
+      endS: end,
+      ...(type === 'video' || fps === undefined ? {} : { folderFps: fps }),
+    },
+  );
   return { frames: keep(scope(() => frames)), secondPerGridS, indices, timesS, warnings };
 }

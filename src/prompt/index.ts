@@ -3,6 +3,7 @@ export {
   FrameStore,
   type FrameStoreOptions,
   type HeldFrames,
+  type HeldMedia,
   type ReadFrames,
   readFrames,
 } from './frame-store.ts';

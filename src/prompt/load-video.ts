@@ -10,11 +10,13 @@ import {
   decodeFrames,
   type FrameChooser,
   type FrameSample,
+  imageArea,
   type PixelSettings,
   readFrameFolder,
   readImage,
   sampleFrames,
   smartResize,
+  statedSize,
   type VideoSettings,
   videoFrameSize,
 } from '../video/index.ts';
@@ -104,8 +106,7 @@ export type ImageLimits = Omit<PixelSettings, 'total_pixels'>;
 
 /** Size limits of a still image in qwen_vl_utils: 4 to 16384 merged patches. @param pixel_unit as in the model's config */
 export function imageLimits(pixel_unit: number): ImageLimits {
-  const area = pixel_unit ** 2;
-  return { pixel_unit, min_pixels: 4 * area, max_pixels: 16_384 * area };
+  return { pixel_unit, ...imageArea(pixel_unit) };
 }
 
 /** Loads a still image. */
@@ -115,7 +116,10 @@ export async function loadImage(
   options: LoadVideoOptions = {},
 ): Promise<LoadedImage> {
   const image = await readImage(path, options);
-  const size = smartResize(image.height, image.width, limits);
+  const size =
+    limits.resized === undefined
+      ? smartResize(image.height, image.width, limits)
+      : statedSize(limits.resized, limits.pixel_unit);
   const frames = resizeFrames({ frames: image.pixels, numFrames: 1, ...image }, size, options.kernel);
   return { frames, ...size, sourceHeight: image.height, sourceWidth: image.width };
 }

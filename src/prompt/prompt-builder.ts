@@ -19,31 +19,52 @@ export class PromptBuilder {
     this.#keys = keys;
   }
 
-  /** The user's turn without its video, as the model reads it. */
+  /** The user's turn without its media, as the model reads it. */
   text(item: DataItem): string {
     return promptText(item, this.#wording());
   }
 
-  /** The whole prompt as text: every turn in the chat template; the one placeholder of its video or image stands unexpanded. */
+  /** The whole prompt as text: every turn in the chat template; the one placeholder of each video and image stands unexpanded. */
   rendered(item: DataItem): string {
-    const media = item.media === 'image' ? { images: [0] } : { videos: [0] };
-    return this.processor.render({ messages: promptMessages(item, this.#wording()), ...media });
+    return this.processor.tokenizer.unquoted(this.#render(item));
   }
 
   /** Token ids of `rendered`. */
   textIds(item: DataItem): number[] {
-    return this.processor.tokenizer.encode(this.rendered(item));
+    return this.processor.tokenizer.encode(this.#render(item));
   }
 
   /**
    * The prompt as the model reads it. Its pixels belong to the caller's scope.
+   * @param frames of the item's media, in their order
    * @throws DataError when it is longer than `max_prompt_length`
    */
-  build(item: DataItem, frames: VisionFrames): PreparedPrompt {
-    const media = item.media === 'image' ? { images: [frames] } : { videos: [frames] };
-    const messages = promptMessages(item, this.#wording());
+  build(item: DataItem, frames: readonly VisionFrames[]): PreparedPrompt {
+    const media = {
+      videos: frames.filter((_, index) => item.media[index]?.type !== 'image'),
+      images: frames.filter((_, index) => item.media[index]?.type === 'image'),
+    };
+    const messages = this.#messages(item);
     const { max_prompt_length } = this.#keys;
     return this.processor.prepareFrames({ messages, ...media }, { max_prompt_length });
+  }
+
+  #render(item: DataItem): string {
+    return this.processor.render({ messages: this.#messages(item) });
+  }
+
+  /** The conversation. Special tokens in the item's words are words: a question may ask what `<|im_end|>` means. */
+  #messages(item: DataItem): ReturnType<typeof promptMessages> {
+    const { tokenizer } = this.processor;
+    return promptMessages(item, this.#wording()).map(({ role, content }) => ({
+      role,
+      content:
+        typeof content === 'string'
+          ? tokenizer.quoted(content)
+          : content.map((part) =>
+              part.type === 'text' ? { ...part, text: tokenizer.quoted(part.text) } : part,
+            ),
+    }));
   }
 
   #wording() {

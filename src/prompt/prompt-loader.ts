@@ -21,13 +21,13 @@ export function promptLoader(processor: Processor, keys: PromptKeys & VideoKeys,
   const builder = new PromptBuilder(processor, keys);
   return async (question: Question): Promise<ReadyPrompt> => {
     const { item } = question;
-    const frames = await store.get(question, settings);
+    const media = await store.getAll(question, settings);
     try {
-      const inputs = keep(scope('prompt', () => builder.build(item, frames)));
+      const inputs = keep(scope('prompt', () => builder.build(item, media.frames)));
       const free = () => dispose([inputs.pixel_values, inputs.pixel_values_videos]);
       return { question, text: builder.text(item), inputs, dispose: free };
     } finally {
-      frames.dispose();
+      media.dispose();
     }
   };
 }

@@ -76,7 +76,8 @@ async function samples({ jsonl_path, video_root }: ReportedSet): Promise<string>
   for (const rung of RUNGS) {
     const item = items.find(({ dims }) => dims['rung'] === rung);
     if (item === undefined) continue;
-    const path = join(video_root, item.path);
+    const [{ path: name } = { path: '' }] = item.media;
+    const path = join(video_root, name);
     const { numFrames } = await probeVideo(path);
     const shown = Math.min(NUM_SHOWN, numFrames);
     const at = Array.from({ length: shown }, (_, k) => Math.round((k * (numFrames - 1)) / (shown - 1)));
@@ -90,7 +91,7 @@ async function samples({ jsonl_path, video_root }: ReportedSet): Promise<string>
       return `<li class="${isRight ? 'right' : ''}">${escapeXml(option)}</li>`;
     });
     parts.push(
-      `<h3>${rung}</h3><img alt="frames of ${escapeXml(item.path)}" src="data:image/png;base64,${Buffer.from(png).toString('base64')}"><p>${escapeXml(item.question)}</p><ol type="A">${options.join('')}</ol>`,
+      `<h3>${rung}</h3><img alt="frames of ${escapeXml(name)}" src="data:image/png;base64,${Buffer.from(png).toString('base64')}"><p>${escapeXml(item.question)}</p><ol type="A">${options.join('')}</ol>`,
     );
   }
   return parts.join('\n');

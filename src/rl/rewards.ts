@@ -1,19 +1,23 @@
 /**
  * Rewards: plain numbers from a completion's text and the item's solution.
  *
- * Built in are the four accuracies and the format rewards; anything else is a user's own `RewardFunction`. A reward
+ * Built in are the four accuracies, the scores by kind of question and the format rewards; anything else is a user's own `RewardFunction`. A reward
  * function sees the whole batch at once and may be async (a judge behind HTTP); `null` means "not scorable", is kept as
  * NaN and left out of means, as TRL does with `None`.
  *
- * Source: longmalongma/TW-GRPO `src/open_r1/grpo.py:92,157,224`; huggingface/trl `trl/trainer/grpo_trainer.py`.
+ * Source: longmalongma/TW-GRPO `src/open_r1/grpo.py:92,157,224`; tulerfeng/Video-R1 `src/r1-v/src/open_r1/grpo.py` and
+ * OpenGVLab/VideoChat-R1 `src/open_r1/grpo_tg.py` (`task`, see `answers/task-scores.ts`); huggingface/trl `trl/trainer/grpo_trainer.py`.
  */
 
 import {
   type AccuracyKind,
   accuracyScore,
+  answerText,
   formatAuthors,
   formatStrict,
   type ParsedAnswer,
+  type Task,
+  taskScore,
 } from '../answers/index.ts';
 import { TwgrpoError } from '../base/index.ts';
 
@@ -23,13 +27,15 @@ export interface RewardInput {
   readonly completion: string;
   /** The user's turn as it was shown to the model, the words of the template included. */
   readonly prompt: string;
-  /** The item's solution, like `<answer>A,C</answer>`. */
+  /** The item's solution, like `<answer>A,C</answer>` or `<answer>2.5</answer>`; `<answer></answer>` where it has none. */
   readonly solution: string;
+  /** The item's kind of question. @default 'multiple choice' */
+  readonly task?: Task;
   /** The options as shown, if the item has them as a list. */
   readonly options?: readonly string[];
   /** The completion's answer as `answer_parser` reads it. */
   readonly answer: ParsedAnswer;
-  /** Letters of all right options, ascending. */
+  /** Letters of all right options, ascending; empty where the question has no options. */
   readonly truth: readonly string[];
   /** Token ids of the completion, up to and including the stop token. */
   readonly completion_ids?: readonly number[];
@@ -57,22 +63,36 @@ export interface NamedReward {
   readonly reward: RewardFunction;
 }
 
-/** The accuracy reward as a reward function. Every input's truth must have at least one letter (TwgrpoError else). */
+/** The accuracy reward as a reward function; it can not judge questions without options. */
 function accuracyReward(kind: AccuracyKind): RewardFunction {
-  return (inputs) => inputs.map(({ answer, truth }) => accuracyScore(answer.letters, truth, kind));
+  return (inputs) =>
+    inputs.map(({ answer, truth, task = 'multiple choice' }) =>
+      task === 'multiple choice' ? accuracyScore(answer.letters, truth, kind) : null,
+    );
+}
+
+/** The score by the kind of question: letters as `accuracy` has it, all else as Video-R1 and VideoChat-R1; it can not judge `open`. */
+function taskReward(kind: AccuracyKind): RewardFunction {
+  return (inputs) =>
+    inputs.map(({ answer, truth, completion, solution, task = 'multiple choice' }) => {
+      if (task === 'multiple choice') return accuracyScore(answer.letters, truth, kind);
+      return task === 'open' ? null : taskScore(task, completion, answerText(solution));
+    });
 }
 
 export interface BuiltInRewardOptions {
   readonly accuracy: AccuracyKind;
 }
 
-export const BUILT_IN_REWARDS = ['accuracy', 'format', 'format_strict'] as const;
+export const BUILT_IN_REWARDS = ['accuracy', 'task', 'format', 'format_strict'] as const;
 
 /** A built-in reward by its name in `reward_funcs`; undefined when the name is not ours (then it is a user's module). */
 export function builtInReward(name: string, options: BuiltInRewardOptions): NamedReward | undefined {
   switch (name) {
     case 'accuracy':
       return { name, reward: accuracyReward(options.accuracy) };
+    case 'task':
+      return { name, reward: taskReward(options.accuracy) };
     case 'format':
       return { name, reward: (inputs) => inputs.map(({ completion }) => formatAuthors(completion)) };
     case 'format_strict':

@@ -6,6 +6,7 @@ export {
   generateGroup,
   generateGroups,
 } from './generate.ts';
+export { type JudgedAnswer, judgeAnswer } from './judge-answer.ts';
 export { type ReadOptions, readCompletion } from './read-completion.ts';
 export { loadRewards } from './rewards.ts';
 export { rollOut, rollOutShuffled } from './roll-out.ts';

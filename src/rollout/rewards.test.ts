@@ -91,7 +91,7 @@ export async function reward(inputs: readonly RewardInput[]): Promise<(number | 
 
   it('a name that is neither ours nor a file, and two of one name, are refused', async () => {
     await expect(load('acuracy')).rejects.toThrow(
-      /'acuracy' is neither one of accuracy, format, format_strict/,
+      /'acuracy' is neither one of accuracy, task, format, format_strict/,
     );
     await expect(
       load('accuracy', write('accuracy.mjs', 'export const reward = () => [];\n')),

@@ -25,7 +25,7 @@ const answers = (...letters: string[]) => letters.map((one) => drawn(`<answer>${
 /** A prompt with two right options; nothing of it is read but its question. */
 function prompt(stream: number): RolloutPrompt {
   const item = itemSchema.parse({
-    ...{ id: `q${stream}`, path: 'a.mp4', question: `Which of ${stream}?` },
+    ...{ id: `q${stream}`, media: [{ path: 'a.mp4' }], question: `Which of ${stream}?` },
     ...{ options: ['red', 'green', 'blue'], answer: ['A', 'C'] },
   });
   const nothing = {} as unknown;

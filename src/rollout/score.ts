@@ -1,6 +1,6 @@
 /** Rewards and advantages of completions that were rolled out together, one group a prompt. */
 import type { AnswerParser } from '../answers/index.ts';
-import { solutionText } from '../data/index.ts';
+import { itemTask, solutionText, truthOf } from '../data/index.ts';
 import {
   combineRewards,
   computeAdvantages,
@@ -89,7 +89,8 @@ function rewardInput({ question, text: prompt }: RolloutPrompt, one: Judged): Re
   return {
     completion: one.text,
     prompt,
-    solution: solutionText(item.answer),
+    solution: solutionText(truthOf(item)),
+    task: itemTask(item),
     options,
     answer: one.answer,
     truth: item.answer,

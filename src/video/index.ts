@@ -12,8 +12,10 @@ export {
 } from './image.ts';
 export {
   type FrameSize,
+  imageArea,
   type PixelSettings,
   smartResize,
+  statedSize,
   videoFrameSize,
 } from './pixel-budget.ts';
 export {

@@ -17,6 +17,8 @@ export interface PixelSettings {
   readonly max_pixels: number;
   /** Largest area of all frames together, counted for two frames (one temporal patch) at a time, in pixels. */
   readonly total_pixels: number;
+  /** Size to resize to, rounded to whole merged patches, in place of what the areas ask for. */
+  readonly resized?: FrameSize | undefined;
 }
 
 export interface FrameSize {
@@ -65,6 +67,18 @@ export function maxPixelsPerFrame(settings: PixelSettings, numFrames: number): n
 
 /** Size of a video's frames for the model. */
 export function videoFrameSize(settings: PixelSettings, source: FrameSize, numFrames: number): FrameSize {
+  const { resized, pixel_unit } = settings;
+  if (resized !== undefined) return statedSize(resized, pixel_unit);
   const max_pixels = maxPixelsPerFrame(settings, numFrames);
   return smartResize(source.height, source.width, { ...settings, max_pixels });
+}
+
+/** Least and largest area of an image, and of a stated size: 4 to 16384 merged patches. @param pixel_unit as in the model's config */
+export function imageArea(pixel_unit: number): Pick<PixelSettings, 'min_pixels' | 'max_pixels'> {
+  return { min_pixels: 4 * pixel_unit ** 2, max_pixels: 16_384 * pixel_unit ** 2 };
+}
+
+/** A stated size in whole merged patches (`resized_height`, `resized_width` of qwen_vl_utils). */
+export function statedSize({ height, width }: FrameSize, pixel_unit: number): FrameSize {
+  return smartResize(height, width, { pixel_unit, ...imageArea(pixel_unit) });
 }

@@ -19,7 +19,7 @@ function item(
   answer: string[],
   more: object = {},
 ): DataItem {
-  return itemSchema.parse({ id, path: `${id}.mp4`, question, options, answer, ...more });
+  return itemSchema.parse({ id, media: [{ path: `${id}.mp4` }], question, options, answer, ...more });
 }
 
 const qaiOf = (one: DataItem): QaiProvenance => one.provenance['qai'] as QaiProvenance;
@@ -34,7 +34,8 @@ function problemsOf(before: readonly DataItem[], after: readonly DataItem[]): st
   for (const [index, one] of after.entries()) {
     const original = before[index]!;
     const qai = qaiOf(one);
-    check(qai.original_id === original.id && one.path === original.path, one.id, 'provenance');
+    const isThere = one.media[0]?.path === original.media[0]?.path;
+    check(qai.original_id === original.id && isThere, one.id, 'provenance');
     const shown = qai.kept_options.map((letter) => LETTERS.indexOf(letter));
     check(
       one.options.length === shown.length &&

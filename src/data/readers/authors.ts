@@ -1,12 +1,15 @@
 /**
  * The authors' and Video-R1's records: `{problem, video, solution}`, with `options`, `problem_type`, `path` and more in the files for
- * evaluation. MMVU, MVBench and Video-MME come in this form too and add their own dimensions.
- * Source: longmalongma/TW-GRPO (data/evaluation, src/open_r1/grpo.py), tulerfeng/Video-R1.
+ * evaluation. MMVU, MVBench and Video-MME come in this form too and add their own dimensions; EasyR1's rows have lists of `videos` and
+ * `images`.
+ * Source: longmalongma/TW-GRPO (data/evaluation, src/open_r1/grpo.py), tulerfeng/Video-R1, hiyouga/EasyR1 (verl/utils/dataset.py).
  */
 import { z } from 'zod';
-import { parseAnswer, parseSolution } from '../../answers/index.ts';
-import { type DataItemInput, text } from '../item.ts';
-import { splitProblem, unlabel } from '../options.ts';
+import { parseAnswer } from '../../answers/index.ts';
+import { text } from '../item.ts';
+import { mediaOf, type RecordPlace } from './media-fields.ts';
+import { placeMedia } from './placeholders.ts';
+import { questionOf, truthOf } from './question-fields.ts';
 import type { ReadSink, RowReader } from './reader.ts';
 
 const identifier = z.union([z.string().min(1).max(500), z.number()]);
@@ -16,23 +19,17 @@ const rowSchema = z.looseObject({
   problem_id: identifier.optional(),
   question_id: identifier.optional(),
   problem: text(),
-  options: z.array(text(20_000)).optional(),
-  solution: text(10_000),
+  options: z.array(text(20_000)).nullish(),
+  solution: z.unknown().optional(),
   answer: z.unknown().optional(),
   // Files for evaluation carry the field empty.
   process: z.union([z.literal(''), text()]).nullish(),
   // The authors' records for supervised training: reasoning and answer of another model.
   thinking: z.union([z.literal(''), text()]).nullish(),
   model_answer: z.union([z.literal(''), text(10_000)]).nullish(),
-  video: text(4096).optional(),
-  path: text(4096).optional(),
-  image: text(4096).optional(),
-  data_type: z.string().optional(),
-  problem_type: z.string().optional(),
+  data_type: z.string().nullish(),
+  problem_type: z.string().nullish(),
   data_source: z.unknown().optional(),
-  start: z.number().optional(),
-  end: z.number().optional(),
-  fps: z.number().optional(),
   dims: z.record(z.string(), z.string()).optional(),
   provenance: z.record(z.string(), z.unknown()).optional(),
 });
@@ -47,44 +44,50 @@ export interface AuthorsVariant {
   readonly checkAnswer?: boolean;
 }
 
-const MULTIPLE_CHOICE = new Set(['multiple choice', 'mc', 'MC', '']);
-
 /** Makes a reader for one variant. */
 export function authorsReader(variant: AuthorsVariant = {}): RowReader {
   return (row, sink, index) => {
     const { line } = row;
-    const id = idOf(Object(row.value) as Record<string, unknown>, variant, index);
+    const given = Object(row.value) as Record<string, unknown>;
+    const id = idOf(given, variant, index);
+    const place: RecordPlace = { line, item: id, sink };
     const record = sink.parse(rowSchema, row.value, line, id);
     if (record === undefined) return undefined;
-    const type = record.problem_type ?? '';
-    if (!MULTIPLE_CHOICE.has(type)) {
+    const media = mediaOf(given, place);
+    if (media === undefined) return undefined;
+    if (!media.isStated)
       return sink.reject(
         line,
-        'unsupported_type',
-        `only multiple choice is read, this is ${JSON.stringify(type.slice(0, 60))}`,
-        { item: id, field: 'problem_type' },
+        'missing_field',
+        'expected a path in "video", "path" or "image"; a question of text alone says "data_type": "text"',
+        { item: id, field: 'video' },
       );
-    }
-    const media = mediaOf(record, line, sink, id);
-    const choices = media && choicesOf(record, line, sink, id);
-    const answer = choices && answerOf(record, line, sink, id);
-    if (media === undefined || choices === undefined || answer === undefined) return undefined;
-    const process = processOf(record, answer, line, sink, id);
+    const isList = ['videos', 'images'].some((key) => Array.isArray(given[key]));
+    const shown = placeMedia(record.problem, media, isList);
+    if (shown.problem !== undefined)
+      return sink.reject(line, 'bad_field', shown.problem, { item: id, field: 'problem' });
+    const question = questionOf(
+      {
+        problem: shown.text,
+        options: record.options ?? undefined,
+        ...truthOf(given),
+        type: record.problem_type ?? undefined,
+      },
+      place,
+    );
+    if (question === undefined) return undefined;
+    const process = processOf(record, question.answer, line, sink, id);
     if (process === undefined) return undefined;
     sink.add(line, {
       id,
-      ...media,
-      ...(record.start === undefined ? {} : { start: record.start }),
-      ...(record.end === undefined ? {} : { end: record.end }),
-      ...(record.fps === undefined || media.media !== 'frames' ? {} : { fps: record.fps }),
-      ...choices,
-      answer,
+      media: [...shown.media],
+      ...question,
       ...(process === '' ? {} : { process }),
-      type: type === '' ? 'multiple choice' : type,
-      dims: { ...record.dims, ...variant.dims?.(record, media.path) },
+      dims: { ...record.dims, ...variant.dims?.(record, shown.media[0]?.path ?? '') },
       provenance: { ...record.provenance, ...textFields(record, ['data_source']) },
     });
-    if (variant.checkAnswer === true) compareAnswer(record, choices.options, answer, line, sink, id);
+    if (variant.checkAnswer === true)
+      compareAnswer(record, question.options, question.answer, line, sink, id);
     return undefined;
   };
 }
@@ -99,71 +102,6 @@ function idOf(record: Record<string, unknown>, variant: AuthorsVariant, index: n
   return `#${index + 1}`;
 }
 
-function mediaOf(
-  record: AuthorsRow,
-  line: number,
-  sink: ReadSink,
-  item: string,
-): { readonly media: 'video' | 'frames' | 'image'; readonly path: string } | undefined {
-  const path = record.video ?? record.path ?? record.image;
-  if (path === undefined) {
-    sink.reject(line, 'missing_field', 'expected a path in "video", "path" or "image"', {
-      item,
-      field: 'video',
-    });
-    return undefined;
-  }
-  const isImage = record.data_type === 'image' || (record.video === undefined && record.path === undefined);
-  return { media: isImage ? 'image' : record.data_type === 'frame' ? 'frames' : 'video', path };
-}
-
-/** Question and options: from the `options` field, else out of the problem's text, which is then kept to the letter. */
-function choicesOf(
-  record: AuthorsRow,
-  line: number,
-  sink: ReadSink,
-  item: string,
-): Pick<DataItemInput, 'question' | 'options' | 'problem'> | undefined {
-  const { problem, options } = record;
-  const inside = splitProblem(problem);
-  if (options !== undefined && options.length > 0) {
-    const plain = unlabel(options);
-    if (plain === undefined) {
-      sink.reject(line, 'bad_letters', 'the letters of the options do not run A, B, C …', {
-        item,
-        field: 'options',
-      });
-      return undefined;
-    }
-    // Some files repeat the options inside the problem text.
-    const isRepeated = inside !== undefined && inside.options.length === plain.length;
-    return isRepeated
-      ? { question: inside.question, options: plain, problem }
-      : { question: problem, options: plain };
-  }
-  if (inside === undefined) {
-    sink.reject(line, 'no_options', 'no "options", and no lettered options (A. …) inside the problem', {
-      item,
-      field: 'problem',
-    });
-    return undefined;
-  }
-  return { ...inside, problem };
-}
-
-function answerOf(record: AuthorsRow, line: number, sink: ReadSink, item: string): string[] | undefined {
-  try {
-    return [...parseSolution(record.solution)];
-  } catch (error) {
-    const isEmpty = /^\s*(?:<answer>\s*<\/answer>)?\s*$/.test(record.solution);
-    sink.reject(line, isEmpty ? 'no_answer' : 'bad_solution', (error as Error).message, {
-      item,
-      field: 'solution',
-    });
-    return undefined;
-  }
-}
-
 /** The written-out reasoning, from `process` or `thinking`; '' for none, undefined when the record is refused. */
 function processOf(
   record: AuthorsRow,
@@ -173,7 +111,7 @@ function processOf(
   item: string,
 ): string | undefined {
   const { process, thinking, model_answer } = record;
-  if (model_answer) {
+  if (model_answer && letters.length > 0) {
     const given = parseAnswer(`<answer>${model_answer}</answer>`, { parser: 'tolerant' }).letters;
     if (given.join() !== letters.join()) {
       sink.reject(
@@ -226,6 +164,7 @@ const textFields = (record: AuthorsRow, names: readonly string[]): Record<string
 export const AUTHORS_VARIANTS = {
   /** Training files of the authors, and Video-R1's. */
   authors: {},
+  easyr1: {},
   /** `/MMVU/videos/Chemistry/0.mp4` */
   mmvu: { dims: (_, path) => ({ discipline: folderOf(path, /(?:^|\/)videos\/([^/]+)\//) }) },
   /** `/MVBench/clevrer/video_validation/video_12176.mp4`, or from the folder of the subset on */

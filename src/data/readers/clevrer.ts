@@ -77,7 +77,7 @@ export function clevrerQuestions(
     return {
       line: row.line,
       id,
-      path: clevrerPath(scene!.scene_index, scene!.video_filename),
+      media: [{ path: clevrerPath(scene!.scene_index, scene!.video_filename) }],
       question: question.question,
       ...choices,
       dims: { question_type, ...(question_subtype ? { question_subtype } : {}) },

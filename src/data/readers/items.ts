@@ -1,11 +1,18 @@
-/** Our own form: one item of the common schema a line, as `data convert` and `world generate` write it. */
+/** Items as this program writes them, one a line; those of versions before 1.1, with the one `path` beside the question, are read too. */
 import { itemSchema } from '../item.ts';
 import type { RowReader } from './reader.ts';
 
 export const readItemRow: RowReader = (row, sink) => {
-  const { id } = Object(row.value) as { readonly id?: unknown };
-  const item = sink.parse(itemSchema, row.value, row.line, typeof id === 'string' ? id : undefined);
+  const given = Object(row.value) as Readonly<Record<string, unknown>>;
+  const { id } = given;
+  const value = typeof given['path'] === 'string' ? withMediaList(given) : row.value;
+  const item = sink.parse(itemSchema, value, row.line, typeof id === 'string' ? id : undefined);
   if (item === undefined) return undefined;
   // Counted again by add: parse counts only failures.
   return sink.add(row.line, item);
 };
+
+function withMediaList(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { media: type, path, start, end, fps, ...rest } = given;
+  return { ...rest, media: [{ type, path, start, end, fps }] };
+}

@@ -31,7 +31,7 @@ export const readNextGqaRow: RowReader = (row, sink) => {
   const letter = splitLabel(`${record.answer} `).letter ?? record.answer.trim();
   return sink.add(row.line, {
     id: record.id,
-    path: record.video,
+    media: [{ path: record.video }],
     question: record.question,
     options,
     answer: [letter],
@@ -83,7 +83,7 @@ export const readNextGqaCsvRow: RowReader = (row, sink) => {
   }
   return sink.add(row.line, {
     id,
-    path: `${record.video_id}.mp4`,
+    media: [{ path: `${record.video_id}.mp4` }],
     question: record.question,
     options,
     answer: ['ABCDE'[number]!],

@@ -24,6 +24,7 @@ export class ReadSink {
   readonly items: DataItem[] = [];
   readonly issues: DataIssue[] = [];
   readonly #known = new Map<string, { readonly line: number; readonly item: DataItem }>();
+  readonly #warned = new Set<string>();
   #numQuestions = 0;
 
   constructor(file: string, format: string, split: string) {
@@ -50,6 +51,19 @@ export class ReadSink {
     more: { readonly field?: string; readonly item?: string } = {},
   ): void {
     this.issues.push({ severity: 'warning', code, message, file: this.file, line, ...more });
+  }
+
+  /** Warns of a field once in a file, however many records have it. */
+  warnOnce(
+    line: number,
+    code: string,
+    message: string,
+    more: { readonly field: string; readonly item?: string },
+  ): void {
+    const key = `${code} ${more.field}`;
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
+    this.warn(line, code, `${message} (told once)`, more);
   }
 
   /** Checks and keeps an item. */
@@ -133,7 +147,8 @@ export class ReadSink {
   }
 }
 
-function shorten(message: string): string {
+/** A message that stays readable however long what it quotes. */
+export function shorten(message: string): string {
   return message.length > 200 ? `${message.slice(0, 200)}…` : message;
 }
 

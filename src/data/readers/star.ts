@@ -38,9 +38,7 @@ export const readStarRow: RowReader = (row, sink) => {
   const [type, template] = id.split('_');
   return sink.add(row.line, {
     id,
-    path: `${record.video_id}.mp4`,
-    start: record.start,
-    end: record.end,
+    media: [{ path: `${record.video_id}.mp4`, start: record.start, end: record.end }],
     question: record.question,
     options,
     answer: [LETTERS[right]!],

@@ -75,7 +75,7 @@ function addQuestion(
   }
   sink.add(line, {
     id: item,
-    path: `${videoId}.mp4`,
+    media: [{ path: `${videoId}.mp4` }],
     question: parts.question,
     options: parts.options,
     ...(parts.task === 'yes_no' ? {} : { problem: record.question }),

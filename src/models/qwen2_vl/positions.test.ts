@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -7,7 +8,7 @@ import {
   readPrompts,
 } from '../../../tests/support/model-goldens.ts';
 import { readModelConfig } from '../families.ts';
-import type { Grid } from '../model.ts';
+import type { Grid, VisionGrids } from '../model.ts';
 import { mropePositions } from './positions.ts';
 
 const qwen25 = readModelConfig(checkpointDir('qwen2-5-vl'));
@@ -43,6 +44,27 @@ describe('mropePositions', () => {
       }
     });
   }
+
+  it('equals transformers 4.57 for several videos and images in any order, one after the other or with text between', () => {
+    const { ids, cases } = JSON.parse(readFileSync('tests/goldens/media-order/order.json', 'utf8')) as {
+      readonly ids: { readonly image_token_id: number; readonly video_token_id: number };
+      readonly cases: readonly (Required<VisionGrids> & {
+        readonly order: string;
+        readonly input_ids: readonly number[];
+        readonly qwen2_5_vl: readonly (readonly number[])[];
+        readonly qwen2_vl: readonly (readonly number[])[];
+      })[];
+    };
+    expect(cases.length).toBe(24);
+    const qwen2 = readModelConfig(checkpointDir('qwen2-vl'));
+    for (const { input_ids, order, qwen2_5_vl, qwen2_vl, ...grids } of cases) {
+      const axesOf = (config: typeof qwen25) =>
+        mropePositions(input_ids, grids, { ...config, ...ids }, 'largest').axes.map((axis) => [...axis]);
+      const timed = { ...qwen25, vision_config: { ...qwen25.vision_config, tokens_per_second: 2 } };
+      expect(axesOf(timed), order).toEqual(qwen2_5_vl);
+      expect(axesOf(qwen2), order).toEqual(qwen2_vl);
+    }
+  });
 
   it('counts text one by one', () => {
     const { axes, next, rope_delta } = mropePositions([5, 6, 7], {}, qwen25);

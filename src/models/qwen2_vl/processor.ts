@@ -132,7 +132,7 @@ class QwenProcessor implements Processor {
     const video = videos.map(({ frames }, i) => toPatches(frames, this.settings.video, `video ${i}`));
     const image = images.map(({ frames }, i) => toPatches(frames, this.settings.image, `image ${i}`));
     return {
-      text,
+      text: this.tokenizer.unquoted(text),
       input_ids,
       mm_token_type_ids,
       pixel_values: joined(image.map(({ pixels_PX }) => pixels_PX)),

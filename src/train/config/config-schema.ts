@@ -129,7 +129,9 @@ const rewardShape = {
     .array(z.string())
     .min(1)
     .default(['accuracy', 'format'])
-    .describe('accuracy, format, format_strict, or the path of a module that exports `reward`'),
+    .describe(
+      'accuracy, task (by problem_type), format, format_strict, or the path of a module that exports `reward`',
+    ),
   reward_weights: z.array(z.number()).optional().describe('one for each of reward_funcs; absent: all 1'),
   accuracy: z.enum(ACCURACY_KINDS).default('soft').describe('how chosen and true letters are compared'),
   answer_parser: z

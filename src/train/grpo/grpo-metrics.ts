@@ -3,6 +3,7 @@
  * (huggingface/trl `docs/source/grpo_trainer.md`, "Logged metrics"). The table in docs/training.md says what each means.
  */
 import { answerStatistics } from '../../answers/index.ts';
+import { itemTask } from '../../data/index.ts';
 import { type ChunkedLoss, rewardStatistics } from '../../rl/index.ts';
 import type { Rollout, RolloutGroup } from '../../rollout/index.ts';
 import { type MetricAccumulator, max, mean, min, sum } from '../../run/index.ts';
@@ -53,9 +54,11 @@ export function addExperienceMetrics(
     }
   });
 
+  addTaskMetrics(metrics, groups, rewardNames);
+  const choices = groups.filter(({ prompt }) => prompt.question.options.length > 0);
   const answers = answerStatistics(
-    completions.map(({ answer }) => answer),
-    groups.flatMap(({ prompt, rollouts }) => rollouts.map(() => prompt.question.item.answer)),
+    choices.flatMap(({ rollouts }) => rollouts.map(({ answer }) => answer)),
+    choices.flatMap(({ prompt, rollouts }) => rollouts.map(() => prompt.question.item.answer)),
   );
   for (const [key, value] of Object.entries(answers))
     if (!Number.isNaN(value)) metrics.add(`answers/${key}`, mean(value));
@@ -66,6 +69,36 @@ export function addExperienceMetrics(
     metrics.add('temporal_contrast/ordered', mean(contrast.ordered));
     metrics.add('temporal_contrast/shuffled', mean(contrast.shuffled));
     metrics.add('temporal_contrast/bonus', mean(rollouts.map(({ temporal_bonus = 0 }) => temporal_bonus)));
+  }
+}
+
+/** Means of the reward by kind of question, and of the whole by the items' `data_source`. */
+function addTaskMetrics(
+  metrics: MetricAccumulator,
+  groups: readonly RolloutGroup[],
+  rewardNames: readonly string[],
+): void {
+  const add = (key: string, values: readonly number[]): void => {
+    const judged = values.filter((value) => !Number.isNaN(value));
+    if (judged.length > 0) metrics.add(key, mean(judged));
+  };
+  const f = rewardNames.indexOf('task');
+  const tasks = new Set(f < 0 ? [] : groups.map(({ prompt }) => itemTask(prompt.question.item)));
+  for (const task of tasks) {
+    const own = groups.filter(({ prompt }) => itemTask(prompt.question.item) === task);
+    add(
+      `rewards/task/${task.replaceAll(' ', '_')}/mean`,
+      own.flatMap(({ rollouts }) => rollouts.map(({ rewards }) => rewards[f]!)),
+    );
+  }
+  const sourceOf = ({ prompt }: RolloutGroup): unknown => prompt.question.item.provenance['data_source'];
+  const sources = new Set(groups.map(sourceOf).filter((name) => typeof name === 'string' && name !== ''));
+  for (const source of sources) {
+    const own = groups.filter((group) => sourceOf(group) === source);
+    add(
+      `reward/source/${source}`,
+      own.flatMap(({ rollouts }) => rollouts.map(({ reward }) => reward)),
+    );
   }
 }
 

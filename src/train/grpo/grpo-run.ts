@@ -16,6 +16,7 @@ import {
   type RunResult,
   runTraining,
 } from '../loop/run-loop.ts';
+import { checkJudges } from './check-rewards.ts';
 import { type GrpoStepReport, GrpoTrainer } from './grpo-trainer.ts';
 import { logProbe } from './probe.ts';
 import { recordStep } from './run-records.ts';
@@ -54,6 +55,7 @@ function grpoMethod({
       const { questions, fingerprint } = loadQuestions(config);
       const rewards = await loadRewards(config, ownRewards);
       const rewardNames = rewards.map(({ name }) => name);
+      checkJudges(questions, rewardNames);
       const sampler = new EpochSampler({
         length: questions.length,
         seed: config.data_seed ?? config.seed,

@@ -3,6 +3,7 @@
  * has changed. It shows at once when a prompt asks for another form than the parser reads, or a reward is always 0.
  */
 import type { Logger } from '../../base/index.ts';
+import { truthOf } from '../../data/index.ts';
 import type { RolloutGroup } from '../../rollout/index.ts';
 
 const MAX_TEXT = 160;
@@ -14,16 +15,19 @@ export function logProbe(
   logger: Logger,
 ): void {
   const { id, problem, item } = prompt.question;
-  logger.info(`probe: ${id}, right ${item.answer.join(',')}: ${shorten(problem)}`);
+  logger.info(`probe: ${id}, right ${truthOf(item).join(',') || 'as its reward says'}: ${shorten(problem)}`);
   rollouts.forEach((one, row) => {
     const { answer } = one;
+    const read = answer.failed ? 'not readable' : answer.letters.join(',');
+    const shown = prompt.question.options.length > 0 ? `answer ${read} (${answer.source}); ` : '';
     const cut = one.finish_reason === 'length' ? ', cut off' : '';
     const rewards = rewardNames.map((name, f) => `${name} ${show(one.rewards[f]!)}`).join(', ');
     logger.info(
-      `probe ${row + 1}/${rollouts.length}: answer ${answer.failed ? 'not readable' : answer.letters.join(',')} (${answer.source}); ${rewards}; ${one.ids.length} tokens${cut}: ${shorten(one.text)}`,
+      `probe ${row + 1}/${rollouts.length}: ${shown}${rewards}; ${one.ids.length} tokens${cut}: ${shorten(one.text)}`,
     );
   });
-  if (rollouts.every(({ answer }) => answer.failed))
+  const isChoice = prompt.question.options.length > 0;
+  if (isChoice && rollouts.every(({ answer }) => answer.failed))
     logger.warn(
       `probe: no answer could be read from any of the ${rollouts.length} completions; check prompt_template, answer_parser and max_completion_length`,
     );

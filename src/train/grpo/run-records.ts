@@ -1,5 +1,5 @@
 /** What a GRPO step leaves in the run folder beside its row of metrics: its completions, the numbers of its tokens. */
-import { solutionText } from '../../data/index.ts';
+import { solutionText, truthOf } from '../../data/index.ts';
 import type { RolloutGroup } from '../../rollout/index.ts';
 import { type CompletionRecord, encodeTokens, type RunDirectory, type TokenRecord } from '../../run/index.ts';
 
@@ -20,10 +20,11 @@ function completionRecords(
   rewardNames: readonly string[],
 ): CompletionRecord[] {
   return groups.flatMap(({ prompt, rollouts }, group) => {
-    const { id, video, problem, item } = prompt.question;
+    const { id, media, problem, item } = prompt.question;
+    const video = media.map(({ file }) => file).join(' ');
     return rollouts.map((one, row) => ({
       ...{ step, group, row, item: id, video, problem },
-      solution: solutionText(item.answer),
+      solution: solutionText(truthOf(item)),
       completion: one.text,
       answer: one.answer.failed ? null : one.answer.letters,
       rewards: Object.fromEntries(rewardNames.map((name, f) => [name, one.rewards[f]!])),

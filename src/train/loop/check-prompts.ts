@@ -55,9 +55,11 @@ export async function checkPrompts(
 
   const exists = new Map<string, boolean>();
   for (const question of questions) {
-    const { video, id } = question;
-    if (!exists.has(video)) exists.set(video, existsSync(video));
-    if (exists.get(video) === false) bad.set(id, `${video}: no such file`);
+    const missing = question.media.find(({ file }) => {
+      if (!exists.has(file)) exists.set(file, existsSync(file));
+      return exists.get(file) === false;
+    });
+    if (missing !== undefined) bad.set(question.id, `${missing.file}: no such file`);
     else {
       const most = count(question.item);
       if (most > config.max_prompt_length) unsure.push(question);
@@ -69,13 +71,13 @@ export async function checkPrompts(
   let done = 0;
   await forEachConcurrently(unsure, Math.min(availableParallelism(), 8), async (question) => {
     if (signal?.aborted) return;
-    let facts = known.get(question.video);
-    if (facts === undefined) {
-      facts = mediaFacts(question.video, question.item);
-      known.set(question.video, facts);
-    }
+    const facts = question.media.map((medium) => {
+      const found = known.get(medium.file) ?? mediaFacts(medium.file, medium);
+      known.set(medium.file, found);
+      return found;
+    });
     try {
-      const length = count(question.item, await facts);
+      const length = count(question.item, await Promise.all(facts));
       longest = Math.max(longest, length);
       if (length > config.max_prompt_length) tooLong.push({ id: question.id, length });
     } catch (error) {

@@ -4,10 +4,16 @@
  */
 
 import { type JsonObject, type Logger, VideoError } from '../../base/index.ts';
-import type { Question } from '../../data/index.ts';
+import { type Question, truthOf } from '../../data/index.ts';
 import type { VideoLanguageModel } from '../../models/index.ts';
-import type { FrameStore, HeldFrames } from '../../prompt/index.ts';
-import { answerPrompts, type Completion, type ReadOptions, readCompletion } from '../../rollout/index.ts';
+import type { FrameStore, HeldMedia } from '../../prompt/index.ts';
+import {
+  answerPrompts,
+  type Completion,
+  judgeAnswer,
+  type ReadOptions,
+  readCompletion,
+} from '../../rollout/index.ts';
 import { scope } from '../../tensor/index.ts';
 import { type VideoKeys, videoSettings } from '../../video/index.ts';
 import type { SftConfig } from '../config/sft-config.ts';
@@ -92,10 +98,11 @@ export async function evaluateHeldOut(
           tokenizer: options.tokenizer,
           answer_parser: 'tolerant',
         });
-        const truth = question.item.answer;
-        const right = answer.letters.join() === truth.join();
+        const truth = truthOf(question.item);
+        const { chosen, score } = judgeAnswer(question.item, { text, answer });
+        const right = score === 1;
         totals.length += completion.ids.length;
-        answers.push({ id: question.id, completion: text, chosen: answer.letters, truth, right });
+        answers.push({ id: question.id, completion: text, chosen, truth, right });
         for (const name of SLICES) {
           const value = question.item.dims[name];
           if (value === undefined) continue;
@@ -125,7 +132,7 @@ export async function evaluateHeldOut(
 
 interface LoadedQuestion {
   readonly question: Question;
-  readonly frames: HeldFrames;
+  readonly frames: HeldMedia;
 }
 
 async function loadFrames(
@@ -134,7 +141,7 @@ async function loadFrames(
 ): Promise<LoadedQuestion[]> {
   const settings = videoSettings(config, model.config.pixel_unit);
   const results = await Promise.allSettled(
-    batch.map(async (question) => ({ question, frames: await frames.get(question, settings) })),
+    batch.map(async (question) => ({ question, frames: await frames.getAll(question, settings) })),
   );
   const loaded = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
   results.forEach((result, i) => {
@@ -159,7 +166,7 @@ function teacherForced(loaded: readonly LoadedQuestion[], { model, encoder, conf
   );
   return packs.map((pack) =>
     scope('held-out loss', () => {
-      const group = encoder.group(pack, encoder.rows(pack), framesOf.get(pack.id)!);
+      const group = encoder.group(pack, encoder.rows(pack), framesOf.get(pack.id)!.frames);
       return sftLoss(model, group, config);
     }),
   );
@@ -170,7 +177,7 @@ async function answer(loaded: readonly LoadedQuestion[], options: HeldOutOptions
   const { encoder, config } = options;
   const prompts = loaded.map(({ question, frames }) => ({
     id: question.id,
-    inputs: () => encoder.prompt(question, frames),
+    inputs: () => encoder.prompt(question, frames.frames),
   }));
   const { max_completion_length } = config;
   return await answerPrompts(prompts, { ...options, sampling: { greedy: true }, max_completion_length });

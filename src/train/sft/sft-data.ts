@@ -14,7 +14,7 @@ export function loadSftData(
   readonly heldOut: readonly Question[];
   readonly fingerprint: string;
 } {
-  // Mixed files such as Video-R1's hold questions without options; they are left out, and the number is told.
+  // Mixed files may hold kinds of question that nothing here can score; they are left out, and the number is told.
   const drop = ['unsupported_type'];
   const { questions, fingerprint, dropped } = loadQuestions(config, drop);
   tellDropped(config.jsonl_path, dropped, logger);
@@ -31,7 +31,7 @@ export function loadSftData(
 
 function tellDropped(file: string, dropped: Readonly<Record<string, number>>, logger: Logger): void {
   const { unsupported_type: number = 0 } = dropped;
-  if (number > 0) logger.warn(`${file}: ${number} items are not multiple choice and are left out`);
+  if (number > 0) logger.warn(`${file}: ${number} items are of no known problem_type and are left out`);
 }
 
 /** Held-out questions of a stage: at most `max_eval_samples`, always the same ones. */

@@ -4,7 +4,7 @@
  */
 
 import { DataError } from '../../base/index.ts';
-import { clipOf, type DataItem, type Question, solutionText } from '../../data/index.ts';
+import { clipOf, type DataItem, type Question, solutionText, truthOf } from '../../data/index.ts';
 import {
   type PreparedPrompt,
   type Processor,
@@ -40,8 +40,9 @@ export function packQuestions(questions: readonly Question[], packSize: number):
 }
 
 /** What the model is to say: the reasoning where the item has one, then the solution. */
-function targetText({ process, answer }: Pick<DataItem, 'process' | 'answer'>): string {
-  const solution = solutionText(answer);
+function targetText(item: Pick<DataItem, 'process' | 'answer' | 'solution'>): string {
+  const { process } = item;
+  const solution = solutionText(truthOf(item));
   return process === undefined ? solution : `${process}\n${solution}`;
 }
 
@@ -93,7 +94,7 @@ export class SftEncoder {
   }
 
   /** The prompt of one question alone, as generation reads it. Its pixels belong to the caller's scope. */
-  prompt({ item }: Question, frames: VisionFrames): PreparedPrompt {
+  prompt({ item }: Question, frames: readonly VisionFrames[]): PreparedPrompt {
     return this.#builder.build(item, frames);
   }
 
@@ -107,10 +108,10 @@ export class SftEncoder {
   }
 
   /** A pack's shared beginning, cut after the video, before its rows. Its pixels belong to the caller's scope. */
-  group({ questions }: SftPack, rows: readonly SftRow[], frames: VisionFrames): SftGroup {
+  group({ questions }: SftPack, rows: readonly SftRow[], frames: readonly VisionFrames[]): SftGroup {
     const inputs = this.prompt(questions[0]!, frames);
     const { max_prompt_length, processor } = this.#options;
-    const cut = processor.visionEnd(inputs.input_ids);
+    const cut = sharedLength(processor, inputs.input_ids);
     rows.forEach(({ lossFrom }, index) => {
       if (cut + lossFrom > max_prompt_length)
         throw new DataError(
@@ -121,9 +122,14 @@ export class SftEncoder {
     return { inputs: { ...inputs, input_ids: inputs.input_ids.slice(0, cut) }, rows };
   }
 
-  /** Ids of a prompt with its one placeholder unexpanded, and where the shared beginning ends. */
+  /** Ids of a prompt with its placeholders unexpanded, and where the shared beginning ends. */
   #cutText(item: DataItem): { readonly ids: readonly number[]; readonly cut: number } {
     const ids = this.#builder.textIds(item);
-    return { ids, cut: ids.lastIndexOf(this.#options.processor.config.vision_end_token_id) + 1 };
+    return { ids, cut: sharedLength(this.#options.processor, ids) };
   }
+}
+
+/** Tokens up to the end of the last video or image; without any the chat's opening, for all prompts begin with the same token. */
+function sharedLength(processor: Processor, ids: readonly number[]): number {
+  return Math.max(1, processor.visionEnd(ids));
 }

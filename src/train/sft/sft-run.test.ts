@@ -92,10 +92,10 @@ function groupsOf(size: number, processor: Processor): SftGroup[] {
     .map((item) => toQuestion(item, { video_root: '/' }));
   const encoder = new SftEncoder({ ...config({}).config, processor });
   return packQuestions(questions, size).map((pack) => {
-    const seed = Math.round(10 * pack.questions[0]!.item.end!);
+    const seed = Math.round(10 * pack.questions[0]!.media[0]!.end!);
     const bytes = Uint8Array.from({ length: 4 * 3 * 56 * 56 }, (_, i) => (i * seed * 7919) % 251);
     const frames = fromTypedArray(bytes, [4, 3, 56, 56]);
-    return encoder.group(pack, encoder.rows(pack), { frames, secondPerGridS: 0.5 });
+    return encoder.group(pack, encoder.rows(pack), [{ frames, secondPerGridS: 0.5 }]);
   });
 }
 
@@ -267,7 +267,7 @@ describe('a run', () => {
     await expect(train({ jsonl_path: number })).rejects.toThrow(DataError);
   });
 
-  it('learns the solution alone where there is no process, and says so; leaves out what is not multiple choice', async () => {
+  it('learns the solution alone where there is no process, and says so; leaves out kinds that are not known', async () => {
     const said: string[] = [];
     const listen = {
       info: (text: string) => said.push(text),
@@ -275,10 +275,10 @@ describe('a run', () => {
       debug() {},
     };
     const file = writeData('bare.jsonl', 4, ({ process, ...row }, i) =>
-      i === 0 ? { ...row, process } : i === 1 ? { ...row, problem_type: 'free-form' } : row,
+      i === 0 ? { ...row, process } : i === 1 ? { ...row, problem_type: 'riddle' } : row,
     );
     const output_dir = join(folder, 'bare');
     await train({ jsonl_path: file, output_dir, max_steps: 1 }, { logger: listen as never });
-    expect(said.join('\n')).toMatch(/1 items are not multiple choice.*2 of 3 items have no "process"/s);
+    expect(said.join('\n')).toMatch(/1 items are of no known problem_type.*2 of 3 items have no "process"/s);
   });
 });

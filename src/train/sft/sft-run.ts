@@ -172,7 +172,7 @@ class StagePacks {
       questions: packs,
       sampler,
       load: async (pack) => {
-        const held = await frames.get(pack.questions[0]!, settings);
+        const held = await frames.getAll(pack.questions[0]!, settings);
         return { pack, frames: held, dispose: () => held.dispose() };
       },
       on_bad_video: config.on_bad_video,

@@ -3,7 +3,7 @@
  * Packs go through the model one after another, so memory is that of the largest pack whatever the batch.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { HeldFrames } from '../../prompt/index.ts';
+import type { HeldMedia } from '../../prompt/index.ts';
 import { last, type MetricAccumulator } from '../../run/index.ts';
 import { liveTensors, scope } from '../../tensor/index.ts';
 import type { SftConfig } from '../config/sft-config.ts';
@@ -16,7 +16,7 @@ import { accumulateSftGradient } from './sft-update.ts';
 /** A pack with its frames. */
 export interface ReadyPack {
   readonly pack: SftPack;
-  readonly frames: HeldFrames;
+  readonly frames: HeldMedia;
   dispose(): void;
 }
 
@@ -92,7 +92,7 @@ export class SftTrainer implements Trainer<object> {
         // Lets the decoders of the next batch hand over what they have.
         await setImmediate();
         scope('pack', () => {
-          const group = encoder.group(pack, rows[i]!, frames);
+          const group = encoder.group(pack, rows[i]!, frames.frames);
           const update = accumulateSftGradient(model, group, 1 / counted, config);
           loss += update.loss;
           numRight += update.numRight;

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { scratchFolder } from '../../../tests/support/scratch-folder.ts';
-import { convertClevrer, mediaPath, readItems } from '../../data/index.ts';
+import { convertClevrer, readItems, toQuestion } from '../../data/index.ts';
 import { decodeFrames, probeVideo } from '../../video/index.ts';
 import { drawEpisode } from '../questions/episode.ts';
 import { stateAt } from '../scene/physics.ts';
@@ -37,7 +37,7 @@ describe('a generated world', () => {
       expect(item).toMatchObject({ question: questions[0]!.question, answer: questions[0]!.answer });
       expect(item.options).toEqual(questions[0]!.options);
       if (at % 5 > 0) continue;
-      const path = mediaPath(item, { video_root });
+      const { file: path } = toQuestion(item, { video_root }).media[0]!;
       expect(await probeVideo(path)).toMatchObject({ width: 64, height: 48, fps: 8, numFrames: 24 });
       const expected = renderFrame(story.scene, story.motion, 10 / 8, size);
       const { frames } = await decodeFrames(path, [10]);
@@ -70,10 +70,10 @@ describe('a generated world', () => {
     expect(converted.map(plain)).toEqual(ours.map(plain));
     // The same files, seen from the folder the official archives are unpacked in.
     const video_root = join(a, 'videos', 'train');
-    expect(converted.map((item) => mediaPath(item, { video_root }))).toEqual(
-      ours.map((item) => mediaPath(item, { video_root: a })),
+    expect(converted.map((item) => toQuestion(item, { video_root }).media[0]!.file)).toEqual(
+      ours.map((item) => toQuestion(item, { video_root: a }).media[0]!.file),
     );
-    expect(converted[10]!.path).toBe('video_01000-02000/video_01005.mp4');
+    expect(converted[10]!.media[0]!.path).toBe('video_01000-02000/video_01005.mp4');
   });
 
   it('has annotations that say where everything is', () => {
