@@ -28,12 +28,12 @@ import { parseArgs } from 'node:util';
 import { Tokenizer, writeWeightFiles } from '../src/io/index.ts';
 import {
   createLora,
-  familyOf,
   inspectFolder,
   LORA_TARGET_MODULES,
   loadWeights,
   mergeAdapter,
   readModelConfig,
+  weightShapes,
   writeLoraFiles,
 } from '../src/models/index.ts';
 import { scope } from '../src/tensor/index.ts';
@@ -167,7 +167,7 @@ function generate(folder: string): void {
   const bytes = new Uint8Array(block.buffer);
   writeWeightFiles(
     folder,
-    [...familyOf(config).weightShapes(config)].map(([name, shape]) => ({
+    [...weightShapes(config)].map(([name, shape]) => ({
       name,
       shape,
       dtype: 'BF16' as const,

@@ -73,6 +73,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     purpose: 'Configuration, optimizers, the run loop, GRPO and supervised training, checkpoints.',
     uses: ['base', 'tensor', 'run', 'io', 'video', 'models', 'answers', 'rl', 'data', 'prompt', 'rollout'],
   },
+  plan: {
+    purpose: 'Memory and time of a run, forecast from its configuration and the shapes of the weights.',
+    uses: ['models', 'video', 'types:train'],
+  },
   eval: {
     purpose: 'Benchmarks, protocols, resumable evaluations.',
     uses: ['base', 'tensor', 'video', 'models', 'answers', 'data', 'stats', 'prompt', 'rollout'],
@@ -123,6 +127,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'eval',
       'report',
       'demo',
+      'plan',
     ],
   },
 };

@@ -31,6 +31,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./train.ts')).train,
   },
   {
+    name: 'plan',
+    summary: 'memory and time of a training run before anything is loaded, and what makes it fit',
+    load: async () => (await import('./plan.ts')).plan,
+  },
+  {
     name: 'sft',
     summary: 'teach a model answers with their reasoning: supervised training, the cold start before train',
     load: async () => (await import('./sft.ts')).sft,

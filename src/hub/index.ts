@@ -16,4 +16,5 @@ export {
   type ResolveOptions,
   resolveDataFile,
   resolveModel,
+  resolveModelConfig,
 } from './resolve.ts';

@@ -4,7 +4,7 @@ import { HubError } from '../base/index.ts';
 import type { HubClient } from './client.ts';
 import type { RemoteFile } from './download-file.ts';
 import { checkListing } from './model-files.ts';
-import { type DatasetFileName, DEFAULT_REVISION, fullName, isCommit, type RepoName } from './names.ts';
+import { DEFAULT_REVISION, fileAddress, fullName, isCommit, type RepoFile, type RepoName } from './names.ts';
 
 const MAX_LISTED = 100_000;
 
@@ -66,23 +66,24 @@ export async function listRepo(
   return files;
 }
 
-/** One file of a dataset. @throws HubError when there is none of that name */
+/** One file of a repository. @throws HubError when there is none of that name */
 export async function describeFile(
   client: HubClient,
-  { name, path }: DatasetFileName,
+  repoFile: RepoFile,
   commit: string,
 ): Promise<RemoteFile> {
+  const { type, name, path } = repoFile;
   const { pathsInfo } = await import('@huggingface/hub');
   const [entry] = await pathsInfo({
-    repo: { type: 'dataset', name },
+    repo: { type, name },
     paths: [path],
     revision: commit,
     ...client.params,
   });
   const file = entry === undefined ? undefined : remoteFile(entry, name);
   if (file === undefined || file.path !== path)
-    throw new HubError(`hf://datasets/${name}@${commit.slice(0, 8)}/${path}: no such file in the dataset`, {
-      hint: `its files stand at ${client.environment.endpoint}/datasets/${name}/tree/${commit}`,
+    throw new HubError(`${fileAddress(repoFile, commit.slice(0, 8))}: no such file in the ${type}`, {
+      hint: `its files stand at ${client.environment.endpoint}/${type === 'dataset' ? 'datasets/' : ''}${name}/tree/${commit}`,
     });
   checkListing([file], name);
   return file;

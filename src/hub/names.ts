@@ -14,9 +14,9 @@ export interface RepoName {
   readonly revision: string | undefined;
 }
 
-export interface DatasetFileName extends RepoName {
-  readonly type: 'dataset';
-  /** Path in the dataset, with `/`. */
+/** A file of a model or a dataset. */
+export interface RepoFile extends RepoName {
+  /** Path in the repository, with `/`. */
   readonly path: string;
 }
 
@@ -44,7 +44,7 @@ export const isHubAddress = (text: string): boolean => text.startsWith('hf://');
  * A file of a dataset. A revision with slashes is written with `%2F` (`@refs%2Fpr%2F3`).
  * @throws ConfigError for another form of `hf://` address
  */
-export function parseDatasetFile(text: string): DatasetFileName {
+export function parseDatasetFile(text: string): RepoFile {
   const [, name = '', encoded, path = ''] = DATASET_FILE.exec(text) ?? [];
   const revision = encoded?.replaceAll(/%2f/gi, '/');
   if (isName(name) && isPlainPath(path) && (revision === undefined || isRevision(revision)))
@@ -53,6 +53,10 @@ export function parseDatasetFile(text: string): DatasetFileName {
     hint: 'write hf://datasets/owner/name/path/file.jsonl, or hf://datasets/owner/name@revision/path/file.jsonl',
   });
 }
+
+/** Where a file stands, as an address of the hub. */
+export const fileAddress = ({ type, name, path }: RepoFile, revision: string): string =>
+  `${type === 'dataset' ? DATASET_SCHEME : 'hf://'}${name}@${revision}/${path}`;
 
 /** `owner/name@revision`, as it was or could have been given. */
 export const fullName = ({ name, revision }: RepoName): string =>
@@ -92,6 +96,6 @@ export function pinnedLike(given: string, before: unknown): string {
 }
 
 /** A key that is equal for names that differ in their revision alone. */
-function withoutRevision(name: RepoName | DatasetFileName): string {
+function withoutRevision(name: RepoName | RepoFile): string {
   return 'path' in name ? `${name.type} ${name.name} ${name.path}` : `${name.type} ${name.name}`;
 }

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { isWhole, type RepoCache } from './cache.ts';
 import type { HubClient } from './client.ts';
 import type { RemoteFile } from './download-file.ts';
-import { type DatasetFileName, DEFAULT_REVISION, type RepoName } from './names.ts';
+import { DEFAULT_REVISION, fileAddress, type RepoFile, type RepoName } from './names.ts';
 
 /** Repository, revision and commit on the hub. */
 export interface HubSource {
@@ -58,12 +58,12 @@ export const here = (given: string): Found => ({
 });
 
 /** Where a commit's files come from, and the name that means them for ever. */
-export function sourceOf(given: string, name: RepoName | DatasetFileName, commit: string) {
+export function sourceOf(given: string, name: RepoName | RepoFile, commit: string) {
   const pinned = `${name.name}@${commit}`;
   return {
     given,
     source: { repo: name.name, revision: name.revision ?? DEFAULT_REVISION, commit },
-    pinned: 'path' in name ? `hf://datasets/${pinned}/${name.path}` : pinned,
+    pinned: 'path' in name ? fileAddress(name, commit) : pinned,
   };
 }
 

@@ -3,6 +3,7 @@
  * works with folders; names are resolved once, before anything is read.
  */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { HubError } from '../base/index.ts';
 import { type CachedSnapshot, RepoCache } from './cache.ts';
 import { carryOut } from './carry-out.ts';
@@ -11,7 +12,14 @@ import { type HubEnvironment, hubEnvironment } from './environment.ts';
 import { byHand, explained } from './explain.ts';
 import { commitOf, describeFile, listRepo } from './listing.ts';
 import { isWeights, neededFiles } from './model-files.ts';
-import { fullName, isHubAddress, parseDatasetFile, parseModelName, type RepoName } from './names.ts';
+import {
+  fullName,
+  isHubAddress,
+  parseDatasetFile,
+  parseModelName,
+  type RepoFile,
+  type RepoName,
+} from './names.ts';
 import { type Found, here, planned, type Resolved, type ResolvePlan, sourceOf } from './plan.ts';
 
 export interface ResolveOptions {
@@ -125,10 +133,28 @@ function offline(
   });
 }
 
+/**
+ * The path of a model's `config.json` alone: in the folder given, or the file given, or downloaded where it is the name of a model.
+ * @throws HubError as `resolveModel`
+ */
+export async function resolveModelConfig(given: string, options: ResolveOptions = {}): Promise<Resolved> {
+  const name = parseModelName(given);
+  if (name === undefined || existsSync(given))
+    return here(given.endsWith('.json') ? given : join(given, CONFIG_FILE)).plan;
+  return await carryOut(
+    await findFile(given, { ...name, path: CONFIG_FILE }, options),
+    options.quiet === true,
+  );
+}
+
+const CONFIG_FILE = 'config.json';
+
 async function findDataFile(given: string, options: ResolveOptions): Promise<Found> {
-  if (!isHubAddress(given)) return here(given);
+  return isHubAddress(given) ? await findFile(given, parseDatasetFile(given), options) : here(given);
+}
+
+async function findFile(given: string, name: RepoFile, options: ResolveOptions): Promise<Found> {
   const { say = () => {} } = options;
-  const name = parseDatasetFile(given);
   const { path } = name;
   const client = clientOf(options);
   const { environment } = client;

@@ -28,6 +28,11 @@ export function familyOf({ model_type }: Pick<ModelConfig, 'model_type'>): Model
   return family;
 }
 
+/** Published names and shapes of all weights that a configuration stands for. */
+export function weightShapes(config: ModelConfig): ReadonlyMap<string, readonly number[]> {
+  return familyOf(config).weightShapes(config);
+}
+
 /**
  * Read and check `config.json` of a model folder. What it leaves out is filled in as transformers fills it in.
  * @param notice Told which keys that were, and which of two flags for tied embeddings was taken.

@@ -1,10 +1,11 @@
 /** Models: families of video-language models from files to logits, the decoder they share, adapters. */
 export type { GenerationConfig, ModelConfig } from './config.ts';
 export type { DecodeSession } from './decoder/session.ts';
-export { familyOf, readModelConfig } from './families.ts';
+export { parseModelConfig, readModelConfig, weightShapes } from './families.ts';
 export { type AdapterReport, inspectFolder, type ModelReport, type PartSize } from './inspect.ts';
 export { indexTensor } from './layers.ts';
 export {
+  adapterSize,
   createLora,
   LORA_TARGET_MODULES,
   type LoraAdapter,
@@ -43,6 +44,7 @@ export type {
 export { publishedSize } from './published.ts';
 export { createTinyCheckpoint, type TinyCheckpointOptions } from './tiny/tiny-checkpoint.ts';
 export { bannedTokenIds, visionTokenIds } from './token-ids.ts';
+export { excludedModules } from './transformer.ts';
 export {
   type LoadWeightsOptions,
   loadWeights,

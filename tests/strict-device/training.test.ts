@@ -39,6 +39,7 @@ const TASK: TrainingTask = {
       keys: { loss_type: 'gspo', gradient_checkpointing: false },
     },
     { name: 'whole', keys: { loss_type: 'tw_grpo', max_steps: 3 } },
+    { name: 'optimizer on the host', keys: { loss_type: 'tw_grpo', max_steps: 3, offload_optimizer: true } },
     { name: 'resumed', keys: { loss_type: 'tw_grpo', max_steps: 3 }, stop_after: 1 },
   ],
   sft: ['adamw', 'muon'],

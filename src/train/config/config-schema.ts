@@ -208,6 +208,12 @@ const optimizationShape = {
   adam_beta1: share.default(0.9).describe('decay of the first moment'),
   adam_beta2: share.default(0.999).describe('decay of the second moment'),
   adam_epsilon: z.number().positive().default(1e-8).describe('added to the root of the second moment'),
+  offload_optimizer: z
+    .boolean()
+    .default(false)
+    .describe(
+      'keep float32 masters and moments of AdamW in host memory and update there: 12 bytes a trained weight less on the GPU',
+    ),
   max_grad_norm: z
     .number()
     .positive()

@@ -134,6 +134,10 @@ function checkAcross(config: SftConfig): void {
   const { curriculum, min_pixels, max_pixels } = config;
   if (min_pixels !== undefined && max_pixels !== undefined && min_pixels > max_pixels)
     throw new ConfigError(`min_pixels (${min_pixels}) must not be above max_pixels (${max_pixels})`);
+  if (config.offload_optimizer && config.optimizer === 'muon')
+    throw new ConfigError('offload_optimizer is for optimizer: adamw; Muon works on the device', {
+      hint: 'set optimizer: adamw, or leave offload_optimizer out',
+    });
   if (curriculum === undefined) return;
   if (config.max_steps === undefined && config.max_minutes === undefined)
     throw new ConfigError(

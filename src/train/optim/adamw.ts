@@ -4,11 +4,16 @@
  * Parameters in bfloat16 or float16 keep a float32 master copy: the update is computed there and rounded
  * back, because steps of 1e-6 vanish in 8 bits of mantissa.
  *
+ * With `offload_optimizer` masters and moments lie on the host and the update is computed there: of the optimizer's 12 bytes a
+ * weight none is on the device. Gradients travel to the host in their own dtype and weights travel back, run by run.
+ *
  * Source: torch/optim/adamw.py; decoupled weight decay, Loshchilov & Hutter 2019 (arXiv 1711.05101).
  */
 import {
   _foreach_add_,
   _fused_adamw_,
+  type Device,
+  type DType,
   dispose,
   keep,
   noGrad,
@@ -26,12 +31,14 @@ export interface AdamWOptions {
   readonly adam_epsilon: number;
   /** Applied to matrices only: vectors (biases, norms) never decay, as in Hugging Face's Trainer. */
   readonly weight_decay: number;
+  /** Masters and moments on the host, whatever device the parameters are on. @default false */
+  readonly offload_optimizer?: boolean | undefined;
 }
 
 interface Slot {
   readonly name: string;
   readonly param: Tensor;
-  /** Float32 copy that the update works on; the parameter itself when it is already float32 or float64. */
+  /** Float32 copy that the update works on; the parameter itself when that is float32 or float64 already and on the same device. */
   readonly master: Tensor;
   readonly expAvg: Tensor;
   readonly expAvgSq: Tensor;
@@ -48,15 +55,17 @@ export class AdamW implements ParamGroup {
     this.#slots = [...params].map(([name, param]) =>
       keep(
         scope('AdamW', () => {
-          const isNarrow = param.dtype === 'bfloat16' || param.dtype === 'float16';
-          const master = isNarrow ? param.detach().toCopy({ dtype: 'float32' }) : param;
+          const home = options.offload_optimizer === true ? 'cpu' : param.device;
+          const dtype = isNarrow(param) ? 'float32' : param.dtype;
+          const isItself = dtype === param.dtype && home === param.device;
+          const master = isItself ? param : widened(param.detach(), home, dtype);
           return {
             name,
             param,
             master,
             expAvg: zeros_like(master),
             expAvgSq: zeros_like(master),
-            stepCount: zeros([], { dtype: 'float32', device: param.device }),
+            stepCount: zeros([], { dtype: 'float32', device: home }),
           };
         }),
       ),
@@ -83,7 +92,7 @@ export class AdamW implements ParamGroup {
     const { adam_beta1, adam_beta2, adam_epsilon, weight_decay } = this.#options;
     _fused_adamw_(
       slots.map(({ master }) => master),
-      slots.map(({ param, master }) => param.grad!.to({ dtype: master.dtype })),
+      slots.map(({ param, master }) => widened(param.grad!, master.device, master.dtype)),
       slots.map(({ expAvg }) => expAvg),
       slots.map(({ expAvgSq }) => expAvgSq),
       [],
@@ -98,7 +107,10 @@ export class AdamW implements ParamGroup {
         maximize: false,
       },
     );
-    for (const { param, master } of slots) if (master !== param) param.copy_(master);
+    for (const { param, master } of slots) {
+      if (master === param) continue;
+      param.copy_(master.device === param.device ? master : master.to({ dtype: param.dtype }));
+    }
   }
 
   /**
@@ -117,14 +129,17 @@ export class AdamW implements ParamGroup {
     );
   }
 
-  /** The whole state: `exp_avg.<name>`, `exp_avg_sq.<name>`, `step.<name>` and, for narrow parameters, `master.<name>`. */
+  /**
+   * The whole state: `exp_avg.<name>`, `exp_avg_sq.<name>`, `step.<name>` and, for narrow parameters, `master.<name>`; the same
+   * wherever it lies, so that a run may go on with or without `offload_optimizer`.
+   */
   state(): Map<string, Tensor> {
     const state = new Map<string, Tensor>();
     for (const slot of this.#slots) {
       state.set(`exp_avg.${slot.name}`, slot.expAvg);
       state.set(`exp_avg_sq.${slot.name}`, slot.expAvgSq);
       state.set(`step.${slot.name}`, slot.stepCount);
-      if (slot.master !== slot.param) state.set(`master.${slot.name}`, slot.master);
+      if (isNarrow(slot.param)) state.set(`master.${slot.name}`, slot.master);
     }
     return state;
   }
@@ -134,6 +149,11 @@ export class AdamW implements ParamGroup {
       dispose([expAvg, expAvgSq, stepCount, master === param ? undefined : master]);
   }
 }
+
+/** In another dtype on another device, the same tensor where nothing changes; narrow values travel narrow. */
+const widened = (tensor: Tensor, device: Device, dtype: DType): Tensor => tensor.to({ device }).to({ dtype });
+
+const isNarrow = ({ dtype }: Tensor): boolean => dtype === 'bfloat16' || dtype === 'float16';
 
 /** Numbers in one call of the operator: half a gigabyte of float32 copies of their gradients. One larger matrix goes alone. */
 const LARGEST_RUN = 2 ** 27;

@@ -1,11 +1,12 @@
 /** Counts launches and waits of a decoded token and of a training step, for two depths of a narrow model. */
+
 import { generateGroups } from '../../../src/rollout/index.ts';
 import { Generator, keep, noGrad, scope, setNumThreads } from '../../../src/tensor/index.ts';
+import { narrow } from '../../support/published-sizes.ts';
 import {
   grpoConfig,
   makeModel,
   makeOptimizer,
-  narrow,
   type Phase,
   Phases,
   trainOnGroup,

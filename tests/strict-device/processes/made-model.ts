@@ -1,7 +1,6 @@
 /** Models without files, and the parts of a training step on them, for counting: all weights are 0, no number matters. */
 
-import type { ModelConfig } from '../../../src/models/config.ts';
-import { familyOf, parseModelConfig } from '../../../src/models/families.ts';
+import { familyOf } from '../../../src/models/families.ts';
 import {
   createLora,
   LORA_TARGET_MODULES,
@@ -13,98 +12,15 @@ import { dispose, keep, noGrad, scope, zeros } from '../../../src/tensor/index.t
 import type { GrpoConfig } from '../../../src/train/config/config.ts';
 import { accumulateGroupGradient } from '../../../src/train/grpo/policy-update.ts';
 import { AdamW, clipGradNorm, resolveGrpoConfig } from '../../../src/train/index.ts';
+import { configOf, type ModelSizes } from '../../support/published-sizes.ts';
 import { type Counts, STRICT, strict } from './strict.ts';
 
-/** Sizes of a model, in the names of its `config.json`. */
-export interface ModelSizes {
-  readonly vocab_size: number;
-  readonly hidden_size: number;
-  readonly intermediate_size: number;
-  readonly num_hidden_layers: number;
-  readonly num_attention_heads: number;
-  readonly num_key_value_heads: number;
-  readonly mrope_section: readonly [number, number, number];
-  readonly vision: {
-    readonly depth: number;
-    readonly hidden_size: number;
-    readonly intermediate_size: number;
-    readonly num_heads: number;
-    readonly fullatt_block_indexes: readonly number[];
-  };
-}
-
-/** As published: Qwen/Qwen2.5-VL-7B-Instruct, config.json. */
-export const QWEN_7B: ModelSizes = {
-  vocab_size: 152_064,
-  hidden_size: 3584,
-  intermediate_size: 18_944,
-  num_hidden_layers: 28,
-  num_attention_heads: 28,
-  num_key_value_heads: 4,
-  mrope_section: [16, 24, 24],
-  vision: {
-    depth: 32,
-    hidden_size: 1280,
-    intermediate_size: 3420,
-    num_heads: 16,
-    fullatt_block_indexes: [7, 15, 23, 31],
-  },
-};
-
-/** The same parts, as narrow as they can be. */
-export const narrow = (num_hidden_layers: number): ModelSizes => ({
-  vocab_size: 200,
-  hidden_size: 32,
-  intermediate_size: 48,
-  num_hidden_layers,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  mrope_section: [1, 1, 2],
-  vision: { depth: 2, hidden_size: 32, intermediate_size: 48, num_heads: 2, fullatt_block_indexes: [1] },
-});
-
-/** The last ids of the vocabulary, as far from its end as in the published model where there is room. */
-function specialTokens(vocab: number) {
-  const first = Math.min(151_652, vocab - 8);
-  return {
-    vision_start_token_id: first,
-    vision_end_token_id: first + 1,
-    image_token_id: first + 3,
-    video_token_id: first + 4,
-  };
-}
-
-function configOf({ vision, mrope_section, ...text }: ModelSizes): ModelConfig {
-  return parseModelConfig({
-    model_type: 'qwen2_5_vl',
-    ...text,
-    ...specialTokens(text.vocab_size),
-    bos_token_id: 1,
-    eos_token_id: 2,
-    hidden_act: 'silu',
-    max_position_embeddings: 128_000,
-    rms_norm_eps: 1e-6,
-    rope_theta: 1_000_000,
-    rope_scaling: { type: 'mrope', mrope_section: [...mrope_section] },
-    tie_word_embeddings: false,
-    torch_dtype: 'bfloat16',
-    vision_config: {
-      ...vision,
-      fullatt_block_indexes: [...vision.fullatt_block_indexes],
-      hidden_act: 'silu',
-      in_chans: 3,
-      out_hidden_size: text.hidden_size,
-      patch_size: 14,
-      spatial_merge_size: 2,
-      temporal_patch_size: 2,
-      tokens_per_second: 2,
-      window_size: 112,
-    },
-  });
-}
-
-/** A model in bfloat16 with a frozen tower. @param lora_r rank of an adapter, which then trains alone */
-export function makeModel(sizes: ModelSizes, lora_r?: number): VideoLanguageModel {
+/**
+ * A model in bfloat16.
+ * @param lora_r rank of an adapter, which then trains alone
+ * @param trainsVision the tower and its merger train too
+ */
+export function makeModel(sizes: ModelSizes, lora_r?: number, trainsVision = false): VideoLanguageModel {
   const config = configOf(sizes);
   const weights = new Map(
     [...familyOf(config).weightShapes(config)].map(([name, shape]) => [
@@ -123,7 +39,7 @@ export function makeModel(sizes: ModelSizes, lora_r?: number): VideoLanguageMode
     };
     model.adapter = createLora(model, lora_config, { seed: 1 });
   }
-  model.freeze({ vision: true, merger: true });
+  model.freeze({ vision: !trainsVision, merger: !trainsVision });
   return model;
 }
 

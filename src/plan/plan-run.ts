@@ -1,0 +1,123 @@
+/** What a run's configuration means for memory: the keys that matter, the longest prompt its settings allow, the change that makes it fit. */
+import { adapterSize, excludedModules, type ModelConfig, weightShapes } from '../models/index.ts';
+import type { GrpoConfig } from '../train/index.ts';
+import { type VideoKeys, videoSettings } from '../video/index.ts';
+import { type MemoryPlan, type PlanKeys, type PromptSize, planMemory } from './memory.ts';
+
+/** The keys of a configuration that a plan reads. */
+export type PlannedConfig = Pick<
+  GrpoConfig,
+  | 'dtype'
+  | 'freeze_vision'
+  | 'freeze_merger'
+  | 'lora_r'
+  | 'lora_target_modules'
+  | 'offload_optimizer'
+  | 'beta'
+  | 'num_generations'
+  | 'max_completion_length'
+  | 'max_prompt_length'
+  | 'prompts_per_micro_batch'
+  | 'gradient_accumulation_steps'
+  | 'gradient_checkpointing'
+  | 'logits_chunk_mib'
+> &
+  VideoKeys;
+
+/** Tokens of wording, question and options beside a video: a few options of a line each. */
+const TEXT_TOKENS = 200;
+
+/** The longest prompt: as many frames as the settings allow, as large as they allow, within `max_prompt_length`. */
+export function longestPrompt(config: PlannedConfig, model: ModelConfig): PromptSize {
+  const { max_frames, max_pixels } = videoSettings(config, model.pixel_unit);
+  const { temporal_patch_size, spatial_merge_size } = model.vision_config;
+  const slices = Math.ceil(max_frames / temporal_patch_size);
+  const tokens = slices * Math.floor(max_pixels / model.pixel_unit ** 2);
+  const vision = Math.min(tokens, config.max_prompt_length - TEXT_TOKENS);
+  return { tokens: vision + TEXT_TOKENS, patches: vision * spatial_merge_size ** 2 };
+}
+
+/** The plan of a run. @param prompt @default the longest that the configuration allows */
+export function planRun(
+  config: PlannedConfig,
+  model: ModelConfig,
+  prompt: PromptSize = longestPrompt(config, model),
+): MemoryPlan {
+  const shapes = weightShapes(model);
+  const size =
+    config.lora_r === undefined
+      ? undefined
+      : adapterSize(
+          { config: model, weights: new Map([...shapes].map(([name, shape]) => [name, { shape }])) },
+          {
+            r: config.lora_r,
+            target_modules: config.lora_target_modules,
+            exclude_modules: excludedModules({ vision: config.freeze_vision, merger: config.freeze_merger }),
+          },
+        );
+  const keys: PlanKeys = {
+    ...config,
+    adapter_size: size,
+    prompts_per_step: config.prompts_per_micro_batch * config.gradient_accumulation_steps,
+  };
+  return planMemory(model, shapes, keys, prompt);
+}
+
+/** A plan with what a device adds: libraries and kernels of its context (0.6 GB) and what fragmentation leaves unused (5 %). */
+export const onDevice = ({ peak }: MemoryPlan): number => peak * 1.05 + 0.6e9;
+
+/** A change of keys, in the order in which a user would rather make it. */
+export interface Change {
+  readonly keys: Partial<PlannedConfig>;
+  /** What it costs. */
+  readonly cost: string;
+  readonly plan: MemoryPlan;
+}
+
+/**
+ * The smallest change that makes a run fit, first of one key, then of offloading or an adapter with another.
+ * @param bytes memory of the device
+ * @returns undefined when none of those tried is enough
+ */
+export function changeThatFits(
+  config: PlannedConfig,
+  model: ModelConfig,
+  bytes: number,
+  prompt?: PromptSize,
+): Change | undefined {
+  const single = changesOf(config);
+  const pairs = single.slice(0, 3).flatMap((first) =>
+    single
+      .slice(1)
+      .filter(({ keys }) => Object.keys(keys).every((key) => !(key in first.keys)))
+      .map((second) => ({ keys: { ...first.keys, ...second.keys }, cost: `${first.cost}; ${second.cost}` })),
+  );
+  for (const { keys, cost } of [...single, ...pairs]) {
+    const plan = planRun({ ...config, ...keys }, model, prompt);
+    if (onDevice(plan) <= bytes) return { keys, cost, plan };
+  }
+  return undefined;
+}
+
+function changesOf(config: PlannedConfig): Omit<Change, 'plan'>[] {
+  const changes: Omit<Change, 'plan'>[] = [];
+  if (!config.gradient_checkpointing)
+    changes.push({ keys: { gradient_checkpointing: true }, cost: 'one more forward pass' });
+  if (!config.offload_optimizer && config.lora_r === undefined)
+    changes.push({
+      keys: { offload_optimizer: true },
+      cost: 'masters and moments in host memory, a slower optimizer step',
+    });
+  for (let length = config.max_completion_length / 2; length >= 256; length /= 2)
+    changes.push({
+      keys: { max_completion_length: Math.ceil(length) },
+      cost: 'longer completions are cut off',
+    });
+  if (!config.freeze_vision)
+    changes.push({ keys: { freeze_vision: true, freeze_merger: true }, cost: 'the tower stays as it is' });
+  if (config.lora_r === undefined)
+    changes.push({ keys: { lora_r: 16 }, cost: 'an adapter trains in place of the weights' });
+  if (config.num_generations > 4)
+    changes.push({ keys: { num_generations: config.num_generations / 2 }, cost: 'smaller groups' });
+  return changes;
+}

@@ -1,0 +1,123 @@
+/** Configurations of published models by their sizes, and of one as narrow as it can be, without files. */
+import { type ModelConfig, parseModelConfig } from '../../src/models/index.ts';
+
+/** Sizes of a model, in the names of its `config.json`. */
+export interface ModelSizes {
+  readonly vocab_size: number;
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly num_key_value_heads: number;
+  readonly mrope_section: readonly [number, number, number];
+  /** The head is the embedding. @default false */
+  readonly tie_word_embeddings?: boolean;
+  readonly vision: {
+    readonly depth: number;
+    readonly hidden_size: number;
+    readonly intermediate_size: number;
+    readonly num_heads: number;
+    readonly fullatt_block_indexes: readonly number[];
+  };
+}
+
+const TOWER = {
+  depth: 32,
+  hidden_size: 1280,
+  num_heads: 16,
+  fullatt_block_indexes: [7, 15, 23, 31],
+} as const;
+
+/** As published: Qwen/Qwen2.5-VL-3B-Instruct, config.json. */
+export const QWEN_3B: ModelSizes = {
+  vocab_size: 151_936,
+  hidden_size: 2048,
+  intermediate_size: 11_008,
+  num_hidden_layers: 36,
+  num_attention_heads: 16,
+  num_key_value_heads: 2,
+  mrope_section: [16, 24, 24],
+  tie_word_embeddings: true,
+  vision: { ...TOWER, intermediate_size: 3420 },
+};
+
+/** As published: Qwen/Qwen2.5-VL-72B-Instruct, config.json. */
+export const QWEN_72B: ModelSizes = {
+  vocab_size: 152_064,
+  hidden_size: 8192,
+  intermediate_size: 29_568,
+  num_hidden_layers: 80,
+  num_attention_heads: 64,
+  num_key_value_heads: 8,
+  mrope_section: [16, 24, 24],
+  vision: { ...TOWER, intermediate_size: 3456 },
+};
+
+/** As published: Qwen/Qwen2.5-VL-7B-Instruct, config.json. */
+export const QWEN_7B: ModelSizes = {
+  vocab_size: 152_064,
+  hidden_size: 3584,
+  intermediate_size: 18_944,
+  num_hidden_layers: 28,
+  num_attention_heads: 28,
+  num_key_value_heads: 4,
+  mrope_section: [16, 24, 24],
+  vision: { ...TOWER, intermediate_size: 3420 },
+};
+
+/** The same parts, as narrow as they can be. */
+export const narrow = (num_hidden_layers: number): ModelSizes => ({
+  vocab_size: 200,
+  hidden_size: 32,
+  intermediate_size: 48,
+  num_hidden_layers,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  mrope_section: [1, 1, 2],
+  vision: { depth: 2, hidden_size: 32, intermediate_size: 48, num_heads: 2, fullatt_block_indexes: [1] },
+});
+
+/** The last ids of the vocabulary, as far from its end as in the published model where there is room. */
+function specialTokens(vocab: number) {
+  const first = Math.min(151_652, vocab - 8);
+  return {
+    vision_start_token_id: first,
+    vision_end_token_id: first + 1,
+    image_token_id: first + 3,
+    video_token_id: first + 4,
+  };
+}
+
+export function configOf({
+  vision,
+  mrope_section,
+  tie_word_embeddings = false,
+  ...text
+}: ModelSizes): ModelConfig {
+  return parseModelConfig({
+    model_type: 'qwen2_5_vl',
+    ...text,
+    ...specialTokens(text.vocab_size),
+    bos_token_id: 1,
+    eos_token_id: 2,
+    hidden_act: 'silu',
+    max_position_embeddings: 128_000,
+    rms_norm_eps: 1e-6,
+    rope_theta: 1_000_000,
+    rope_scaling: { type: 'mrope', mrope_section: [...mrope_section] },
+    tie_word_embeddings,
+    torch_dtype: 'bfloat16',
+    vision_config: {
+      ...vision,
+      fullatt_block_indexes: [...vision.fullatt_block_indexes],
+      hidden_act: 'silu',
+      in_chans: 3,
+      out_hidden_size: text.hidden_size,
+      patch_size: 14,
+      spatial_merge_size: 2,
+      temporal_patch_size: 2,
+      tokens_per_second: 2,
+      window_size: 112,
+    },
+  });
+}
