@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 // One process for many files (`isolate: false`), so that libtorch loads once.
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'tests/**/*.test.ts', 'page/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
     isolate: false,

@@ -8,6 +8,7 @@
  *              in the user's cache folder, shared by all clones; and an FFmpeg beside it
  *   addon      CMake build of native/ into native/twgrpo.node
  *   typescript tsc into build/js
+ *   page       Vite builds page/ into build/page, which the dashboard serves
  *
  * A package and a bundle bring their npm packages and their JavaScript, so they have the two steps in the middle alone.
  * Every step leaves a stamp when it is complete; the next run compares stamps and starts no other process.
@@ -247,6 +248,30 @@ async function buildTypeScript(state) {
     );
 }
 
+// ----------------------------------------------------------------------------------------------------- page
+
+const pageFolder = path.join(root, 'page');
+const builtPage = path.join(root, 'build', 'page', 'index.html');
+
+function pageHash() {
+  // What the page takes from src/ is in one room; most of it are types.
+  const files = [...walk(pageFolder), ...walk(path.join(root, 'src', 'dashboard')), lockFile];
+  return sha256(...files.flatMap((file) => [path.relative(root, file), fs.readFileSync(file)]));
+}
+
+const isPageReady = (state) => fs.existsSync(builtPage) && state.page_hash === pageHash();
+
+async function buildPage(state) {
+  const hash = pageHash();
+  const vite = path.join(root, 'node_modules', 'vite', 'bin', 'vite.js');
+  const config = path.join(pageFolder, 'vite.config.mjs');
+  const status = await run(process.execPath, [vite, 'build', '--config', config, '--logLevel', 'warn'], {
+    cwd: root,
+  });
+  if (status !== 0) throw new SetupError(`Vite built no page (${status}).`);
+  state.page_hash = hash;
+}
+
 // ----------------------------------------------------------------------------------------------------- main
 
 /**
@@ -267,6 +292,7 @@ const ALL_STEPS = [
     run: buildAddon,
   },
   { name: 'typescript', work: 'compiling src/', isReady: isTypeScriptReady, run: buildTypeScript },
+  { name: 'page', work: 'building the page of the dashboard', isReady: isPageReady, run: buildPage },
 ];
 
 const STEPS =

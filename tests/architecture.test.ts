@@ -24,6 +24,9 @@ const SPAWNERS = ['video/', 'base/package-root.ts'];
 /** Rooms that may open connections, and the ways to do so. */
 const NETWORK_ROOMS = ['hub'];
 const NETWORK_MODULES = ['http', 'https', 'http2', 'net', 'tls', 'dgram', 'undici', '@huggingface/hub'];
+/** The one room that listens for connections, and what it listens with. */
+const SERVER_ROOMS = ['dashboard'];
+const SERVER_MODULES = ['hono', 'hono/cookie', '@hono/node-server'];
 /** Rooms of pure functions: no disk, no network, no clock. */
 const PURE_ROOMS = ['rl'];
 
@@ -153,6 +156,8 @@ function brokenImport(
       return [`imports ${target} (only ${ADDON_ROOMS.join(' and ')} load the addon)`];
     if (NETWORK_MODULES.includes(name) && !NETWORK_ROOMS.includes(room))
       return [`imports ${target} (only ${NETWORK_ROOMS.join(' and ')} opens connections)`];
+    if (SERVER_MODULES.includes(name) && !SERVER_ROOMS.includes(room))
+      return [`imports ${target} (only ${SERVER_ROOMS.join(' and ')} listens for connections)`];
     if (PURE_ROOMS.includes(room) && target.startsWith('node:') && !isTypeOnly)
       return [`imports ${target}, but '${room}' is a room of pure functions`];
     return [];
@@ -319,6 +324,7 @@ describe('the architecture check itself', () => {
     ],
     ['a connection', 'cli/a.ts', `const r = await fetch('http://x');`, `fetch in 'cli'`],
     ['a socket', 'data/a.ts', `import { connect } from 'node:net';`, 'imports node:net'],
+    ['a server', 'cli/a.ts', `import { Hono } from 'hono';`, 'only dashboard listens for connections'],
     ['a way to the addon', 'models/a.ts', `import { createRequire } from 'node:module';`, 'load the addon'],
     [
       'a disk in a pure room',

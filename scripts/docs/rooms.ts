@@ -85,6 +85,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     purpose: 'Pages and charts of evaluations, runs and worlds.',
     uses: ['base', 'run', 'answers', 'video', 'data', 'stats', 'logs', 'types:eval', 'world'],
   },
+  dashboard: {
+    purpose: 'The page over runs and evaluations: its server, what it is told, the report as one file.',
+    uses: ['base', 'run', 'stats', 'video', 'data', 'report'],
+  },
   demo: {
     purpose: 'What the demo trains, asks and prints.',
     uses: ['base', 'video', 'data', 'world', 'stats', 'prompt', 'train', 'eval', 'report'],
@@ -126,6 +130,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'train',
       'eval',
       'report',
+      'dashboard',
       'demo',
       'plan',
     ],

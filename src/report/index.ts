@@ -1,7 +1,7 @@
 export { type Panel, type PanelLine, panelChart } from './panel-chart.ts';
 export { writeReport } from './report.ts';
 export { type AnswerFigures, evaluationReport, logReport, type ReportContent } from './report-content.ts';
-export { type SampleAnswers, sampleAnswers, splitAnswer } from './sample-answers.ts';
+export { OUTCOMES, type Outcome, type SampleAnswers, sampleAnswers, splitAnswer } from './sample-answers.ts';
 export { COLORS } from './svg.ts';
 export { pText, type TrainingPage, trainingPage } from './training-page.ts';
 export { readTrainingRun, type TrainingRun, wordsOf } from './training-run.ts';

@@ -1,0 +1,2 @@
+/** Styles are imported for Vite to collect; nothing is taken from them. */
+declare module '*.css';

@@ -1,0 +1,347 @@
+/**
+ * @file The dashboard in a real browser: every page over a finished run, a live one and a report; hostile texts, accessibility, narrow
+ * and wide, light and dark, and without a mouse. Skipped where there is no Chromium (CHROMIUM_PATH, or /usr/bin/chromium).
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { appendJsonLines } from '../src/base/index.ts';
+import { type Dashboard, reportFile, startDashboard, Workspace } from '../src/dashboard/index.ts';
+import { RunDirectory } from '../src/run/index.ts';
+import { encodeVideo } from '../src/video/encode.ts';
+import { probeVideo, sampleFrames, samplingSettings } from '../src/video/index.ts';
+import { scratchFolder } from '../tests/support/scratch-folder.ts';
+import { writeSyntheticRun } from '../tests/support/synthetic-run.ts';
+
+const CHROMIUM = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const PAGES = ['overview', 'groups', 'tokens', 'video', 'evaluation', 'run', 'alerts'] as const;
+const HOSTILE = `</div></bdi><script>window.hacked = true</script><img src=x onerror="window.hacked = true">\u202etxt.exe\u202c`;
+
+const folder = scratchFolder();
+const [finished, live] = [join(folder, 'runs', 'finished'), join(folder, 'runs', 'live')];
+const clip = join(folder, 'clip.mp4');
+
+let browser: Browser;
+let dashboard: Dashboard;
+
+/** Sixteen frames that go from black to red, two seconds. */
+async function writeClip(): Promise<void> {
+  const [width, height] = [64, 48];
+  const frames = Array.from({ length: 16 }, (_, i) => {
+    const frame = new Uint8Array(width * height * 3);
+    for (let at = 0; at < frame.length; at += 3) frame[at] = 16 * i;
+    return frame;
+  });
+  await encodeVideo(clip, frames, { width, height, fps: 8 });
+}
+
+function writeEvaluation(name: string, isRight: (i: number) => boolean): void {
+  const path = join(folder, 'runs', name);
+  mkdirSync(path);
+  const rows = Array.from({ length: 12 }, (_, i) => ({
+    id: `q${i}`,
+    truth: ['A'],
+    chosen: isRight(i) ? ['A'] : ['B'],
+    failed: false,
+    score: Number(isRight(i)),
+    dims: { kind: i % 2 === 0 ? 'move' : 'hit' },
+    problem: `Which?\nA. x\nB. y ${i === 0 ? HOSTILE : ''}`,
+    video: clip,
+    completion: `<answer>${isRight(i) ? 'A' : 'B'}</answer>`,
+    format: 1,
+    length: 5,
+    truncated: false,
+  }));
+  appendJsonLines(join(path, 'rows.jsonl'), rows);
+  writeFileSync(join(path, 'settings.json'), JSON.stringify({ model: join(finished, 'checkpoint-6') }));
+}
+
+/** A page that was opened with the printed address, with everything that went wrong in it. */
+async function open(
+  options: { width?: number; dark?: boolean; hash?: string; url?: string } = {},
+): Promise<{ page: Page; problems: string[] }> {
+  const { width = 1600, dark = false, hash = '', url = dashboard.url } = options;
+  const context = await browser.newContext({
+    viewport: { width, height: 900 },
+    colorScheme: dark ? 'dark' : 'light',
+    reducedMotion: 'reduce',
+  });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  const problems: string[] = [];
+  page.on('console', (message) => {
+    // A question that was taken back is no failure; nor is the missing clip that a test asks for.
+    if (message.type() === 'error' && !message.text().includes('404')) problems.push(message.text());
+  });
+  page.on('pageerror', (error) => problems.push(error.message));
+  await page.goto(url);
+  await page.locator('#main').waitFor();
+  if (hash !== '') await show(page, hash);
+  return { page, problems };
+}
+
+async function show(page: Page, hash: string): Promise<void> {
+  await page.evaluate((to) => {
+    location.hash = to;
+  }, hash);
+  await page
+    .locator('nav a[aria-current]')
+    .and(page.locator(`[href^="#/${hash.split('?')[0]!.replace('#/', '')}"]`))
+    .waitFor();
+}
+
+/** What each page is known by, once its answers are there. */
+const SIGNS: Readonly<Record<(typeof PAGES)[number], string>> = {
+  overview: '.plot canvas',
+  groups: '.completion .model-text',
+  tokens: '.heat-text span[data-token]',
+  video: '.clip .sheet',
+  evaluation: '.items .completion',
+  run: '.config code',
+  alerts: '.alerts li, .empty',
+};
+
+const describeInBrowser = describe.skipIf(!existsSync(CHROMIUM));
+
+describeInBrowser('the dashboard in a browser', () => {
+  beforeAll(async () => {
+    await writeClip();
+    writeSyntheticRun(finished, {
+      num_steps: 6,
+      num_groups: 2,
+      num_generations: 4,
+      video: clip,
+      config: { video: 'correct', max_frames: 8 },
+      change: (record) =>
+        record.step === 6 && record.group === 0 && record.row === 0
+          ? {
+              ...record,
+              completion: `${HOSTILE} ${'word '.repeat(20_000)}`,
+              item: HOSTILE,
+              advantage: 3,
+              reward: 9,
+            }
+          : record,
+    });
+    RunDirectory.open(finished).appendAlert({
+      step: 3,
+      rule: 'zero_std',
+      message: HOSTILE,
+      value: 0.9,
+      limit: 0.8,
+    });
+    writeSyntheticRun(live, {
+      num_steps: 5,
+      num_groups: 1,
+      num_generations: 4,
+      config: { max_steps: 50, seed: 7 },
+      video: '/gone/a.mp4',
+    });
+    writeEvaluation('before', (i) => i < 4);
+    writeEvaluation('after', (i) => i > 1);
+    dashboard = await startDashboard({ workspace: new Workspace([join(folder, 'runs')]), port: 0 });
+    browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: ['--no-sandbox', '--disable-background-networking'],
+    });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await dashboard?.close();
+  });
+
+  const front = async (page: Page, name = 'finished') =>
+    await page.locator('.runs select').selectOption({ label: name });
+
+  it.each([
+    { width: 1600, dark: false },
+    { width: 390, dark: true },
+  ])('shows every page, $width pixels wide, dark: $dark; axe finds nothing', async (look) => {
+    const { page, problems } = await open(look);
+    await front(page);
+    await page.evaluate(AXE);
+    for (const name of PAGES) {
+      await page.locator(`nav a[href^="#/${name}"]`).click();
+      await page.locator(SIGNS[name]).first().waitFor();
+      const found = await page.evaluate(async () => {
+        const { axe } = globalThis as unknown as {
+          axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+        };
+        const { violations } = await axe.run();
+        return violations.map(
+          ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
+        );
+      });
+      expect(found, name).toEqual([]);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect(overflow, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
+    }
+    expect(problems).toEqual([]);
+    expect(await page.evaluate('window.hacked')).toBeUndefined();
+    await page.context().close();
+  });
+
+  it('keeps hostile texts text', async () => {
+    const { page, problems } = await open();
+    await front(page);
+    await show(page, `#/groups?run=${await frontId(page)}&step=6&group=0`);
+    const card = page.locator('.completion').first();
+    await card.getByText('<script>window.hacked = true</script>').waitFor();
+    expect(await card.locator('script, img').count()).toBe(0);
+    const text = (await card.locator('.model-text').textContent())!;
+    expect(text).toContain('⟨U+202E⟩txt.exe⟨U+202C⟩');
+    expect(text).not.toContain('\u202e');
+    await card.getByRole('button', { name: /show all 100,\d{3} characters/ }).click();
+    await card.getByText(/cut at 8,000 of 100,\d{3} characters/).waitFor();
+    await show(page, `#/tokens?run=${await frontId(page)}&step=6&group=0&row=0`);
+    await page.getByRole('button', { name: /show more of 20,\d{3} tokens/ }).waitFor();
+    await show(page, `#/alerts?run=${await frontId(page)}`);
+    await page.locator('.alerts').getByText('onerror').waitFor();
+    expect(await page.evaluate('window.hacked')).toBeUndefined();
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
+  it('shows the values of the token file, bit for bit', async () => {
+    const { page } = await open();
+    await front(page);
+    const rows = RunDirectory.open(finished)
+      .readTokens(3)
+      .rows.filter(({ group }) => group === 1);
+    for (const [heat, valuesOf] of [
+      ['weight', ({ weights }: (typeof rows)[number]) => weights],
+      ['entropy', ({ entropy }: (typeof rows)[number]) => entropy],
+      ['log-probability', ({ logps }: (typeof rows)[number]) => logps],
+    ] as const) {
+      await show(page, `#/tokens?run=${await frontId(page)}&step=3&group=1&heat=${heat}`);
+      await page.locator(`.segments input:checked + span`, { hasText: heat }).waitFor();
+      for (const row of rows) {
+        const card = page.locator(`article[aria-label="Completion ${row.row}"]`);
+        await card.locator('span[data-token="0"]').waitFor();
+        const shown = await card
+          .locator('span[data-token]')
+          .evaluateAll((spans) => spans.map((span) => (span as HTMLElement).dataset['value']));
+        expect(shown).toEqual(Array.from(valuesOf(row), String));
+      }
+    }
+    await page.context().close();
+  });
+
+  it('seeks in the video, to exactly the frames that are sampled', async () => {
+    const { page } = await open();
+    await front(page);
+    await show(page, `#/video?run=${await frontId(page)}&step=3&group=1`);
+    const info = await probeVideo(clip);
+    const settings = samplingSettings({ video: 'correct', max_frames: 8 });
+    const { indices } = sampleFrames(settings, { ...info, totalFrames: info.numFrames });
+    const marks = page.locator('.timeline button');
+    await marks.first().waitFor();
+    expect(await marks.evaluateAll((all) => all.map((mark) => mark.getAttribute('title')))).toEqual(
+      indices.map((index) => `frame ${index} at ${(index / 8).toFixed(2)} s`),
+    );
+    await page.waitForFunction(() => (document.querySelector('video')?.readyState ?? 0) >= 2);
+    await marks.nth(2).click();
+    await page.waitForFunction(() => document.querySelector('video')?.seeking === false);
+    const at = await page.evaluate(() => document.querySelector('video')!.currentTime);
+    expect(Math.floor(at * 8)).toBe(indices[2]);
+    // The picture that is shown is that frame: red grows by 16 a frame.
+    const red = await page.evaluate(() => {
+      const canvas = document.createElement('canvas');
+      const context = canvas.getContext('2d')!;
+      context.drawImage(document.querySelector('video')!, 0, 0);
+      return context.getImageData(8, 8, 1, 1).data[0]!;
+    });
+    expect(Math.abs(red - 16 * indices[2]!)).toBeLessThan(8);
+    await page.context().close();
+  });
+
+  it('goes on with a live run, and finds what is in all its steps', async () => {
+    const { page } = await open();
+    await front(page, 'live');
+    await page.locator('.runs').getByText('step 5 of 50').waitFor();
+    await page.locator('.badge.live').waitFor();
+    const run = RunDirectory.open(live);
+    run.appendMetrics({ step: 6, reward: 1.5 });
+    run.appendCompletions(
+      6,
+      run.readCompletions(5).map((record) => ({ ...record, step: 6, completion: 'a needle in it' })),
+    );
+    await page.locator('.runs').getByText('step 6 of 50').waitFor();
+    await page.locator('nav a[href^="#/groups"]').click();
+    await page.getByLabel('text of the completion').fill('NEEDLE');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.getByText('4 of 24 completions').waitFor();
+    await page.getByText('the clip a.mp4 is not on this machine').waitFor();
+    await page.context().close();
+  });
+
+  it('works without a mouse', async () => {
+    const { page } = await open({ width: 1000 });
+    await front(page);
+    const press = async (key: string, isThere: () => Promise<boolean>) => {
+      for (let i = 0; i < 80; i++) {
+        await page.keyboard.press(key);
+        if (await isThere()) return;
+      }
+      throw new Error(`never got there with ${key}`);
+    };
+    const isFocused = (selector: string) => () =>
+      page.evaluate((wanted) => document.activeElement?.matches(wanted) === true, selector);
+    await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+    await press('Tab', isFocused('nav a[href^="#/tokens"]'));
+    await page.keyboard.press('Enter');
+    await page.locator('.heat-text').first().waitFor();
+    await press('Tab', isFocused('.slider input[type="range"]'));
+    await page.keyboard.press('ArrowLeft');
+    await page.waitForFunction(() => location.hash.includes('step=5'));
+    await page.locator('span[data-token="1"]').first().waitFor();
+    await press('Tab', isFocused('.heat-text'));
+    await page.keyboard.press('ArrowRight');
+    await page.locator('.token-facts', { hasText: 'position 1,' }).waitFor();
+    await page.context().close();
+  });
+
+  it('compares two evaluations and two runs', async () => {
+    const { page } = await open();
+    await front(page);
+    await page.locator('nav a[href^="#/evaluation"]').click();
+    await page.getByRole('combobox', { name: 'evaluation', exact: true }).selectOption({ label: 'after' });
+    await page.getByRole('combobox', { name: 'against' }).selectOption({ label: 'before' });
+    await page
+      .getByText('83.3 % here, 33.3 % in before, on 12 common items: 8 right only here, 2 only there')
+      .waitFor();
+    await page.locator('nav a[href^="#/run"]').click();
+    await page.getByRole('combobox', { name: 'what differs from' }).selectOption({ label: 'live' });
+    await page.locator('.config').getByText('seed').waitFor();
+    expect(await page.locator('.config tbody th').allTextContents()).toEqual([
+      'max_steps',
+      'video',
+      'max_frames',
+      'seed',
+    ]);
+    await page.context().close();
+  });
+
+  it('is one file as a report, which asks for nothing', async () => {
+    const file = join(folder, 'report.html');
+    writeFileSync(file, await reportFile(new Workspace([join(folder, 'runs')]), { steps: 3 }));
+    const { page, problems } = await open({ url: pathToFileURL(file).href });
+    const asked: string[] = [];
+    page.on('request', ({ url }) => url().startsWith('data:') || asked.push(url()));
+    await front(page);
+    for (const name of PAGES) {
+      await page.locator(`nav a[href^="#/${name}"]`).click();
+      await page.locator(SIGNS[name]).first().waitFor();
+    }
+    expect(asked).toEqual([]);
+    expect(problems).toEqual([]);
+    expect(await page.evaluate('window.hacked')).toBeUndefined();
+    await page.context().close();
+  });
+
+  const frontId = async (page: Page) => await page.locator('.runs select').inputValue();
+});
