@@ -41,6 +41,7 @@ import { duration, note, SetupError, say } from './set-up/report.mjs';
  *   addon_hash?: string,
  *   addon_torch?: string,
  *   sources_hash?: string,
+ *   page_hash?: string,
  * }} State
  */
 
@@ -259,8 +260,10 @@ function pageHash() {
   return sha256(...files.flatMap((file) => [path.relative(root, file), fs.readFileSync(file)]));
 }
 
+/** @param {State} state */
 const isPageReady = (state) => fs.existsSync(builtPage) && state.page_hash === pageHash();
 
+/** @param {State} state */
 async function buildPage(state) {
   const hash = pageHash();
   const vite = path.join(root, 'node_modules', 'vite', 'bin', 'vite.js');

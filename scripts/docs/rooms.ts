@@ -87,7 +87,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   dashboard: {
     purpose: 'The page over runs and evaluations: its server, what it is told, the report as one file.',
-    uses: ['base', 'run', 'stats', 'video', 'data', 'report'],
+    uses: ['base', 'run', 'stats', 'video', 'data', 'prompt', 'report'],
   },
   demo: {
     purpose: 'What the demo trains, asks and prints.',

@@ -29,6 +29,8 @@ export interface CommandEntry {
   /** One line for the list of commands. */
   readonly summary: string;
   readonly load: () => Promise<CommandDefinition>;
+  /** Runs where the command above it is called without a word of its own: `inspect RUN` is `inspect run RUN`. */
+  readonly isDefault?: boolean;
 }
 
 export interface CommandDefinition {

@@ -61,6 +61,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./score.ts')).score,
   },
   {
+    name: 'dashboard',
+    summary: 'watch runs and evaluations in the browser, live or finished',
+    load: async () => (await import('./dashboard.ts')).dashboard,
+  },
+  {
+    name: 'inspect',
+    summary: "a run's completions, the frames of a video, or what a model folder holds, in the terminal",
+    load: async () => (await import('./inspect.ts')).inspect,
+  },
+  {
+    name: 'report',
+    summary: 'runs and evaluations as one HTML file that opens anywhere',
+    load: async () => (await import('./report.ts')).report,
+  },
+  {
     name: 'qai',
     summary: 'question-answer inversion: make multi-answer questions out of single-answer ones',
     load: async () => (await import('./qai.ts')).qai,
@@ -81,11 +96,6 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./merge.ts')).merge,
   },
   {
-    name: 'inspect',
-    summary: 'what a model or adapter folder holds, what is odd, and whether it would load',
-    load: async () => (await import('./inspect.ts')).inspect,
-  },
-  {
     name: 'pull',
     summary: 'download a model or a data file from the Hugging Face Hub',
     load: async () => (await import('./pull.ts')).pull,
@@ -104,6 +114,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'doctor',
     summary: 'show engine, versions, threads, CUDA and FFmpeg, and what is missing',
     load: async () => (await import('./doctor.ts')).doctor,
+  },
+  {
+    name: 'completion',
+    summary: 'a script that completes the words of this command in bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).completion,
   },
 ];
 
@@ -152,29 +167,33 @@ async function addCommands(
 ): Promise<void> {
   const names = commands.map(({ name }) => name);
   const named = argv.findIndex((word) => names.includes(word));
-  for (const { name, summary, load } of commands) {
-    const command = parent.command(name).description(summary);
-    if (name !== argv[named]) continue;
+  for (const { name, summary, load, isDefault = false } of commands) {
+    const command = parent.command(name, { isDefault }).description(summary);
+    if (name !== argv[named] && !(named < 0 && isDefault)) continue;
     const definition = await load();
     const { configure, examples, run, subcommands = [] } = definition;
     configure?.(command);
     command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ ${line}`).join('\n')}`);
     await addCommands(command, subcommands, argv.slice(named + 1), streams, onDone);
     if (run === undefined) continue;
-    command
-      .option('--json', 'print only JSON on stdout')
-      .option('--quiet', 'say nothing on stderr but warnings and errors')
-      .option('--no-color', 'no colours')
-      .action(async () => {
-        const options = command.opts<CommonOptions>();
-        const code = await run({
-          args: command.args,
-          options: <Options>() => options as Options & CommonOptions,
-          out: new Output(streams, options),
-        });
-        onDone(code ?? EXIT_CODES.done);
+    addCommonOptions(command).action(async () => {
+      const options = command.opts<CommonOptions>();
+      const code = await run({
+        args: command.args,
+        options: <Options>() => options as Options & CommonOptions,
+        out: new Output(streams, options),
       });
+      onDone(code ?? EXIT_CODES.done);
+    });
   }
+}
+
+/** Adds the options that every command understands. */
+export function addCommonOptions(command: Command): Command {
+  return command
+    .option('--json', 'print only JSON on stdout')
+    .option('--quiet', 'say nothing on stderr but warnings and errors')
+    .option('--no-color', 'no colours');
 }
 
 /** `--max_frames` for `--max-frames`: users of TRL write options as they write keys. Values and unknown words stay. */

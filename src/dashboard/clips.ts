@@ -5,16 +5,18 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { DataError } from '../base/index.ts';
+import { mediumSettings } from '../prompt/index.ts';
 import {
   contactSheet,
   decodeFrames,
   probeVideo,
   type SamplingSettings,
   sampleFrames,
-  samplingSettings,
   VIDEO_PRESETS,
   type VideoKeys,
   type VideoPreset,
+  type VideoSettings,
+  videoSettings,
 } from '../video/index.ts';
 import type { Clip } from './api.ts';
 import type { EvaluationData } from './evaluation-data.ts';
@@ -52,18 +54,30 @@ export function clipOfFile(
   return { path, settings, ...part, notes: [] };
 }
 
-/** @throws DataError for a group that the step does not have */
+/** @throws DataError for a group that the step does not have, or a question without media */
 export function clipOfGroup(run: RunData, step: number, group: number): ClipSource {
   const record = run.completions(step).find((one) => one.group === group);
   if (record === undefined) throw new DataError(`step ${step} has no group ${group}`);
-  const item = run.config.get('clip') === false ? undefined : run.items.get(record.item);
+  if (record.video === '') throw new DataError('this question shows no video');
+  const media = run.items.get(record.item)?.media ?? [];
+  const [medium] = media;
+  const isWhole = run.config.get('clip') === false;
+  const settings = samplingOfRun(run.config);
   return {
-    path: record.video,
-    startS: item?.start,
-    endS: item?.end,
-    settings: samplingOfRun(run.config),
-    notes: [],
+    path: firstFile(record.video, media.length),
+    startS: isWhole ? undefined : medium?.start,
+    endS: isWhole ? undefined : medium?.end,
+    settings: medium === undefined ? settings : mediumSettings(settings, medium),
+    notes: media.length > 1 ? [`the question shows ${media.length} videos or images; this is the first`] : [],
   };
+}
+
+/** Of several paths in one text, a blank between them, the first. */
+function firstFile(paths: string, count: number): string {
+  if (count < 2) return paths;
+  const parts = paths.split(' ');
+  const starts = parts.map((_, i) => parts.slice(0, i + 1).join(' '));
+  return starts.find((path) => existsSync(path)) ?? parts[0]!;
 }
 
 /** @throws DataError for a row that the evaluation does not have */
@@ -71,7 +85,7 @@ export function clipOfRow(evaluation: EvaluationData, at: number, run: RunData |
   const { video } = evaluation.settings;
   const own = isSampling(video) ? video : undefined;
   const settings =
-    own ?? (run === undefined ? samplingSettings({ video: 'correct' }) : samplingOfRun(run.config));
+    own ?? (run === undefined ? videoSettings({ video: 'correct' }, PIXEL_UNIT) : samplingOfRun(run.config));
   const notes =
     own === undefined
       ? [
@@ -83,7 +97,10 @@ export function clipOfRow(evaluation: EvaluationData, at: number, run: RunData |
   return { path: evaluation.row(at).video, startS: undefined, endS: undefined, settings, notes };
 }
 
-function samplingOfRun(config: RunConfig): SamplingSettings {
+/** Frame sizes play no part here, so the side of a merged patch may be that of any model. */
+const PIXEL_UNIT = 28;
+
+function samplingOfRun(config: RunConfig): VideoSettings {
   const preset =
     VIDEO_PRESETS.find((name) => name === config.get('video')) ?? ('correct' satisfies VideoPreset);
   const number = (key: string) => {
@@ -91,7 +108,7 @@ function samplingOfRun(config: RunConfig): SamplingSettings {
     return typeof value === 'number' ? value : undefined;
   };
   const keys: VideoKeys = { video: preset, fps: number('fps'), max_frames: number('max_frames') };
-  return samplingSettings(keys);
+  return videoSettings(keys, PIXEL_UNIT);
 }
 
 function isSampling(value: unknown): value is SamplingSettings {

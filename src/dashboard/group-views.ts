@@ -52,22 +52,26 @@ export function completionView(record: CompletionRecord, texts: 'whole' | 'cut')
   };
 }
 
-/** Letters against letters, whatever the reward functions pay. */
-export function verdictOf({
-  answer,
-  solution,
-}: Pick<CompletionRecord, 'answer' | 'solution'>): CompletionView['verdict'] {
+/** Letters against letters, whatever the reward functions pay; other kinds of answer by what they earned. */
+export function verdictOf(
+  record: Pick<CompletionRecord, 'answer' | 'solution' | 'rewards'>,
+): CompletionView['verdict'] {
+  const { answer, rewards } = record;
+  const truth = lettersOf(record.solution);
+  if (!truth.every((part) => /^[A-Z]$/.test(part))) {
+    const score = rewards['task'] ?? rewards['accuracy'] ?? Number.NaN;
+    return Number.isNaN(score) ? 'unread' : score >= 1 ? 'right' : score > 0 ? 'partly' : 'wrong';
+  }
   if (answer === null) return 'unread';
-  const truth = lettersOf(solution);
   const hits = answer.filter((letter) => truth.includes(letter)).length;
   if (hits < answer.length || hits === 0) return 'wrong';
   return hits === truth.length ? 'right' : 'partly';
 }
 
-/** `<answer>A,C</answer>` gives A and C. */
+/** `<answer>A,C</answer>` gives A and C; an answer that is no list of letters is one part. */
 export function lettersOf(solution: string): string[] {
-  const inside = /<answer>([\s\S]*?)<\/answer>/.exec(solution)?.[1] ?? solution;
-  return inside.split(/[,\s]+/).filter((part) => part !== '');
+  const inside = (/<answer>([\s\S]*?)<\/answer>/.exec(solution)?.[1] ?? solution).trim();
+  return /^[A-Z](?:\s*,\s*[A-Z])*$/.test(inside) ? inside.split(/\s*,\s*/) : [inside];
 }
 
 function hasSpread(records: readonly CompletionRecord[]): boolean {

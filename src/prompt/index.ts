@@ -18,6 +18,7 @@ export {
   loadImage,
   loadVideo,
 } from './load-video.ts';
+export { mediumSettings } from './medium-settings.ts';
 export { PromptBuilder, type PromptKeys } from './prompt-builder.ts';
 export { promptCounter } from './prompt-length.ts';
 export { promptLoader, type ReadyPrompt } from './prompt-loader.ts';
