@@ -9,15 +9,12 @@
  *
  *   npm run bench -- load-checkpoint [--gigabytes 2] [--folder DIR]     DIR is kept and reused
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createTinyCheckpoint, loadWeights, readModelConfig, saveModelFolder } from '../src/models/index.ts';
 import { scope } from '../src/tensor/index.ts';
 import { peakBytes, statusBytes } from './harness.ts';
+import { gigabytes, runChild, weightBytes, withFolder } from './measured-child.ts';
 
 const { values } = parseArgs({
   options: {
@@ -39,17 +36,14 @@ interface Report {
 }
 
 function parent(): void {
-  const root = values.folder ?? mkdtempSync(join(tmpdir(), 'twgrpo-load-'));
-  const folder = join(root, 'model');
-  try {
+  withFolder(values.folder, (folder) => {
     if (!existsSync(folder)) generate(folder, Number(values.gigabytes) * 1e9);
-    const files = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
-    const bytes = files.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
-    console.log(`${files.length} shards, ${gigabytes(bytes)} GB`);
+    const bytes = weightBytes(folder);
+    const run = (mode: string) => runChild<Report>(import.meta.url, mode, folder);
     console.log('mode      seconds   peak GB   peak / files   at the end: mapped GB   own GB');
-    const start = run('start', folder);
+    const start = run('start');
     for (const mode of ['mapped', 'read', 'float32', 'saved']) {
-      const { seconds, peak, mapped, own } = run(mode, folder);
+      const { seconds, peak, mapped, own } = run(mode);
       const columns = [
         seconds.toFixed(2).padStart(8),
         gigabytes(peak).padStart(9),
@@ -62,22 +56,7 @@ function parent(): void {
     console.log(
       `(a process that only loads the engine peaks at ${gigabytes(start.peak)} GB, taken off in the ratio)`,
     );
-  } finally {
-    if (values.folder === undefined) rmSync(root, { recursive: true });
-  }
-}
-
-function run(mode: string, folder: string): Report {
-  const { stdout, stderr, status } = spawnSync(
-    process.execPath,
-    [...process.execArgv, fileURLToPath(import.meta.url), '--mode', mode, '--folder', folder],
-    {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  if (status !== 0) throw new Error(stderr);
-  return JSON.parse(stdout);
+  });
 }
 
 function child(mode: string, folder: string): void {
@@ -119,8 +98,4 @@ function generate(folder: string, bytes: number): void {
     num_hidden_layers: Math.max(1, Math.round(bytes / layer)),
     max_shard_size: 5e8,
   });
-}
-
-function gigabytes(bytes: number): string {
-  return (bytes / 1e9).toFixed(2);
 }

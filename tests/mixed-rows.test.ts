@@ -89,15 +89,9 @@ const train = (name: string, ...more: readonly string[]) =>
 
 describe('a file of every kind of question', () => {
   it('is sound, and told by kind and by what it shows', async () => {
-    const { code, stdout } = await runCommand(
-      'data',
-      'check',
-      join(folder, 'mixed.jsonl'),
-      '--video-root',
-      '/',
-      '--model',
-      join(folder, 'model'),
-    );
+    const file = join(folder, 'mixed.jsonl');
+    const where = ['--video-root', '/', '--model', join(folder, 'model')];
+    const { code, stdout } = await runCommand('data', 'check', file, ...where);
     expect([code, stdout]).toEqual([0, expect.stringContaining('sound')]);
     expect(stdout).toMatch(
       /kinds +multiple choice: 3, OCR: 1, free-form: 1, numerical: 1, regression: 1, temporal grounding: 1/,

@@ -144,30 +144,14 @@ describe('flags for tied embeddings that disagree', () => {
     json.text_config['tie_word_embeddings'] = inner;
   };
 
-  it('outer false, inner true, a head of its own: the head is used', () => {
-    const notices = loaded(changed('qwen2-5-vl', { config: flags(false, true) }), expectGolden('qwen2-5-vl'));
+  it.each([
+    ['qwen2-5-vl', false, true, 'the outer one is taken, with the lm_head.weight of the files'],
+    ['qwen2-5-vl-tied', false, true, 'the files hold no lm_head.weight, so the embedding serves as head'],
+    ['qwen2-5-vl-tied', true, false, 'the outer one is taken, the embedding serves as head'],
+  ])('%s, outer %s, inner %s: %s', (folder, outer, inner, taken) => {
+    const notices = loaded(changed(folder, { config: flags(outer, inner) }), expectGolden(folder));
     expect(notices).toEqual([
-      'DIR/config.json: tie_word_embeddings is false, but text_config.tie_word_embeddings is true: the outer one is taken, with the lm_head.weight of the files',
-    ]);
-  });
-
-  it('outer false, inner true, no head: the embedding is the head', () => {
-    const notices = loaded(
-      changed('qwen2-5-vl-tied', { config: flags(false, true) }),
-      expectGolden('qwen2-5-vl-tied'),
-    );
-    expect(notices).toEqual([
-      'DIR/config.json: tie_word_embeddings is false, but text_config.tie_word_embeddings is true: the files hold no lm_head.weight, so the embedding serves as head',
-    ]);
-  });
-
-  it('outer true, inner false: the outer one is taken', () => {
-    const notices = loaded(
-      changed('qwen2-5-vl-tied', { config: flags(true, false) }),
-      expectGolden('qwen2-5-vl-tied'),
-    );
-    expect(notices).toEqual([
-      'DIR/config.json: tie_word_embeddings is true, but text_config.tie_word_embeddings is false: the outer one is taken, the embedding serves as head',
+      `DIR/config.json: tie_word_embeddings is ${outer}, but text_config.tie_word_embeddings is ${inner}: ${taken}`,
     ]);
   });
 

@@ -5,15 +5,15 @@ import { afterAll, describe, expect, it } from 'vitest';
 import {
   checkpointDir,
   goldenDir,
+  lastLogits,
   type Packed,
   type PromptGolden,
-  promptInputs,
   readGolden,
   unpack,
 } from '../../tests/support/model-goldens.ts';
 import { DataError } from '../base/index.ts';
 import { openSafetensors } from '../io/index.ts';
-import { liveTensors, noGrad, scope } from '../tensor/index.ts';
+import { liveTensors, scope } from '../tensor/index.ts';
 import { mergeAdapter } from './merge.ts';
 import type { VideoLanguageModel } from './model.ts';
 import { openModelFolder } from './model-folder.ts';
@@ -28,19 +28,6 @@ const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-merge-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 let counter = 0;
 const fresh = () => join(scratch, String(counter++));
-
-function lastLogits(model: VideoLanguageModel, golden: PromptGolden): number[][] {
-  return scope(() =>
-    noGrad(() => {
-      const cut = golden.input_ids.length - 3;
-      const inputs = promptInputs({ ...golden, input_ids: golden.input_ids.slice(0, cut) }, model.config);
-      const { hidden_GCD } = model.completionHidden(model.encodePrompt(inputs), [
-        [...golden.input_ids.slice(cut), 0],
-      ]);
-      return model.logits(hidden_GCD.select(0, 0)).tolist() as number[][];
-    }),
-  );
-}
 
 describe('mergeAdapter', () => {
   it.each(Object.keys(goldens))('%s: without the adapter the logits PEFT gives with it', (name) => {

@@ -13,7 +13,7 @@ import {
   type PromptInputs,
   type VideoLanguageModel,
 } from '../../src/models/index.ts';
-import { fromTypedArray, type Tensor } from '../../src/tensor/index.ts';
+import { fromTypedArray, noGrad, scope, type Tensor } from '../../src/tensor/index.ts';
 
 const GOLDENS = fileURLToPath(new URL('../goldens/', import.meta.url));
 
@@ -121,6 +121,20 @@ export function loadGoldenModel(name: string, { stored = false } = {}): VideoLan
   });
   freeAfterwards(() => model.dispose());
   return model;
+}
+
+/** Logits at the last four tokens of a golden prompt, the last three of them read as a completion. */
+export function lastLogits(model: VideoLanguageModel, golden: PromptGolden): number[][] {
+  return scope(() =>
+    noGrad(() => {
+      const cut = golden.input_ids.length - 3;
+      const inputs = promptInputs({ ...golden, input_ids: golden.input_ids.slice(0, cut) }, model.config);
+      const { hidden_GCD } = model.completionHidden(model.encodePrompt(inputs), [
+        [...golden.input_ids.slice(cut), 0],
+      ]);
+      return model.logits(hidden_GCD.select(0, 0)).tolist() as number[][];
+    }),
+  );
 }
 
 /** Run at the end of this test, or of this suite. */

@@ -1,69 +1,55 @@
 /** Configurations of published models by their sizes, and of one as narrow as it can be, without files. */
+import type { TextConfig, VisionConfig } from '../../src/models/config.ts';
 import { type ModelConfig, parseModelConfig } from '../../src/models/index.ts';
 
 /** Sizes of a model, in the names of its `config.json`. */
-export interface ModelSizes {
-  readonly vocab_size: number;
-  readonly hidden_size: number;
-  readonly intermediate_size: number;
-  readonly num_hidden_layers: number;
-  readonly num_attention_heads: number;
-  readonly num_key_value_heads: number;
+export interface ModelSizes
+  extends Pick<
+    TextConfig,
+    | 'vocab_size'
+    | 'hidden_size'
+    | 'intermediate_size'
+    | 'num_hidden_layers'
+    | 'num_attention_heads'
+    | 'num_key_value_heads'
+  > {
   readonly mrope_section: readonly [number, number, number];
   /** The head is the embedding. @default false */
   readonly tie_word_embeddings?: boolean;
-  readonly vision: {
-    readonly depth: number;
-    readonly hidden_size: number;
-    readonly intermediate_size: number;
-    readonly num_heads: number;
-    readonly fullatt_block_indexes: readonly number[];
-  };
+  readonly vision: Pick<
+    VisionConfig,
+    'depth' | 'hidden_size' | 'intermediate_size' | 'num_heads' | 'fullatt_block_indexes'
+  >;
 }
 
-const TOWER = {
-  depth: 32,
-  hidden_size: 1280,
-  num_heads: 16,
-  fullatt_block_indexes: [7, 15, 23, 31],
-} as const;
+/** A published model of Qwen2.5-VL: its vocabulary, hidden width, MLP, layers, query heads and key/value heads; width of the tower's MLP. */
+const published = (
+  [vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads]: [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ],
+  towerMlp: number,
+): ModelSizes => ({
+  ...{ vocab_size, hidden_size, intermediate_size },
+  ...{ num_hidden_layers, num_attention_heads, num_key_value_heads },
+  mrope_section: [16, 24, 24],
+  vision: {
+    ...{ depth: 32, hidden_size: 1280, num_heads: 16, intermediate_size: towerMlp },
+    fullatt_block_indexes: [7, 15, 23, 31],
+  },
+});
 
-/** As published: Qwen/Qwen2.5-VL-3B-Instruct, config.json. */
+/** From the config.json of Qwen/Qwen2.5-VL-3B-Instruct, -7B-Instruct and -72B-Instruct. */
 export const QWEN_3B: ModelSizes = {
-  vocab_size: 151_936,
-  hidden_size: 2048,
-  intermediate_size: 11_008,
-  num_hidden_layers: 36,
-  num_attention_heads: 16,
-  num_key_value_heads: 2,
-  mrope_section: [16, 24, 24],
+  ...published([151_936, 2048, 11_008, 36, 16, 2], 3420),
   tie_word_embeddings: true,
-  vision: { ...TOWER, intermediate_size: 3420 },
 };
-
-/** As published: Qwen/Qwen2.5-VL-72B-Instruct, config.json. */
-export const QWEN_72B: ModelSizes = {
-  vocab_size: 152_064,
-  hidden_size: 8192,
-  intermediate_size: 29_568,
-  num_hidden_layers: 80,
-  num_attention_heads: 64,
-  num_key_value_heads: 8,
-  mrope_section: [16, 24, 24],
-  vision: { ...TOWER, intermediate_size: 3456 },
-};
-
-/** As published: Qwen/Qwen2.5-VL-7B-Instruct, config.json. */
-export const QWEN_7B: ModelSizes = {
-  vocab_size: 152_064,
-  hidden_size: 3584,
-  intermediate_size: 18_944,
-  num_hidden_layers: 28,
-  num_attention_heads: 28,
-  num_key_value_heads: 4,
-  mrope_section: [16, 24, 24],
-  vision: { ...TOWER, intermediate_size: 3420 },
-};
+export const QWEN_7B = published([152_064, 3584, 18_944, 28, 28, 4], 3420);
+export const QWEN_72B = published([152_064, 8192, 29_568, 80, 64, 8], 3456);
 
 /** The same parts, as narrow as they can be. */
 export const narrow = (num_hidden_layers: number): ModelSizes => ({

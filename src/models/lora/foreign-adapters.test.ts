@@ -6,16 +6,16 @@ import { afterAll, describe, expect, it } from 'vitest';
 import {
   freeAfterwards,
   goldenDir,
+  lastLogits,
   loadGoldenModel,
   type Packed,
   type PromptGolden,
-  promptInputs,
   readGolden,
   unpack,
 } from '../../../tests/support/model-goldens.ts';
 import type { CheckpointError } from '../../base/index.ts';
 import { openSafetensors, saveSafetensors } from '../../io/index.ts';
-import { dispose, noGrad, scope, type Tensor, zeros } from '../../tensor/index.ts';
+import { dispose, scope, type Tensor, zeros } from '../../tensor/index.ts';
 import type { VideoLanguageModel } from '../model.ts';
 import { loadLora, writeLoraFiles } from './lora-files.ts';
 import { matches, patternValue } from './module-names.ts';
@@ -31,20 +31,6 @@ const plain = join(goldenDir(), 'lora');
 const scratch = mkdtempSync(join(tmpdir(), 'twgrpo-adapters-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 let counter = 0;
-
-/** Logits at the last four prompt tokens. */
-function lastLogits(model: VideoLanguageModel, golden: PromptGolden): number[][] {
-  return scope(() =>
-    noGrad(() => {
-      const cut = golden.input_ids.length - 3;
-      const inputs = promptInputs({ ...golden, input_ids: golden.input_ids.slice(0, cut) }, model.config);
-      const { hidden_GCD } = model.completionHidden(model.encodePrompt(inputs), [
-        [...golden.input_ids.slice(cut), 0],
-      ]);
-      return model.logits(hidden_GCD.select(0, 0)).tolist() as number[][];
-    }),
-  );
-}
 
 interface Change {
   readonly config?: Readonly<Record<string, unknown>>;
