@@ -2,11 +2,8 @@
  * @file `twgrpo eval` as a user runs it: killed at any moment and continued, stopped, with videos that are not there, with other
  * settings, against another run. The real clips and questions are used where they lie beside the checkout.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { EvaluationRow } from '../src/stats/index.ts';
@@ -15,6 +12,7 @@ import { checkpointDir } from './support/model-goldens.ts';
 import { runCommand } from './support/run-command.ts';
 import { scratchFolder } from './support/scratch-folder.ts';
 import { realBenchmarks, realClips } from './support/shared-data.ts';
+import { signalAfterRows } from './support/signal-after-rows.ts';
 
 const model = checkpointDir('qwen2-5-vl');
 const clips = fileURLToPath(new URL('goldens/video/', import.meta.url));
@@ -30,31 +28,9 @@ const rowsOf = (folder: string): EvaluationRow[] =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-/** The command in a process of its own, which nothing but the signal ends. */
-function start(argv: readonly string[]): ChildProcess {
-  const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-  return spawn(
-    process.execPath,
-    ['--import', file('../scripts/typescript/loader.mjs'), file('../src/cli/main.ts'), ...argv],
-    { stdio: 'ignore' },
-  );
-}
-
 /** Sends the signal once so many rows are written. @returns exit code and signal */
-async function signalAfter(
-  numRows: number,
-  signal: NodeJS.Signals,
-  folder: string,
-  argv: readonly string[],
-): Promise<[code: number | null, signal: string | null]> {
-  const child = start([...argv, '--output-dir', folder]);
-  const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
-  const file = join(folder, 'rows.jsonl');
-  const isReached = () => existsSync(file) && readFileSync(file, 'utf8').split('\n').length > numRows;
-  while (child.exitCode === null && !isReached()) await setTimeout(2);
-  child.kill(signal);
-  return await ended;
-}
+const signalAfter = (numRows: number, signal: NodeJS.Signals, folder: string, argv: readonly string[]) =>
+  signalAfterRows(numRows, signal, join(folder, 'rows.jsonl'), [...argv, '--output-dir', folder]);
 
 /** Kills the run after one row and again after another, tears a row, finishes it, and holds it against an unbroken run. */
 async function survives(name: string, argv: readonly string[], ids: readonly string[]): Promise<void> {

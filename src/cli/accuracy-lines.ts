@@ -3,10 +3,16 @@
 import { type Output, percent, tableLines } from '../base/index.ts';
 import { type Accuracy, type AccuracyTable, accuracyCells, type Comparison } from '../stats/index.ts';
 
-export function printAccuracy({ overall, by_answers, by }: AccuracyTable, out: Output): void {
+/** @param again accuracies to stand beside that of all questions, by name */
+export function printAccuracy(
+  { overall, by_answers, by }: AccuracyTable,
+  out: Output,
+  again: readonly (readonly [name: string, part: Accuracy])[] = [],
+): void {
   const row = (name: string, part: Accuracy) => [name, ...accuracyCells(part)];
   const rows = [
     row('all', overall),
+    ...again.map(([name, part]) => row(name, part)),
     ...Object.entries(by_answers).map(([kind, part]) => row(`answers: ${kind}`, part)),
     ...Object.entries(by).flatMap(([dimension, values]) =>
       Object.entries(values).map(([value, part]) => row(`${dimension}: ${value}`, part)),

@@ -39,6 +39,8 @@ export interface EvalChoice extends ModelChoice, FrameChoice, RootChoice {
   readonly batchSize: number;
   readonly outputDir?: string;
   readonly compare?: string;
+  readonly blind?: boolean;
+  readonly singleFrame?: boolean;
   readonly authorsLog?: string;
   readonly dryRun?: boolean;
 }
@@ -109,6 +111,14 @@ export function evalOptions(command: Command): void {
     .option(
       '--compare <run>',
       'output folder of another evaluation, or a log of the authors, on the same questions',
+    )
+    .option(
+      '--blind',
+      'then ask again without videos and images: what the model answers from the words alone; rows in OUTPUT/blind',
+    )
+    .option(
+      '--single-frame',
+      'then ask again with one frame from the middle of each video; rows in OUTPUT/single-frame',
     )
     .option(
       '--authors-log <file>',

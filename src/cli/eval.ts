@@ -1,8 +1,7 @@
 /** `twgrpo eval`: a model on a benchmark or on any question file; resumable, comparable, with intervals. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import {
-  ConfigError,
   createLogger,
   createProgress,
   DataError,
@@ -12,16 +11,10 @@ import {
   percent,
   writeFileAtomic,
 } from '../base/index.ts';
+import { itemTask, type Question, toQuestion } from '../data/index.ts';
 import {
-  isMultiple,
-  isOfType,
-  itemTask,
-  type Question,
-  type QuestionType,
-  toQuestion,
-} from '../data/index.ts';
-import {
-  benchmarkOf,
+  CONTROL_WORDS,
+  controlReader,
   type Evaluation,
   evaluate,
   modelFingerprint,
@@ -30,8 +23,14 @@ import {
 } from '../eval/index.ts';
 import { authorsLogLine, scoreLog } from '../logs/index.ts';
 import { openModelFolder, type VideoLanguageModel } from '../models/index.ts';
-import { FrameStore, PromptBuilder, promptCounter, promptLoader } from '../prompt/index.ts';
-import { evaluationReport, type ReportContent, writeReport } from '../report/index.ts';
+import { type FrameReader, FrameStore, PromptBuilder, promptCounter, promptLoader } from '../prompt/index.ts';
+import {
+  type ControlRun,
+  controlText,
+  evaluationReport,
+  type ReportContent,
+  writeReport,
+} from '../report/index.ts';
 import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
 import { resolveDevice } from '../tensor/index.ts';
 import { checkpointSteps } from '../train/index.ts';
@@ -39,31 +38,12 @@ import { videoSettings } from '../video/index.ts';
 import { printAccuracy, printComparisons } from './accuracy-lines.ts';
 import type { CommandDefinition } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
+import { chooseQuestions, controlsOf, sayWhatIsRead } from './eval-questions.ts';
 import { locateChoice, planChoice, printPlans } from './locate.ts';
 import { withModel } from './model-options.ts';
 import { stopSignals } from './stop-signals.ts';
 
 const NOTHING_ANSWERED = 'no question could be answered: check --video-root and --video-prefix';
-
-/** The ids asked for. @throws ConfigError naming ids that no question has */
-function chosenIds(file: string, known: ReadonlySet<string>): ReadonlySet<string> {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new ConfigError(`--ids ${file}: cannot be read`, { cause });
-  }
-  const ids = text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-  const unknown = ids.filter((id) => !known.has(id));
-  if (unknown.length > 0)
-    throw new ConfigError(
-      `--ids ${file}: ${unknown.length} ids are no question of --data, the first is ${JSON.stringify(unknown[0])}`,
-    );
-  return new Set(ids);
-}
 
 /** `checkpoint-500` alone tells nothing: the run's name stands before it. */
 function nameOf(folder: string): string {
@@ -173,6 +153,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
   };
   const output_dir = given.outputDir ?? defaultOutput(given, name);
   const others = given.compare === undefined ? [] : [readOther(given.compare)];
+  const asksAgain = controlsOf(given, questions);
   if (given.dryRun === true) {
     folder.checkWeights();
     return dryRun(
@@ -194,15 +175,33 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
     // What "default" means depends on the device, and may change a score.
     const made = { ...settings, compute_dtype: model.compute_dtype };
     try {
-      const evaluation = await answerAll(model, made, stop.signal);
+      const evaluation = await answerAll(model, stop.signal, { questions, output_dir, settings: made });
+      const answered = new Set(evaluation.rows.map(({ id }) => id));
+      let isComplete = evaluation.isComplete;
+      const controls: ControlRun[] = [];
+      for (const [control, all] of asksAgain) {
+        if (!isComplete) break;
+        // What has no answer with its video has nothing to be compared with.
+        const again = all.filter(({ id }) => answered.has(id));
+        const { rows, ...rest } = await answerAll(model, stop.signal, {
+          questions: again,
+          output_dir: join(output_dir, control),
+          settings: { ...made, control },
+          label: control,
+          read: controlReader(control),
+        });
+        isComplete = rest.isComplete;
+        controls.push({ control, shows: CONTROL_WORDS[control], rows, questions: again.length });
+      }
       const title = `${nameOf(given.model)} on ${given.benchmark ?? given.data.join(', ')}, protocol ${label}`;
       const report = evaluationReport(title, evaluation, {
         questions: questions.length,
         left_out: set.dropped,
         settings: { ...made, ...facts },
         others,
+        controls,
       });
-      writeReport(output_dir, report, others);
+      writeReport(output_dir, report, [...others, ...controls.map(named)]);
       if (given.authorsLog !== undefined) {
         const itemOf = new Map(questions.map(({ id, item }) => [id, item]));
         const lines = evaluation.rows.map((row) =>
@@ -212,8 +211,8 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
       }
       printReport(report, out);
       out.print(`results  ${output_dir}`);
-      out.json({ output_dir, ...figuresOf(evaluation), ...report });
-      if (!evaluation.isComplete) {
+      out.json({ output_dir, ...figuresOf({ ...evaluation, isComplete }), ...report });
+      if (!isComplete) {
         out.status('stopped; the same command continues with the questions that are left');
         code = stop.exitCode();
       } else if (evaluation.rows.length === 0) {
@@ -226,7 +225,18 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
   });
   return code;
 
-  async function answerAll(model: VideoLanguageModel, made: JsonObject, signal: AbortSignal) {
+  async function answerAll(
+    model: VideoLanguageModel,
+    signal: AbortSignal,
+    task: {
+      readonly questions: readonly Question[];
+      readonly output_dir: string;
+      readonly settings: JsonObject;
+      readonly label?: string;
+      readonly read?: FrameReader;
+    },
+  ): Promise<Evaluation> {
+    const { questions, output_dir, settings, label = 'eval', read } = task;
     let progress: ReturnType<typeof createProgress> | undefined;
     const logger = createLogger({ quiet: out.isQuiet, fd: 2, color: out.hasColor });
     try {
@@ -234,9 +244,13 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
         model,
         processor,
         questions,
-        load: promptLoader(processor, loaderOptions, new FrameStore({ budget_mib: 0, logger })),
+        load: promptLoader(
+          processor,
+          loaderOptions,
+          new FrameStore({ budget_mib: 0, logger, ...(read === undefined ? {} : { read }) }),
+        ),
         output_dir,
-        settings: made,
+        settings,
         facts,
         batch_size: given.batchSize,
         max_completion_length: resolved.max_completion_length,
@@ -251,7 +265,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
           if (done > 0) out.status(`${done} questions are answered already in ${output_dir}`);
           progress = createProgress({
             total: questions.length,
-            label: 'eval',
+            label,
             start: done,
             quiet: out.isQuiet,
           });
@@ -269,9 +283,15 @@ function figuresOf({ isComplete, num_resumed, batch_size }: Evaluation): JsonObj
   return { is_complete: isComplete, num_resumed, batch_size };
 }
 
-function printReport({ name, accuracy, answers, coverage, comparisons }: ReportContent, out: Output): void {
+const named = ({ control, rows }: ControlRun): NamedRows => ({ name: control, rows });
+
+function printReport(report: ReportContent, out: Output): void {
+  const { name, accuracy, answers, coverage, comparisons, controls } = report;
   out.print(out.bold(name));
-  if (accuracy !== null) printAccuracy(accuracy, out);
+  const again = controls.flatMap(({ control, accuracy: part }) =>
+    part === null ? [] : [[control, part] as const],
+  );
+  if (accuracy !== null) printAccuracy(accuracy, out, again);
   if (answers !== null) {
     const { mean_length = Number.NaN, truncated = Number.NaN, format = Number.NaN } = answers;
     out.print();
@@ -287,45 +307,8 @@ function printReport({ name, accuracy, answers, coverage, comparisons }: ReportC
   out.print(`  covered: ${notes.join('; ')}`);
   if (comparisons.length > 0) out.print();
   printComparisons(comparisons, out);
-}
-
-function chooseQuestions(
-  given: EvalChoice,
-  items: ReturnType<typeof readQuestionSet>['items'],
-  questionType: QuestionType,
-) {
-  // A benchmark of single answers asks for one letter; only the user's own word leaves questions out.
-  const ofType =
-    given.questionType === undefined ? items : items.filter((item) => isOfType(item, questionType));
-  const ids = given.ids === undefined ? undefined : chosenIds(given.ids, new Set(items.map(({ id }) => id)));
-  const chosen = (ids === undefined ? ofType : ofType.filter(({ id }) => ids.has(id))).slice(0, given.limit);
-  if (chosen.length === 0)
-    throw new DataError('no question is left to ask', { hint: 'check --question-type and --ids' });
-  return chosen;
-}
-
-function sayWhatIsRead(
-  given: EvalChoice,
-  set: ReturnType<typeof readQuestionSet>,
-  numChosen: number,
-  out: Output,
-): void {
-  const known = given.benchmark === undefined ? [] : Object.entries(benchmarkOf(given.benchmark).counts);
-  out.status(
-    `${numChosen} of ${set.items.length} questions, read as ${set.formats.join(' and ')}${set.part === undefined ? '' : ` (${given.benchmark}: ${set.part}, complete)`}`,
-  );
-  const numMultiple = set.items.filter(isMultiple).length;
-  if (given.benchmark !== undefined && benchmarkOf(given.benchmark).answers === 'single' && numMultiple > 0)
-    out.warn(
-      `${numMultiple} questions have several right options, but ${given.benchmark} asks for one letter; leave --benchmark out to ask for several`,
-    );
-  if (known.length > 0 && set.part === undefined)
-    out.warn(
-      `the files hold ${set.items.length} usable questions; ${given.benchmark} has ${known.map(([part, count]) => `${count} (${part})`).join(', ')}: scores are of a part`,
-    );
-  for (const [code, count] of Object.entries(set.dropped)) out.warn(`${count} questions left out: ${code}`);
-  if (set.warnings.length > 0)
-    out.warn(`${set.warnings.length} warnings about the questions; twgrpo data check lists them`);
+  if (controls.length > 0) out.print();
+  for (const figures of controls) out.print(`  ${controlText(figures)}`);
 }
 
 interface Plan {
@@ -372,6 +355,7 @@ export const evaluateCommand: CommandDefinition = {
   examples: [
     'twgrpo eval --model models/Qwen2.5-VL-7B-Instruct --benchmark mmvu --data eval_mmvu.json --video-root /data/MMVU',
     'twgrpo eval --model runs/a/checkpoint-500 --data held-out.jsonl --video-root videos --compare runs/eval/base/held-out.tw-grpo',
+    'twgrpo eval --model runs/a/checkpoint-500 --data held-out.jsonl --video-root videos --blind --single-frame',
     'twgrpo eval --model models/Qwen2.5-VL-7B-Instruct --benchmark mvbench --data eval_mvbench.json --video-root /data/MVBench --protocol zero-shot-authors --limit 100 --dry-run',
   ],
   configure: evalOptions,

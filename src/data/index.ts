@@ -21,6 +21,7 @@ export {
   LETTERS,
   labelled,
   lettersOf,
+  MEDIUM_PLACE,
   type Medium,
   mediumSchema,
   problemText,

@@ -9,6 +9,13 @@ export {
   readQuestionSet,
 } from './benchmarks.ts';
 export { answerBothWays, type BothWays, type BothWaysOptions, WAYS, type Way } from './both-ways.ts';
+export {
+  CONTROL_WORDS,
+  CONTROLS,
+  type Control,
+  controlQuestions,
+  controlReader,
+} from './controls.ts';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate.ts';
 export { modelFingerprint } from './model-fingerprint.ts';
 export {

@@ -123,6 +123,15 @@ export class FrameStore {
 
 /** Decodes a video, a folder of frames or an image, as its item and the run want it. @throws VideoError */
 export async function readFrames(medium: FoundMedium, settings: VideoSettings): Promise<ReadFrames> {
+  return await read(medium, settings, false);
+}
+
+/** `readFrames` with one frame of a video: of those that it would show, the one in the middle. @throws VideoError */
+export async function readMiddleFrame(medium: FoundMedium, settings: VideoSettings): Promise<ReadFrames> {
+  return await read(medium, settings, true);
+}
+
+async function read(medium: FoundMedium, settings: VideoSettings, onlyMiddle: boolean): Promise<ReadFrames> {
   const { type, file, start, end, fps } = medium;
   if (type === 'image') {
     const { frames } = await loadImage(file, imageSettings(settings.pixel_unit, medium));
@@ -134,6 +143,7 @@ export async function readFrames(medium: FoundMedium, settings: VideoSettings): 
     {
       startS: start,
       endS: end,
+      onlyMiddle,
       ...(type === 'video' || fps === undefined ? {} : { folderFps: fps }),
     },
   );

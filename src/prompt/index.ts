@@ -6,6 +6,7 @@ export {
   type HeldMedia,
   type ReadFrames,
   readFrames,
+  readMiddleFrame,
 } from './frame-store.ts';
 export { ItemFeed } from './item-feed.ts';
 export { type Disposable, LoadAhead } from './load-ahead.ts';

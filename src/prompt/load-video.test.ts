@@ -30,6 +30,21 @@ describe('loading a video', () => {
     evaluated.frames.dispose();
   });
 
+  it('shows the frame in the middle of those that it would show, in their size', async () => {
+    const path = join(goldens, 'h264.mp4');
+    const settings = { ...videoSettings({ video: 'correct' }, 28), total_pixels: 4 * 4 * 28 * 28 };
+    const part = { startS: 0.4, endS: 2 };
+    const whole = await loadVideo(path, settings, part);
+    const one = await loadVideo(path, settings, { ...part, onlyMiddle: true });
+    const middle = whole.indices.length >> 1;
+    expect(whole.numFrames).toBeGreaterThan(2);
+    expect(one.indices).toEqual([whole.indices[middle], whole.indices[middle]]);
+    const shown = whole.frames.select(0, middle).tolist();
+    expect([0, 1].map((place) => one.frames.select(0, place).tolist())).toEqual([shown, shown]);
+    whole.frames.dispose();
+    one.frames.dispose();
+  });
+
   it('takes a part of a clip, and says which file cannot give it', async () => {
     const path = join(goldens, 'h264.mp4');
     const settings = { ...videoSettings({ video: 'correct' }, 28), fps: 5, min_pixels: 28 * 28 };

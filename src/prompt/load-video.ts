@@ -11,6 +11,7 @@ import {
   type FrameChooser,
   type FrameSample,
   imageArea,
+  middleFrame,
   type PixelSettings,
   readFrameFolder,
   readImage,
@@ -28,6 +29,8 @@ export interface LoadVideoOptions extends DecodeOptions {
   readonly endS?: number | undefined;
   /** Frames a second of a folder of frames. @default 3, as TVQA's */
   readonly folderFps?: number | undefined;
+  /** Show of all frames that would be shown only the one in the middle. @default false */
+  readonly onlyMiddle?: boolean | undefined;
   /** @default 'float32' */
   readonly kernel?: ResizeKernel;
 }
@@ -61,9 +64,11 @@ export async function loadVideo(
   settings: VideoSettings,
   options: LoadVideoOptions = {},
 ): Promise<LoadedVideo> {
-  const { startS, endS } = options;
-  const choose: FrameChooser<FrameSample> = (video) =>
-    sampleFrames(settings, { ...video, startS, endS, path });
+  const { startS, endS, onlyMiddle } = options;
+  const choose: FrameChooser<FrameSample> = (video) => {
+    const sample = sampleFrames(settings, { ...video, startS, endS, path });
+    return onlyMiddle ? middleFrame(sample) : sample;
+  };
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   const decoded = isFolder
     ? await readFrameFolder(path, options.folderFps ?? FOLDER_FPS, choose, options)

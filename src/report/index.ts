@@ -1,6 +1,12 @@
 export { type Panel, type PanelLine, panelChart } from './panel-chart.ts';
-export { writeReport } from './report.ts';
-export { type AnswerFigures, evaluationReport, logReport, type ReportContent } from './report-content.ts';
+export { controlText, writeReport } from './report.ts';
+export {
+  type AnswerFigures,
+  type ControlRun,
+  evaluationReport,
+  logReport,
+  type ReportContent,
+} from './report-content.ts';
 export { OUTCOMES, type Outcome, type SampleAnswers, sampleAnswers, splitAnswer } from './sample-answers.ts';
 export { COLORS } from './svg.ts';
 export { pText, type TrainingPage, trainingPage } from './training-page.ts';

@@ -4,10 +4,12 @@
  */
 import { type AnswerStatistics, answerStatistics } from '../answers/index.ts';
 import { type JsonObject, mean } from '../base/index.ts';
-import type { Evaluation } from '../eval/index.ts';
+import type { Control, Evaluation } from '../eval/index.ts';
 import type { LogScore } from '../logs/index.ts';
 import {
+  type Accuracy,
   type AccuracyTable,
+  accuracy,
   accuracyTable,
   type Comparison,
   compareRuns,
@@ -39,7 +41,27 @@ export interface ReportContent {
   readonly answers: AnswerFigures | null;
   /** McNemar's test against each other run: all items, then single- and multi-answer items apart where there are both. */
   readonly comparisons: readonly Comparison[];
+  /** The same questions with less to see; empty where they were not asked. */
+  readonly controls: readonly ControlFigures[];
 }
+
+/** What a model answers without the video, or with one frame of it. */
+export interface ControlFigures {
+  readonly control: Control;
+  /** What stands in place of the videos, in words. */
+  readonly shows: string;
+  /** Answered questions that have nothing for the control to take away: not asked again. */
+  readonly unchanged: number;
+  /** Questions asked again. */
+  readonly questions: number;
+  /** Accuracy over those that were answered again; null when none was answered. */
+  readonly accuracy: Accuracy | null;
+  /** Share of the questions answered both times that are right with the video and wrong in the control; null without any. */
+  readonly right_only_with_video: number | null;
+}
+
+/** A control that was run. */
+export type ControlRun = Pick<Evaluation, 'rows'> & Pick<ControlFigures, 'control' | 'shows' | 'questions'>;
 
 export interface AnswerFigures extends AnswerStatistics {
   /** Tokens of an answer, the stop token included; a log does not hold it. */
@@ -59,9 +81,10 @@ export function evaluationReport(
     readonly left_out: Readonly<Record<string, number>>;
     readonly settings: JsonObject;
     readonly others?: readonly NamedRows[];
+    readonly controls?: readonly ControlRun[];
   },
 ): ReportContent {
-  const { questions, left_out, settings, others = [] } = context;
+  const { questions, left_out, settings, others = [], controls = [] } = context;
   const meanOf = (value: (row: Evaluation['rows'][number]) => number): number => mean(rows.map(value));
   const isAnswered = rows.length > 0;
   return {
@@ -85,7 +108,25 @@ export function evaluationReport(
           format: meanOf(({ format }) => format),
         }
       : null,
-    comparisons: others.flatMap((other) => compareGroups({ name, rows }, other)),
+    comparisons: [...others, ...controls.map((run) => ({ name: run.control, rows: run.rows }))].flatMap(
+      (other) => compareGroups({ name, rows }, other),
+    ),
+    controls: controls.map((run) => controlFigures({ name, rows }, run)),
+  };
+}
+
+function controlFigures(
+  benchmark: NamedRows,
+  { control, shows, rows, questions }: ControlRun,
+): ControlFigures {
+  const { n, only_first } = compareRuns(benchmark, { name: control, rows });
+  return {
+    control,
+    shows,
+    questions,
+    unchanged: benchmark.rows.length - questions,
+    accuracy: rows.length > 0 ? accuracy(rows) : null,
+    right_only_with_video: n > 0 ? only_first / n : null,
   };
 }
 
@@ -107,6 +148,7 @@ export function logReport(score: LogScore, others: readonly NamedRows[] = []): R
     accuracy: score.scores,
     answers: statisticsOf(scored),
     comparisons: others.flatMap((other) => compareGroups({ name: file, rows: scored }, other)),
+    controls: [],
   };
 }
 

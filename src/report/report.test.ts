@@ -71,6 +71,7 @@ function report(more: Partial<ReportContent> = {}): ReportContent {
       mean_length: 12.5,
     },
     comparisons: [compareRuns({ name: 'trained', rows: ROWS }, { name: 'base', rows: OTHER })],
+    controls: [],
     ...more,
   };
 }

@@ -13,7 +13,7 @@ import {
   type NamedRows,
 } from '../stats/index.ts';
 import { accuracyPlot } from './accuracy-plot.ts';
-import type { AnswerFigures, ReportContent } from './report-content.ts';
+import type { AnswerFigures, ControlFigures, ReportContent } from './report-content.ts';
 
 /**
  * Writes the three files into the folder, each whole or not at all; without any answer there is no plot.
@@ -30,14 +30,19 @@ export function writeReport(folder: string, report: ReportContent, others: reado
 
 /** The report as Markdown. */
 export function renderReport(report: ReportContent): string {
-  const { coverage, accuracy, answers, comparisons } = report;
+  const { coverage, accuracy, answers, comparisons, controls } = report;
   const parts = [`# ${escapeMarkdown(report.name)}`, coverageMarkdown(coverage)];
   if (accuracy === null) parts.push('There is nothing to score.');
   else {
-    parts.push('![accuracy with 95 % intervals](accuracy.svg)', '## Accuracy', accuracyMarkdown(accuracy));
+    parts.push(
+      '![accuracy with 95 % intervals](accuracy.svg)',
+      '## Accuracy',
+      accuracyMarkdown(accuracy, controls),
+    );
     parts.push(
       'Strict: the chosen set is the right set; 95 % interval by Wilson. Soft: |S| / |G| where the chosen set S is part of the right set G, else 0; 95 % interval by bootstrap, or by Wilson where only 0 and 1 occur. Unread: no answer could be read.',
     );
+    parts.push(...controls.map((figures) => `- ${escapeMarkdown(controlText(figures))}`));
     for (const [dimension, values] of Object.entries(accuracy.by)) {
       parts.push(`### By ${escapeMarkdown(dimension)}`, table(Object.entries(values)));
     }
@@ -66,9 +71,29 @@ function coverageMarkdown({
   return `${parts.join('; ')}.`;
 }
 
-function accuracyMarkdown({ overall, by_answers }: AccuracyTable): string {
+function accuracyMarkdown(
+  { overall, by_answers }: AccuracyTable,
+  controls: ReportContent['controls'],
+): string {
   const kinds = Object.entries(by_answers).map(([kind, row]): [string, Accuracy] => [`${kind} answer`, row]);
-  return table([['all', overall], ...kinds]);
+  const again = controls.flatMap(({ control, accuracy }): [string, Accuracy][] =>
+    accuracy === null ? [] : [[control, accuracy]],
+  );
+  return table([['all', overall], ...again, ...kinds]);
+}
+
+/** A control in one sentence. */
+export function controlText(figures: ControlFigures): string {
+  const { control, shows, questions, unchanged, accuracy, right_only_with_video: share } = figures;
+  const waiting = questions - (accuracy?.n ?? 0);
+  const parts = [
+    share === null
+      ? 'nothing was answered both times'
+      : `${percent(share, 2)} of the questions are right with the video only`,
+    ...(waiting === 0 ? [] : [`${waiting} of ${questions} questions have no answer here`]),
+    ...(unchanged === 0 ? [] : [`${unchanged} questions show nothing that could be taken away`]),
+  ];
+  return `${control} (${shows}): ${parts.join('; ')}`;
 }
 
 function table(rows: readonly (readonly [string, Accuracy])[]): string {

@@ -30,6 +30,7 @@ export { type ProbeOptions, probeVideo, type VideoInfo } from './probe.ts';
 export {
   FRAME_FACTOR,
   type FrameSample,
+  middleFrame,
   type SamplingSettings,
   sampleFrames,
 } from './sample.ts';

@@ -136,6 +136,12 @@ export function isConstantRate(timesS: readonly number[]): boolean {
   return timesS.length < 3 || timesS.every((timeS, index) => Math.abs(timeS - index * step) <= 0.5 * step);
 }
 
+/** Of the frames chosen the one in the middle, twice, since a temporal patch takes two; sized as all of them would be. */
+export function middleFrame(sample: FrameSample): FrameSample {
+  const middle = sample.indices[sample.indices.length >> 1]!;
+  return { ...sample, indices: Array.from({ length: FRAME_FACTOR }, () => middle) };
+}
+
 /** Chooses the frames of a video with `totalFrames` decoded frames at `videoFps`, from `startS` to `endS`. */
 export function sampleFrames(settings: SamplingSettings, video: SampledVideo): FrameSample {
   try {
