@@ -113,7 +113,6 @@ export const plan: CommandDefinition = {
       output_dir: 'unread',
       ...(given.model === undefined ? {} : { model_name_or_path: given.model }),
     };
-    const asked = layers.flatMap(({ values }) => Object.keys(values));
     const { config, notices } = resolveGrpoConfig([{ source: 'plan', values: unread }, ...layers]);
     for (const notice of notices) out.warn(notice);
     const name = given.model ?? config.model_name_or_path;
@@ -134,6 +133,7 @@ export const plan: CommandDefinition = {
       max_completion_length: config.max_completion_length,
       gradient_checkpointing: config.gradient_checkpointing,
       isLora: config.lora_r !== undefined,
+      offload_optimizer: config.offload_optimizer,
     };
     const time = planTime(found, passSizes(model, shapes), keys, prompt, {
       flops: given.tflops * 1e12,
@@ -144,7 +144,7 @@ export const plan: CommandDefinition = {
     const title = basename(path) === 'config.json' ? basename(dirname(path)) : basename(path);
     out.print(
       out.bold(
-        `${given.model ?? title}, ${asked.length === 0 ? 'default keys' : asked.join(', ')}: prompts of up to ${prompt.tokens} tokens, ${config.num_generations} completions of ${config.max_completion_length}`,
+        `${given.model ?? title}, ${[given.config ?? 'default keys', ...given.set].join(', ')}: prompts of up to ${prompt.tokens} tokens, ${config.num_generations} completions of ${config.max_completion_length}`,
       ),
     );
     out.print();

@@ -115,7 +115,7 @@ function device(): Finding {
   const { cuda_available, cuda_device_count } =
     readEngineFile()?.cuda === false ? { cuda_available: false, cuda_device_count: 0 } : engineInfo();
   return cuda_available
-    ? { name, status: 'ok', summary: `${cuda_device_count} CUDA; a 7B run takes about 123 GB of one` }
+    ? { name, status: 'ok', summary: `${cuda_device_count} CUDA; the paper's run takes 58 GB of one by plan` }
     : {
         name,
         status: 'missing',

@@ -9,6 +9,9 @@ export interface Rates {
   readonly bandwidth: number;
 }
 
+/** Of a host with `offload_optimizer`, in bytes a second: copies that are not pinned, and the memory of a server. */
+const HOST = { copies: 12e9, bandwidth: 100e9 };
+
 /** 40 % of the products and 60 % of the bandwidth that an H100 SXM names (989 TFLOP/s bfloat16, 3.35 TB/s). */
 export const H100: Rates = { flops: 0.4 * 989e12, bandwidth: 0.6 * 3.35e12 };
 
@@ -25,7 +28,7 @@ export interface TimePlan {
 /**
  * A product of a weight takes two operations a token; on the way back two products, or one where the weight itself does not train;
  * checkpointing computes the layers once more. Decoding reads the decoder once a token for all rows together; AdamW reads and
- * writes 28 bytes a weight. Attention, sampling and the loss are left out.
+ * writes 28 bytes a weight, on the host with two copies of 2 bytes a weight. Attention, sampling and the loss are left out.
  *
  * @param numText numbers in the decoder and the head, the embedding's rows aside
  * @param numVision numbers in the tower
@@ -38,6 +41,7 @@ export function planTime(
     readonly max_completion_length: number;
     readonly gradient_checkpointing: boolean;
     readonly isLora: boolean;
+    readonly offload_optimizer: boolean;
   },
   prompt: PromptSize,
   rates: Rates,
@@ -51,7 +55,10 @@ export function planTime(
     keys.max_completion_length * ((2 * numText) / rates.bandwidth);
   const forward = prompts * products(numText, plan.num_tokens);
   const backward = forward * ((keys.isLora ? 1 : 2) + (keys.gradient_checkpointing ? 1 : 0));
-  const optim = (28 * plan.num_trained) / rates.bandwidth;
+  const { num_trained } = plan;
+  const optim = keys.offload_optimizer
+    ? (4 * num_trained) / HOST.copies + (28 * num_trained) / HOST.bandwidth
+    : (28 * num_trained) / rates.bandwidth;
   return {
     encode,
     generate,
