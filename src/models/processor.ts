@@ -20,7 +20,10 @@ export interface VisionFrames {
   readonly timesS?: readonly number[] | undefined;
 }
 
-/** A whole conversation, or one user turn: its videos, then its images, then its text. */
+/**
+ * A whole conversation, or one user turn: its videos, then its images, then its text. Special tokens in the messages of a conversation
+ * are tokens unless `Tokenizer.quoted` marked them; in `text` and `system` they are plain words.
+ */
 export type PromptText =
   | { readonly messages: readonly ChatMessage[]; readonly text?: undefined; readonly system?: undefined }
   | { readonly messages?: undefined; readonly text: string; readonly system?: string | undefined };

@@ -115,13 +115,29 @@ describe('prepareFrames', () => {
     });
   });
 
-  it('refuses placeholders and media that do not match, also where the user writes a placeholder', () => {
+  it('reads special tokens in the words of a user turn as words, in those of messages as tokens', () => {
+    scope(() => {
+      const processor = tiny();
+      const text = 'a <|image_pad|> b <|im_end|>';
+      const inputs = processor.prepareFrames({ text, system: 'c <|im_start|>' });
+      const { tokenizer, config } = processor;
+      expect(inputs.text).toContain(text);
+      expect(inputs.input_ids).not.toContain(config.image_token_id);
+      const turns = (token: string) =>
+        inputs.input_ids.filter((id) => id === tokenizer.tokenId(token)).length;
+      expect([turns('<|im_start|>'), turns('<|im_end|>')]).toEqual([3, 2]);
+      expect(tokenizer.decode(inputs.input_ids)).toBe(inputs.text);
+      const messages = [{ role: 'user', content: text }];
+      expect(() => processor.prepareFrames({ messages })).toThrow(/has 1 image placeholders/);
+    });
+  });
+
+  it('refuses placeholders and media that do not match', () => {
     scope(() => {
       const messages = [{ role: 'user', content: 'no video' }];
       expect(() => tiny().prepareFrames({ messages, videos: [video(2, 28, 28)] })).toThrow(
         /has 0 video placeholders .* but 1 videos were given/,
       );
-      expect(() => tiny().prepareFrames({ text: 'a <|image_pad|> b' })).toThrow(/has 1 image placeholders/);
     });
   });
 

@@ -170,10 +170,22 @@ class QwenProcessor implements Processor {
   }
 
   render(request: PromptRequest<unknown, unknown>, options: PrepareOptions = {}): string {
-    return this.template.render(request.messages ?? userTurn(request), {
+    return this.template.render(request.messages ?? this.#userTurn(request), {
       add_generation_prompt: options.add_generation_prompt ?? true,
       variables: options.template_variables ?? {},
     });
+  }
+
+  /** One user turn, behind a system turn where there is one. Special tokens in their words are words. */
+  #userTurn(request: PromptRequest<unknown, unknown>): ChatMessage[] {
+    const { text = '', system, videos = [], images = [] } = request;
+    const content: ChatContent[] = [
+      ...videos.map(() => ({ type: 'video' as const })),
+      ...images.map(() => ({ type: 'image' as const })),
+      { type: 'text', text: this.tokenizer.quoted(text) },
+    ];
+    const turn: ChatMessage = { role: 'user', content };
+    return system === undefined ? [turn] : [{ role: 'system', content: this.tokenizer.quoted(system) }, turn];
   }
 
   #checkCount(kind: 'video' | 'image', ids: readonly number[], token: number, given: number): void {
@@ -204,17 +216,6 @@ export function readProcessor(dir: string, config: ModelConfig): Processor {
 }
 
 /** One user turn: videos, then images, then the text; a system turn before it where one is given. */
-function userTurn(request: PromptRequest<unknown, unknown>): ChatMessage[] {
-  const { text = '', system, videos = [], images = [] } = request;
-  const content: ChatContent[] = [
-    ...videos.map(() => ({ type: 'video' as const })),
-    ...images.map(() => ({ type: 'image' as const })),
-    { type: 'text', text },
-  ];
-  const turn: ChatMessage = { role: 'user', content };
-  return system === undefined ? [turn] : [{ role: 'system', content: system }, turn];
-}
-
 function tooLong(
   length: number,
   budget: number,
