@@ -79,6 +79,9 @@ describe('true answers', () => {
     expect(solutionProblem('OCR', ' ')).toBe('expected a true answer, got none');
     expect(solutionProblem('temporal grounding', 'at the end')).toMatch(/expected begin and end in seconds/);
     expect(solutionProblem('temporal grounding', '5 to 2')).toMatch(/expected begin and end in seconds/);
+    for (const text of ['-1 to 2', '[[0, 2], [-3, 4]]', '1 to -2', '[-1, 2]'])
+      expect(solutionProblem('temporal grounding', text)).toMatch(/expected begin and end in seconds/);
+    expect(solutionProblem('temporal grounding', '2-3.5')).toBeUndefined();
     expect(solutionProblem('numerical', '1,234.5')).toBeUndefined();
     expect(solutionProblem('free-form', 'It leaves.')).toBeUndefined();
   });

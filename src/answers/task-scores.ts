@@ -114,10 +114,19 @@ const numberOf = (text: string): number | undefined => pythonFloat(text.replaceA
 /** Numbers, and what stands between them in a statement of windows. */
 const WINDOW_TEXT = /^(?:\d+(?:\.\d+)?|[\s[\](){},;:–—-]|to|and|from|seconds?|secs?|s)+$/i;
 
+/** A minus before a number, where a hyphen between two times stands behind one. */
+const NEGATIVE = /(?:^|[[({,;]|to|and|from)\s*[–—-]\s*\d/i;
+
 /** Windows of "2.0 to 3.5", "[2, 3.5]", "[[0, 2], [5, 8]]"; undefined for any other text, or an end before its begin. */
 export function trueWindows(solution: string): readonly TimeWindow[] | undefined {
   const numbers = [...solution.matchAll(/\d+(?:\.\d+)?/g)].map(([number]) => Number(number));
-  if (!WINDOW_TEXT.test(solution) || numbers.length === 0 || numbers.length % 2 === 1) return undefined;
+  if (
+    !WINDOW_TEXT.test(solution) ||
+    NEGATIVE.test(solution) ||
+    numbers.length === 0 ||
+    numbers.length % 2 === 1
+  )
+    return undefined;
   const windows = Array.from(
     { length: numbers.length / 2 },
     (_, i): TimeWindow => [numbers[2 * i]!, numbers[2 * i + 1]!],

@@ -25,6 +25,7 @@ import {
   type FieldValue,
   filterRows,
   formatIssue,
+  nextStep,
   PROMPT_TEMPLATES,
   type QuestionType,
   readItemsWithIssues,
@@ -86,6 +87,8 @@ function printIssues(issues: readonly DataIssue[], numShown: number, out: Output
     const title = `${severity} ${code}: ${group.length}`;
     out.print(`  ${severity === 'error' ? out.red(title) : out.yellow(title)}`);
     for (const issue of group.slice(0, numShown)) out.print(`    ${formatIssue(issue)}`);
+    if (severity === 'error' && group.some(({ hint }) => hint === undefined))
+      out.print(out.dim(`    next step: ${nextStep(code)}`));
     if (group.length > numShown) out.print(`    … and ${group.length - numShown} more (--show, --json)`);
   }
 }

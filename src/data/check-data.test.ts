@@ -7,6 +7,7 @@ import { ConfigError, packageRoot } from '../base/index.ts';
 import { encodeVideo } from '../video/index.ts';
 import { checkData } from './check-data.ts';
 import { convertClevrer } from './convert-clevrer.ts';
+import { formatIssue, nextStep } from './issues.ts';
 import { readItems } from './read-items.ts';
 
 const folder = scratchFolder();
@@ -31,6 +32,67 @@ describe('the data doctor', () => {
     writeFileSync(join(folder, 'root', 'broken.mp4'), 'not a video');
     writeFileSync(join(folder, 'root', 'other.webm'), 'x');
     mkdirSync(join(folder, 'root', 'frames'));
+  });
+
+  it('names the line of a row whose media are wrong, and a file that is nearly called so', async () => {
+    const names = ['x/A.MP4', ' x/a.mp4', 'x/a%2Emp4', 'x/a.mp4?t=1', 'x/cafe\u0301.mp4', 'x/b\n.mp4'];
+    const root = join(folder, 'near');
+    mkdirSync(join(root, 'x'), { recursive: true });
+    for (const name of ['a.mp4', 'caf\u00e9.mp4']) writeFileSync(join(root, 'x', name), 'x');
+    const path = write(
+      'near.jsonl',
+      names.map((video) => ({ problem, solution: 'A', video })),
+    );
+    const { issues } = await checkData(path, { root: { video_root: root }, videos: 'exists' });
+    const errors = issues.filter(({ severity }) => severity === 'error');
+    expect(errors.map(({ code, line }) => [code, line])).toEqual([
+      ['other_name', 1],
+      ['missing_video', 2],
+      ['other_name', 3],
+      ['other_name', 4],
+      ['other_name', 5],
+      ['missing_video', 6],
+    ]);
+    expect(formatIssue(errors[3]!)).toBe(
+      `${path}:4: item #4: field "path": "${root}/x/a.mp4?t=1" is not there, but "${root}/x/a.mp4" is`,
+    );
+    expect(formatIssue(errors[5]!)).toMatch(/b\\n\.mp4 is not there$/);
+  });
+
+  it('says the next step with the reason, where a path can not be one', async () => {
+    const path = write('address.jsonl', [{ problem, solution: 'A', video: 's3://b/a.mp4' }]);
+    const { issues } = await checkData(path, { root: { video_root: folder } });
+    expect(issues.map(formatIssue)).toEqual([
+      `${path}:1: item #1: field "path": expected a file, got the address s3://b/a.mp4; download the file, or write what the address holds to one, and give its path`,
+    ]);
+    expect(new Set(['bad_json', 'bad_path', 'bad_field'].map(nextStep)).size).toBe(3);
+  });
+
+  it('knows frames that a video does not have', async () => {
+    const rows = [
+      { nframes: 100 },
+      { nframes: 4 },
+      { video_start: 0.6, video_end: 0.7 },
+      { video_start: 0.5 },
+      { fps: 1e9 },
+    ];
+    const path = write(
+      'frames.jsonl',
+      rows.map((settings) => ({ problem, solution: 'A', video: 'x/a.mp4', ...settings })),
+    );
+    const { issues } = await checkData(path, { root: { video_root: join(folder, 'root') } });
+    expect(issues.map(({ code, line }) => [code, line])).toEqual([
+      ['bad_frames', 1],
+      ['bad_frames', 3],
+    ]);
+    expect(issues[0]!.message).toMatch(/expected between 2 and 4 sampled frames, got 100/);
+  });
+
+  it('does not call a file without questions sound', async () => {
+    const path = write('blank.jsonl', []);
+    writeFileSync(path, '\n \n');
+    const { is_sound, issues } = await checkData(path);
+    expect([is_sound, issues.map(({ code }) => code)]).toEqual([false, ['no_questions']]);
   });
 
   it('finds what is wrong with records and with videos', async () => {

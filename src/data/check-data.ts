@@ -7,7 +7,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import { DataError, forEachConcurrently, mean, recordOf, tally, VideoError } from '../base/index.ts';
-import { decodeFrames, listFrames } from '../video/index.ts';
+import { decodeFrames, listFrames, sampleFrames } from '../video/index.ts';
 import { countIssues, type DataIssue } from './issues.ts';
 import { type DataItem, itemTask, type Medium } from './item.ts';
 import { mediaFacts, type VideoFacts } from './media-facts.ts';
@@ -88,14 +88,15 @@ const SUBSET_DIMS = ['task', 'question_type', 'kind', 'discipline', 'type'] as c
 
 /** Checks one data file and the videos it names. Problems are in the report, not thrown. */
 export async function checkData(path: string, options: CheckOptions = {}): Promise<DataReport> {
-  const { items, issues: readIssues, numQuestions, format } = readItemsWithIssues(path, options);
+  const { items, issues: readIssues, numQuestions, format, lines } = readItemsWithIssues(path, options);
   const media = options.root === undefined ? undefined : await checkMedia(path, items, options.root, options);
   const issues = [
     ...readIssues.map((issue) => (options.drop?.includes(issue.code) ? leftOut(issue) : issue)),
     ...nameCollisions(path, items),
     ...longPrompts(path, items, media?.facts ?? new Map(), options),
     ...(media?.issues ?? []),
-  ];
+    ...(numQuestions === 0 && readIssues.length === 0 ? [noQuestions(path)] : []),
+  ].map((issue) => ({ ...issue, line: issue.line ?? lines.get(issue.item ?? '') }));
   const errors = issues.filter((issue) => issue.severity === 'error');
   const warnings = issues.filter((issue) => issue.severity === 'warning');
   const choices = items.filter(({ options }) => options.length > 0);
@@ -139,6 +140,10 @@ function mediaName(media: readonly Pick<Medium, 'type'>[]): string {
 /** An error that costs its own question alone, by the rule of the set. */
 function leftOut(issue: DataIssue): DataIssue {
   return { ...issue, severity: 'warning', message: `${issue.message}; the question is left out` };
+}
+
+function noQuestions(file: string): DataIssue {
+  return { severity: 'error', code: 'no_questions', message: 'there is no question in the file', file };
 }
 
 /** Different videos with one file name are mixed up easily when folders are merged. */
@@ -221,8 +226,10 @@ async function checkMedia(
     if (facts !== undefined) report.facts.set(medium.path, facts);
     options.onProgress?.(++done, queue.length);
   });
-  for (const { id, path, start } of all) {
-    const durationS = report.facts.get(path)?.durationS;
+  for (const medium of all) {
+    const { id, path, start } = medium;
+    const facts = report.facts.get(path);
+    const durationS = facts?.durationS;
     if (durationS !== undefined && (start ?? 0) >= durationS) {
       const message = `the clip begins at ${start} s, but the video ends at ${durationS.toFixed(2)} s`;
       report.issues.push({
@@ -233,9 +240,36 @@ async function checkMedia(
         item: id,
         field: 'start',
       });
+    } else if (facts !== undefined && medium.type === 'video') {
+      const message = framesProblem(medium, facts);
+      if (message !== undefined)
+        report.issues.push({ severity: 'error', code: 'bad_frames', message, file, item: id });
     }
   }
   return report;
+}
+
+/** Why a video does not have the frames that its own settings ask for; what they leave open is the default of `correct`. */
+function framesProblem(medium: Medium, facts: VideoFacts): string | undefined {
+  const {
+    fps = 2,
+    nframes,
+    max_frames = 16,
+    min_frames = Math.min(4, max_frames),
+    start: startS,
+    end: endS,
+  } = medium;
+  if (startS === undefined && endS === undefined && nframes === undefined) return undefined;
+  try {
+    sampleFrames(
+      { fps, nframes, min_frames, max_frames, second_per_grid: 'true_time' },
+      { ...facts, totalFrames: facts.numFrames, startS, endS },
+    );
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof VideoError)) throw error;
+    return error.message;
+  }
 }
 
 /** Check one file or folder; returns size and length of what was opened. */
@@ -246,8 +280,8 @@ async function checkOne(
   options: CheckOptions,
   report: MediaReport,
 ): Promise<VideoFacts | undefined> {
-  const fail = (code: string, message: string): undefined => {
-    report.issues.push({ severity: 'error', code, message, file, item: item.id, field: 'path' });
+  const fail = (code: string, message: string, hint?: string): undefined => {
+    report.issues.push({ severity: 'error', code, message, file, item: item.id, field: 'path', hint });
     return undefined;
   };
   const warn = (code: string, message: string): void =>
@@ -258,10 +292,13 @@ async function checkOne(
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
     report.missing.add(item.path);
-    return fail('bad_path', error.message);
+    return fail('bad_path', error.message.replace(`item ${item.id}: `, ''), error.hint);
   }
   if (!existsSync(path)) {
     report.missing.add(item.path);
+    const likely = likeName(path);
+    if (likely !== undefined)
+      return fail('other_name', `${JSON.stringify(path)} is not there, but ${JSON.stringify(likely)} is`);
     const other = sameStem(path);
     return other === undefined
       ? fail('missing_video', `${path} is not there`)
@@ -287,6 +324,22 @@ async function checkOne(
     report.unreadable.add(item.path);
     return fail('unreadable_video', error.message);
   }
+}
+
+/** A file whose name differs only by case, blanks around it, percent signs, a query, or the form of its Unicode. */
+function likeName(path: string): string | undefined {
+  const folder = dirname(path);
+  if (!existsSync(folder)) return undefined;
+  const plain = (name: string): string => name.trim().normalize('NFC').toLowerCase();
+  const wanted = new Set([plain(basename(path)), plain(basename(path).replace(/[?#].*$/s, ''))]);
+  try {
+    wanted.add(plain(decodeURIComponent(basename(path))));
+  } catch (error) {
+    // A percent sign that is no code stands for itself.
+    if (!(error instanceof URIError)) throw error;
+  }
+  const found = readdirSync(folder).find((name) => wanted.has(plain(name)));
+  return found === undefined ? undefined : join(folder, found);
 }
 
 /** A file with the same name but another ending, as when a set was re-encoded. */

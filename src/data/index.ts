@@ -9,7 +9,7 @@ export {
 } from './check-data.ts';
 export { type ConvertClevrerOptions, type ConvertClevrerResult, convertClevrer } from './convert-clevrer.ts';
 export { type FieldValue, filterRows } from './filter-rows.ts';
-export { type DataIssue, formatIssue } from './issues.ts';
+export { type DataIssue, formatIssue, nextStep } from './issues.ts';
 export {
   type DataItem,
   type DataItemInput,

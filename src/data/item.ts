@@ -40,7 +40,7 @@ export const mediumSchema = z
     /** Frames to take of the whole, instead of `fps`. */
     nframes: z.number().min(2).optional(),
     min_frames: count.optional(),
-    max_frames: count.optional(),
+    max_frames: z.int().min(2).optional(),
     /** Area of one frame, in pixels. */
     min_pixels: z.number().positive().optional(),
     max_pixels: z.number().positive().optional(),
@@ -55,9 +55,26 @@ export const mediumSchema = z
       void context.addIssue({ code: 'custom', path: [key], message });
     const { type, start, end, fps, nframes } = medium;
     if (start !== undefined && end !== undefined && end <= start)
-      fail('end', `must be after start (${start})`);
+      fail('end', `must be after start (${start}), got ${end}`);
     if (type === 'video' && fps !== undefined && nframes !== undefined)
       fail('nframes', 'fps and nframes can not both say how many frames to take');
+    for (const [least, most] of [
+      ['min_frames', 'max_frames'],
+      ['min_pixels', 'max_pixels'],
+      ['min_frames', 'nframes'],
+      ['nframes', 'max_frames'],
+    ] as const) {
+      const [low, high] = [medium[least], medium[most]];
+      if (low !== undefined && high !== undefined && low > high)
+        fail(most, `must not be below ${least} (${low}), got ${high}`);
+    }
+    const sides = [medium.resized_height ?? 1, medium.resized_width ?? 1];
+    if (
+      medium.resized_height !== undefined &&
+      medium.resized_width !== undefined &&
+      Math.max(...sides) > 200 * Math.min(...sides)
+    )
+      fail('resized_width', `one side must not be over 200 times the other, got ${sides.join('x')}`);
     if ((medium.resized_height === undefined) !== (medium.resized_width === undefined))
       fail('resized_height', 'resized_height and resized_width belong together');
     if (type === 'image')

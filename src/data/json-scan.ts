@@ -15,6 +15,8 @@ export interface JsonScan {
   readonly problem: JsonProblem | undefined;
   /** 1-based lines of the elements of the top-level array, or of the members of the top-level object. */
   readonly entryLines: readonly number[];
+  /** Names of the members of the top-level object, in the order of the text. */
+  readonly entryKeys: readonly string[];
 }
 
 export const MAX_JSON_DEPTH = 100;
@@ -30,12 +32,13 @@ type Expecting = 'value' | 'value-or-end' | 'key' | 'key-or-end' | 'colon' | 'co
 /** Scans one JSON document. */
 export function scanJson(text: string, firstLine = 1): JsonScan {
   const entryLines: number[] = [];
+  const entryKeys: string[] = [];
   // One entry a level: the keys seen so far of an object, undefined for an array.
   const levels: (Set<string> | undefined)[] = [];
   let at = 0;
   let line = firstLine;
   let expecting: Expecting = 'value';
-  const fail = (message: string): JsonScan => ({ problem: { line, message }, entryLines });
+  const fail = (message: string): JsonScan => ({ problem: { line, message }, entryLines, entryKeys });
   const match = (pattern: RegExp): string | undefined => {
     pattern.lastIndex = at;
     return pattern.exec(text)?.[0];
@@ -84,6 +87,7 @@ export function scanJson(text: string, firstLine = 1): JsonScan {
         if (keys.has(key))
           return fail(`the key ${JSON.stringify(key.slice(0, 60))} appears twice in one object`);
         keys.add(key);
+        if (levels.length === 1) entryKeys.push(key);
         at = end;
         expecting = 'colon';
         continue;
@@ -120,7 +124,7 @@ export function scanJson(text: string, firstLine = 1): JsonScan {
       levels.length === 0 ? 'expected a JSON value, got nothing' : 'the JSON ends before it is complete',
     );
   }
-  return { problem: undefined, entryLines };
+  return { problem: undefined, entryLines, entryKeys };
 }
 
 /** Offset after the closing quote, or what is wrong with the string. */

@@ -31,9 +31,9 @@ function localPath({ id, path }: ItemPath): string {
       });
     }
   }
-  if (/^https?:\/\//i.test(path)) {
-    throw new DataError(`item ${id}: expected a file, got the address ${path}`, {
-      hint: 'download the file and give its path',
+  if (/^(?:[a-z][\w+.-]+:\/\/|data:)/i.test(path)) {
+    throw new DataError(`item ${id}: expected a file, got the address ${path.slice(0, 80)}`, {
+      hint: 'download the file, or write what the address holds to one, and give its path',
     });
   }
   return path.replaceAll('\\', '/');
@@ -59,17 +59,23 @@ export function mediaPath(item: ItemPath, root: MediaRoot): string {
       );
     }
     path = path.slice(prefix.length);
-  } else if (isAbsolute(path)) {
-    return path;
-  } else if (/^[A-Za-z]:\//.test(path)) {
+  } else if (/^[A-Za-z]:\//.test(path) || item.path.startsWith('\\\\')) {
     throw new DataError(`item ${item.id}: ${item.path} is a path on a drive of Windows`, {
       hint: 'set video_prefix to the beginning of such paths that video_root stands for',
     });
+  } else if (/^(?:~[\w.-]*|\$\w+|\$\{\w+\})\//.test(path)) {
+    throw new DataError(`item ${item.id}: ${item.path} begins with what only a shell can replace`, {
+      hint: 'write the folder out, or set video_prefix to this beginning and video_root to what it stands for',
+    });
+  } else if (isAbsolute(path)) {
+    return path;
   }
   const full = join(video_root, path);
   const inside = relative(video_root, full);
   if (inside === '..' || inside.startsWith(`..${sep}`)) {
-    throw new DataError(`item ${item.id}: the path ${item.path} leads out of video_root ${video_root}`);
+    throw new DataError(`item ${item.id}: the path ${item.path} leads out of video_root ${video_root}`, {
+      hint: 'set video_root to a folder above, or give the absolute path',
+    });
   }
   return full;
 }

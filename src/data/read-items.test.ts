@@ -102,7 +102,7 @@ describe('the authors’ records', () => {
     ],
     ['bad_letters', { options: ['A. x', 'C. y'] }, /letters of the options do not run/],
     ['unsupported_type', { problem_type: 'riddle' }, /"riddle" is no kind that is known/],
-    ['bad_field', { start: 4, end: 2 }, /field "media\.0\.end": must be after start \(4\)/],
+    ['bad_field', { start: 4, end: 2 }, /field "end": must be after start \(4\), got 2/],
   ])('that are wrong are named: %s %o', (code, change, message) => {
     const path = file(
       `${JSON.stringify(good)}\n${JSON.stringify({ ...good, id: 'x', ...change })}\n`,

@@ -158,6 +158,8 @@ function detectFormat(rows: readonly Row[], layout: 'array' | 'object' | 'lines'
     return last.role === 'assistant' && !has('solution') ? 'llamafactory' : 'ms-swift';
   }
   if (isList('prompt') || typeof first['prompt'] === 'string') return has('reward_model') ? 'verl' : 'trl';
+  if (has('instruction', 'output')) return 'llamafactory';
+  if (typeof first['query'] === 'string' && (has('response') || has('solution'))) return 'ms-swift';
   if (has('timestamps', 'sentences')) return 'videochat-r1';
   if (has('problem', 'answer') && !has('solution') && (isList('videos') || isList('images'))) return 'easyr1';
   if (has('problem', 'solution')) {

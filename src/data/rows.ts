@@ -116,26 +116,17 @@ function readDocument(path: string, size: number): Rows {
     layout: 'array',
   });
   if (text === undefined) return broken('the text is not valid UTF-8');
-  const { problem, entryLines } = scanJson(text);
+  const { problem, entryLines, entryKeys } = scanJson(text);
   if (problem !== undefined) {
     return broken(problem.message, problem.line);
   }
   const document = JSON.parse(text) as object;
-  const isArray = Array.isArray(document);
-  // Object.entries moves number-like keys to the front; lines are matched by name order of the text only for others.
-  const entries: [string | undefined, unknown][] = isArray
-    ? document.map((value: unknown) => [undefined, value])
-    : Object.entries(document);
-  const rows = entries.map(([key, value], index) => ({
-    value,
-    line: isArray || !hasNumberKey(entries) ? (entryLines[index] ?? 1) : 1,
-    key,
-  }));
-  return { rows, issues: [], numRows: rows.length, layout: isArray ? 'array' : 'object' };
-}
-
-function hasNumberKey(entries: readonly [string | undefined, unknown][]): boolean {
-  return entries.some(([key]) => key !== undefined && /^\d+$/.test(key));
+  // Object.entries moves number-like keys to the front, so lines are found by name.
+  const lineOf = new Map(entryKeys.map((key, index) => [key, entryLines[index]]));
+  const rows = Array.isArray(document)
+    ? document.map((value: unknown, index): Row => ({ value, line: entryLines[index] ?? 1 }))
+    : Object.entries(document).map(([key, value]): Row => ({ value, line: lineOf.get(key) ?? 1, key }));
+  return { rows, issues: [], numRows: rows.length, layout: Array.isArray(document) ? 'array' : 'object' };
 }
 
 function readLines(path: string, maxLineBytes: number): Rows {

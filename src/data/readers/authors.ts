@@ -51,6 +51,19 @@ export function authorsReader(variant: AuthorsVariant = {}): RowReader {
     const given = Object(row.value) as Record<string, unknown>;
     const id = idOf(given, variant, index);
     const place: RecordPlace = { line, item: id, sink };
+    const keys = Object.keys(given);
+    if (
+      keys.length > 0 &&
+      !Array.isArray(row.value) &&
+      typeof row.value === 'object' &&
+      given['problem'] === undefined
+    )
+      return sink.reject(
+        line,
+        'missing_field',
+        `expected the question in "problem", or one of the forms in docs/data.md, got the keys ${keys.join(', ').slice(0, 120)}`,
+        { item: id, field: 'problem' },
+      );
     const record = sink.parse(rowSchema, row.value, line, id);
     if (record === undefined) return undefined;
     const media = mediaOf(given, place);

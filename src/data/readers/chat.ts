@@ -6,10 +6,11 @@
  * `docs/preparation/prepare_data.rst`, huggingface/trl `docs/source/dataset_formats.md`.
  */
 import { z } from 'zod';
+import { parseAnswer } from '../../answers/index.ts';
 import { MEDIUM_PLACE, text } from '../item.ts';
 import { type MediumInput, mediaOf, mediumOf, type RecordPlace } from './media-fields.ts';
 import { placeMedia } from './placeholders.ts';
-import { questionOf, truthOf } from './question-fields.ts';
+import { type QuestionFields, questionOf, truthOf } from './question-fields.ts';
 import type { RowReader } from './reader.ts';
 
 const part = z.looseObject({ type: z.string().optional(), text: z.string().nullish() });
@@ -44,14 +45,15 @@ const ROLES: Readonly<Record<string, 'system' | 'user' | 'assistant'>> = {
 
 export const readChatRow: RowReader = (row, sink, index) => {
   const { line } = row;
-  const given = Object(row.value) as Readonly<Record<string, unknown>>;
+  const value = withTurns(row.value);
+  const given = Object(value) as Readonly<Record<string, unknown>>;
   const extra = Object(given['extra_info']) as Readonly<Record<string, unknown>>;
   const named = [given['id'], given['problem_id'], given['uid'], extra['index'], extra['id']].find(
     (value) => typeof value === 'number' || (typeof value === 'string' && value !== ''),
   );
   const item = named === undefined ? `#${index + 1}` : String(named);
   const place: RecordPlace = { line, item, sink };
-  const record = sink.parse(rowSchema, row.value, line, item);
+  const record = sink.parse(rowSchema, value, line, item);
   if (record === undefined) return undefined;
   const refuse = (code: string, message: string, field: string): undefined => {
     sink.reject(line, code, message, { item, field });
@@ -68,7 +70,7 @@ export const readChatRow: RowReader = (row, sink, index) => {
   const said = typeof talk === 'string' ? [{ role: 'user' as const, content: talk }] : talk.map(readTurn);
   const strange = said.find(({ role }) => role === undefined);
   if (strange !== undefined)
-    return refuse('bad_field', 'expected the roles system, user and assistant', field);
+    return refuse('bad_field', `expected the roles system, user and assistant, got ${rolesOf(talk)}`, field);
   const system = said.filter(({ role }) => role === 'system');
   const asked = said.filter(({ role }) => role === 'user');
   const answers = said.filter(({ role }) => role === 'assistant');
@@ -93,6 +95,28 @@ export const readChatRow: RowReader = (row, sink, index) => {
     place,
   );
   if (question === undefined) return undefined;
+  const other =
+    answers[0] === undefined || stated.truth === undefined ? undefined : otherAnswer(written!, question);
+  if (other !== undefined)
+    return refuse(
+      'answer_conflict',
+      `the conversation ends with the answer ${other}, but ${truthField} says ${question.answer.join(',')}`,
+      field,
+    );
+  for (const key of UNREAD) {
+    const unread = given[key];
+    if (
+      unread === undefined ||
+      unread === null ||
+      unread === '' ||
+      (Array.isArray(unread) && unread.length === 0)
+    )
+      continue;
+    sink.warnOnce(line, 'unread_field', 'it is not read; the question and its true answer are', {
+      item,
+      field: key,
+    });
+  }
   const instruction = system[0] === undefined ? (record.system ?? '') : plainText(system[0].content);
   const process = written === undefined ? '' : reasoningOf(written);
   const source = textOr(given['data_source']);
@@ -105,6 +129,50 @@ export const readChatRow: RowReader = (row, sink, index) => {
     ...(source === undefined ? {} : { provenance: { data_source: source } }),
   });
 };
+
+/** Fields that say more about the conversation than is read; filled ones are warned of once. */
+const UNREAD = [
+  'chosen',
+  'rejected',
+  'rejected_response',
+  'rejected_messages',
+  'tools',
+  'objects',
+  'label',
+  'kto_tag',
+];
+
+/**
+ * Rows that have the parts of one turn in columns, as a conversation: `instruction`, `input`, `output`, `history` (Alpaca in LLaMA-Factory),
+ * `query`, `response`, `history` (ms-swift), and TRL's `completion` behind its `prompt`.
+ */
+function withTurns(value: unknown): unknown {
+  const given = Object(value) as Readonly<Record<string, unknown>>;
+  if (['messages', 'conversations'].some((key) => Object.hasOwn(given, key))) return value;
+  const turn = (role: string, content: unknown): readonly object[] =>
+    content === undefined || content === null || content === '' ? [] : [{ role, content }];
+  if (Object.hasOwn(given, 'prompt')) {
+    const { prompt, completion } = given;
+    if (completion === undefined || completion === null) return value;
+    const asked = typeof prompt === 'string' ? turn('user', prompt) : prompt;
+    const said = Array.isArray(completion) ? completion : turn('assistant', completion);
+    return Array.isArray(asked) ? { ...given, prompt: [...asked, ...said] } : value;
+  }
+  const { instruction, input, query, output, response, history } = given;
+  const asked = [instruction, input, query].filter((text) => isText(text) && text !== '');
+  if (asked.length === 0) return value;
+  const before = (Array.isArray(history) ? history : []).flatMap((pair) => {
+    const [user, assistant] = Array.isArray(pair) ? pair : [pair];
+    return [...turn('user', user), ...turn('assistant', assistant)];
+  });
+  const messages = [...before, ...turn('user', asked.join('\n')), ...turn('assistant', output ?? response)];
+  return { ...given, messages };
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+const rolesOf = (talk: z.output<typeof turns> | string): string =>
+  typeof talk === 'string' ? 'user' : talk.map(({ role, from }) => role ?? from).join(' ');
 
 const textOr = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined;
@@ -122,6 +190,17 @@ const plainText = (content: Content): string =>
   typeof content === 'string'
     ? content
     : content.map((one) => (typeof one === 'string' ? one : (one.text ?? ''))).join('');
+
+/** Letters that a model's turn answers with, where they are not the true ones. */
+function otherAnswer(
+  written: string,
+  { answer, options }: Pick<QuestionFields, 'answer' | 'options'>,
+): string | undefined {
+  if (options.length === 0) return undefined;
+  const text = written.includes('<answer>') ? written : `<answer>${written}</answer>`;
+  const { letters, failed } = parseAnswer(text, { parser: 'tolerant', options });
+  return failed || letters.join() === answer.join() ? undefined : letters.join(',');
+}
 
 /** What a model wrote before its `<answer>`. */
 function reasoningOf(written: string): string {
@@ -158,7 +237,7 @@ function contentOf(
       continue;
     }
     const isOwn = MEDIA_KEYS.some((key) => Object.hasOwn(Object(one), key));
-    const medium = isOwn ? mediumOf(one, kind, field, {}, place) : queues[kind].shift();
+    const medium = isOwn ? mediumOf(one, kind, field, place) : queues[kind].shift();
     if (medium === undefined)
       return isOwn ? undefined : refuse(`there are more ${kind} parts than ${kind}s beside the conversation`);
     media.push(medium);

@@ -4,8 +4,8 @@
  * Source: qwen-vl-utils `vision_process.py` (`fetch_video`, `fetch_image`), hiyouga/EasyR1 `verl/utils/dataset.py`, verl
  * `verl/utils/dataset/vision_utils.py`, modelscope/ms-swift `docs/source_en/Customization/Custom-dataset.md`.
  */
-import type { DataItemInput } from '../item.ts';
-import type { ReadSink } from './reader.ts';
+import { type DataItemInput, mediumSchema } from '../item.ts';
+import { type ReadSink, schemaMessage } from './reader.ts';
 
 export type MediumInput = NonNullable<DataItemInput['media']>[number];
 
@@ -57,6 +57,7 @@ const MEDIA_KEY =
 const ONE_MEDIUM = ['video', 'video_path', 'path', 'image', 'image_path'] as const;
 /** Where a medium's path stands in an object of its own. */
 const PATH_KEYS = ['video', 'image', 'path', 'url', 'file', 'image_url', 'video_url'] as const;
+const DATA_TYPES = ['video', 'image', 'frame', 'frames', 'text'];
 const IMAGE_FILE = /\.(?:jpe?g|png|webp|bmp|gif|tiff?)$/i;
 
 export interface RecordMedia {
@@ -75,6 +76,19 @@ export function mediaOf(
   const settings = settingsOf(record, place);
   if (settings === undefined) return undefined;
   const { data_type } = record;
+  if (isFilled(data_type) && !DATA_TYPES.includes(String(data_type)))
+    return refuse(
+      place,
+      'data_type',
+      `expected one of ${DATA_TYPES.join(', ')}, got ${JSON.stringify(data_type).slice(0, 60)}`,
+    );
+  const sound = ['audio', 'audios'].find((key) => isFilled(record[key]));
+  if (sound !== undefined)
+    return refuse(
+      place,
+      sound,
+      'expected videos and images, got sound, which the models of this program do not hear',
+    );
   const first = ONE_MEDIUM.find((key) => isFilled(record[key]));
   const one = first === undefined ? [] : listOf(record[first]);
   const isImage = data_type === 'image' || first?.startsWith('image') === true;
@@ -99,7 +113,7 @@ export function mediaOf(
   const media: MediumInput[] = [];
   for (const [field, values, type] of groups) {
     for (const value of values) {
-      const medium = mediumOf(value, type, field, settings, place);
+      const medium = mediumOf(value, type, field, place, record, settings);
       if (medium === undefined) return undefined;
       media.push(medium);
     }
@@ -123,10 +137,12 @@ export function mediumOf(
   value: unknown,
   type: 'video' | 'frames' | 'image',
   field: string,
-  shared: Partial<MediumInput>,
   place: RecordPlace,
+  record: Readonly<Record<string, unknown>> = {},
+  shared: Partial<MediumInput> = {},
 ): MediumInput | undefined {
-  if (typeof value === 'string') return { type, path: value, ...fitting(shared, type) };
+  if (typeof value === 'string')
+    return checked({ type, path: value, ...fitting(shared, type) }, field, [record], place);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return refuse(place, field, `expected a path, got ${JSON.stringify(value)?.slice(0, 60)}`);
   const object = value as Readonly<Record<string, unknown>>;
@@ -149,7 +165,23 @@ export function mediumOf(
     );
   if (typeof path !== 'string') return refuse(place, field, `expected a path in ${key}, got ${typeof path}`);
   const own = settingsOf(object, place, [...PATH_KEYS, 'type']);
-  return own === undefined ? undefined : { type, path, ...fitting({ ...shared, ...own }, type) };
+  if (own === undefined) return undefined;
+  return checked({ type, path, ...fitting({ ...shared, ...own }, type) }, field, [object, record], place);
+}
+
+/** The medium; undefined when it was refused, by the key that the first of the records has for what is wrong. */
+function checked(
+  medium: MediumInput,
+  field: string,
+  records: readonly Readonly<Record<string, unknown>>[],
+  place: RecordPlace,
+): MediumInput | undefined {
+  const { error } = mediumSchema.safeParse(medium);
+  const issue = error?.issues[0];
+  if (issue === undefined) return medium;
+  const name = issue.path[0];
+  const key = records.flatMap(Object.keys).find((given) => KEYS[given] === name);
+  return refuse(place, key ?? field, schemaMessage(issue, medium));
 }
 
 /** Settings for videos mean nothing for an image that stands beside them. */

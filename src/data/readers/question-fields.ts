@@ -17,7 +17,7 @@ export interface RawQuestion {
   readonly type?: string | undefined;
 }
 
-type QuestionFields = Pick<
+export type QuestionFields = Pick<
   DataItemInput,
   'question' | 'options' | 'problem' | 'answer' | 'solution' | 'type'
 >;
@@ -135,7 +135,11 @@ export function truthOf(record: Readonly<Record<string, unknown>>): {
     const truth = textOf(value);
     if (truth !== undefined) return { truth, field };
   }
-  return { truth: undefined, field: 'solution' };
+  // What is there but can not be read is named.
+  const [field] = places.find(
+    ([, value]) => (typeof value === 'object' && value !== null) || typeof value === 'boolean',
+  ) ?? ['solution'];
+  return { truth: undefined, field };
 }
 
 function textOf(value: unknown): string | undefined {

@@ -14,6 +14,8 @@ export interface ReadResult {
   readonly numQuestions: number;
   /** Format the file was read as. */
   readonly format: string;
+  /** Line of each item, by its id. */
+  readonly lines: ReadonlyMap<string, number>;
 }
 
 /** Collects items and issues of one file. */
@@ -71,7 +73,7 @@ export class ReadSink {
     this.#numQuestions++;
     const checked = itemSchema.safeParse({ source: this.format, split: this.split, ...input });
     if (!checked.success) {
-      this.#addSchemaIssues(line, checked.error, input.id);
+      this.#addSchemaIssues(line, checked.error, input.id, input);
       return;
     }
     const { id, options } = checked.data;
@@ -117,17 +119,17 @@ export class ReadSink {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
     this.#numQuestions++;
-    this.#addSchemaIssues(line, parsed.error, item);
+    this.#addSchemaIssues(line, parsed.error, item, value);
     return undefined;
   }
 
-  #addSchemaIssues(line: number, error: z.ZodError, item: unknown): void {
+  #addSchemaIssues(line: number, error: z.ZodError, item: unknown, given: unknown): void {
     const first = error.issues[0]!;
     const isMissing = first.code === 'invalid_type' && /received undefined/.test(first.message);
     this.issues.push({
       severity: 'error',
       code: isMissing ? 'missing_field' : 'bad_field',
-      message: error.issues.map((issue) => shorten(issue.message)).join('; '),
+      message: error.issues.map((issue) => shorten(schemaMessage(issue, given))).join('; '),
       file: this.file,
       line,
       item: typeof item === 'string' ? item.slice(0, 100) : undefined,
@@ -143,8 +145,18 @@ export class ReadSink {
       issues: [...(rows?.issues ?? []), ...this.issues],
       numQuestions: this.#numQuestions + damaged,
       format: this.format,
+      lines: new Map([...this.#known].map(([id, { line }]) => [id, line])),
     };
   }
+}
+
+/** What was expected, and what came where the schema's own words do not say it. */
+export function schemaMessage({ message, path }: z.core.$ZodIssue, given: unknown): string {
+  const missing = /^Invalid input: expected (.*), received undefined$/.exec(message);
+  if (missing !== null) return `expected ${missing[1]}, got nothing`;
+  if (/received|got|names no|there are/.test(message)) return message;
+  const value = path.reduce<unknown>((inner, key) => Object(inner)[key], given);
+  return value === undefined ? message : `${message}, got ${JSON.stringify(value)?.slice(0, 60)}`;
 }
 
 /** A message that stays readable however long what it quotes. */

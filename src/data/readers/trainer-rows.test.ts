@@ -93,6 +93,48 @@ describe('rows of other trainers', () => {
     expect(result.items[0]!.problem).toBe(asked);
   });
 
+  it.each([
+    ['llamafactory', { instruction: `<video>${asked}`, input: '', output: 'B', videos: ['a.mp4'] }],
+    [
+      'llamafactory',
+      {
+        instruction: '<video>Which objects move?',
+        input: 'A. cube\nB. ball',
+        output: '<answer>B</answer>',
+        history: [],
+        videos: ['a.mp4'],
+      },
+    ],
+    ['ms-swift', { query: `<video>${asked}`, response: 'B', history: null, videos: ['a.mp4'] }],
+    ['ms-swift', { query: asked, solution: 'B', videos: ['a.mp4'] }],
+    ['trl', { prompt: asked, completion: 'B', video: 'a.mp4' }],
+    [
+      'trl',
+      {
+        prompt: [{ role: 'user', content: asked }],
+        completion: [{ role: 'assistant', content: '<answer>B</answer>' }],
+        video: 'a.mp4',
+      },
+    ],
+  ] as const)('%s in columns: %j', (format, row) => {
+    const result = readItemsWithIssues(lines(row));
+    expect([result.format, result.issues]).toEqual([format, []]);
+    expect(result.items).toMatchObject([{ ...base, problem: asked }]);
+  });
+
+  it('say which fields of a conversation are not read', () => {
+    const messages = [
+      { role: 'user', content: `<video>${asked}` },
+      { role: 'assistant', content: 'B' },
+    ];
+    const row = { messages, rejected_response: 'A', tools: [], videos: ['a.mp4'] };
+    const { issues, items } = readItemsWithIssues(lines({ ...row, id: 1 }, { ...row, id: 2 }));
+    expect([items.length, issues.map(({ code, field, line }) => [code, field, line])]).toEqual([
+      2,
+      [['unread_field', 'rejected_response', 1]],
+    ]);
+  });
+
   it('keep the reasoning of an answer and the system turn', () => {
     const messages = [
       { role: 'system', content: 'Be brief.' },
@@ -236,6 +278,20 @@ describe('rows of other trainers', () => {
     });
   });
 
+  it('of grounding tell the line of each video, whatever its name, and windows past its end', () => {
+    const path = join(folder, 'grounding.json');
+    const value = (end: number) => ({ duration: 9, timestamps: [[0, end]], sentences: ['x'] });
+    // JSON.stringify would write names that are numbers first.
+    const rows = { b: value(2), n7: value(20), n8: { ...value(1), duration: -1 } };
+    writeFileSync(path, JSON.stringify(rows, null, 1).replaceAll('"n', '"'));
+    const { issues, lines: at } = readItemsWithIssues(path);
+    expect(issues.map(({ code, item, line }) => [code, item, line])).toEqual([
+      ['window_outside', '7/0', 14],
+      ['bad_field', '8', 26],
+    ]);
+    expect(at.get('b/0')).toBe(2);
+  });
+
   it.each([
     [
       { problem: `<video>${asked}`, answer: 'B', videos: [] },
@@ -310,6 +366,57 @@ describe('rows of other trainers', () => {
       /resized_height and resized_width belong together/,
     ],
     [{ problem: asked, video: 'a.mp4', fps: 2, nframes: 8, solution: 'A' }, /fps and nframes can not both/],
+    [{ problem: asked, video: 'a.mp4', fps: 0, solution: 'A' }, /field "fps": .* to be >0, got 0/],
+    [{ problem: asked, video: 'a.mp4', num_frames: 1, solution: 'A' }, /field "num_frames": .*>=2, got 1/],
+    [{ problem: asked, video: 'a.mp4', max_frames: 1, solution: 'A' }, /field "max_frames": .*>=2, got 1/],
+    [
+      { problem: asked, video: 'a.mp4', video_start: 5, video_end: 2, solution: 'A' },
+      /field "video_end": must be after start \(5\), got 2/,
+    ],
+    [
+      { problem: asked, video: { video: 'a.mp4', min_frames: 8, max_frames: 4 }, solution: 'A' },
+      /field "max_frames": must not be below min_frames \(8\), got 4/,
+    ],
+    [
+      { problem: asked, image: 'a.png', image_min_pixels: 1e5, image_max_pixels: 1e3, solution: 'A' },
+      /field "image_max_pixels": must not be below min_pixels \(100000\), got 1000/,
+    ],
+    [
+      { problem: asked, video: 'a.mp4', nframes: 8, max_frames: 4, solution: 'A' },
+      /field "max_frames": must not be below nframes \(8\), got 4/,
+    ],
+    [
+      { problem: asked, video: 'a.mp4', resized_height: 1, resized_width: 1000, solution: 'A' },
+      /field "resized_width": one side must not be over 200 times the other, got 1x1000/,
+    ],
+    [
+      { problem: asked, video: 'a.mp4', data_type: 'audio', solution: 'A' },
+      /field "data_type": expected one of video, image, frame, frames, text, got "audio"/,
+    ],
+    [
+      { messages: [{ role: 'user', content: `<audio>${asked}` }], audios: ['a.wav'], solution: 'A' },
+      /field "audios": expected videos and images, got sound/,
+    ],
+    [
+      { query: asked, response: 'A', history: [['a', 'b']], videos: [] },
+      /one question and its answer a row is read, got user assistant user assistant/,
+    ],
+    [
+      {
+        messages: [
+          { role: 'user', content: asked },
+          { role: 'assistant', content: '<think>it rolls</think><answer>B</answer>' },
+        ],
+        solution: 'A',
+      },
+      /field "messages": the conversation ends with the answer B, but solution says A/,
+    ],
+    [
+      { question: 'Which?', choices: ['x', 'y'], answer: 1, video: 'a.mp4' },
+      /field "problem": expected the question in "problem".*got the keys question, choices, answer, video/,
+    ],
+    [{ problem: asked, video: 'a.mp4', answer: { text: 'A' } }, /field "answer": expected the true answer/],
+    [{ problem: 5, video: 'a.mp4', solution: 'A' }, /field "problem": .*expected string, received number/],
   ])('are refused by line and field: %j', (row, message) => {
     const path = lines({ problem: asked, video: 'a.mp4', solution: 'A' }, row);
     // The first row tells the form; each is read in its own here.

@@ -27,6 +27,12 @@ export const readVideoChatRow: RowReader = (row, sink) => {
       field: 'timestamps',
     });
   sentences.forEach((sentence, index) => {
+    const end = timestamps[index]![1]!;
+    if (duration !== undefined && end > duration)
+      sink.warn(line, 'window_outside', `the window ends at ${end} s, the video at ${duration} s`, {
+        item: `${key}/${index}`,
+        field: 'timestamps',
+      });
     const event = sentence.trim().toLowerCase().replace(/\.$/, '');
     sink.add(line, {
       id: `${key}/${index}`,
