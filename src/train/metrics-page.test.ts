@@ -31,7 +31,9 @@ function written(outputDirs: readonly string[]): string[] {
   const keys = outputDirs.flatMap(rowsOf).flatMap((row) => Object.keys(row));
   const general = keys.map((key) =>
     key
-      .replace(/^rewards\/.*\/(mean|std)$/, 'rewards/<name>/$1')
+      .replace(/^rewards\/task\/.+\/mean$/, 'rewards/task/<kind>/mean')
+      .replace(/^reward\/source\/.+/, 'reward/source/<name>')
+      .replace(/^rewards\/[^/]*\/(mean|std)$/, 'rewards/<name>/$1')
       .replace(/^time\/.*/, 'time/<phase>')
       .replace(/^eval_strict\/[^/]+\/.*/, 'eval_strict/<dimension>/<value>'),
   );
@@ -54,7 +56,16 @@ it('docs/training.md', async () => {
     dynamic_sampling: true,
     temporal_contrast: true,
   });
-  expect(written([plain, other])).toEqual(documented('training.md'));
+  // By kind and by source: a question of each has both.
+  const jsonl_path = join(folder, 'sources.jsonl');
+  const rows = readFileSync(questions, 'utf8').trim().split('\n');
+  writeFileSync(
+    jsonl_path,
+    rows.map((row) => `${JSON.stringify({ ...JSON.parse(row), data_source: 'x' })}\n`).join(''),
+  );
+  const kinds = join(folder, 'kinds');
+  await train({ ...keys, jsonl_path, reward_funcs: ['task'], max_steps: 1, output_dir: kinds });
+  expect(written([plain, other, kinds])).toEqual(documented('training.md'));
 });
 
 it('docs/sft.md', async () => {

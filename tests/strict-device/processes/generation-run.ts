@@ -40,7 +40,7 @@ const questions = Array.from({ length: 3 }, (_, i) =>
   toQuestion(
     itemSchema.parse({
       id: `${i}`,
-      path: clip,
+      media: [{ type: 'video', path: clip }],
       question: `Which shape moves in part ${i}?`,
       options: ['circle', 'square', 'star'],
       answer: ['A'],
