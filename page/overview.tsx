@@ -98,7 +98,7 @@ function wishedCharts(part: string, known: readonly string[]): ChartSpec[] {
 
 function viewOf({ values }: Route, theme: PageProps['theme']): ChartView {
   const axis = (['step', 'hours', 'tokens'] as const).find((name) => name === values['x']) ?? 'step';
-  const smoothing = Math.min(0.99, Math.max(0, Number(values['smooth'] ?? 0.6)));
+  const smoothing = Math.min(0.99, Math.max(0, Number(values['smooth'] ?? 0.8)));
   return { axis, smoothing: Number.isFinite(smoothing) ? smoothing : 0, isLog: values['log'] === '1', theme };
 }
 

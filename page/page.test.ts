@@ -11,8 +11,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { appendJsonLines } from '../src/base/index.ts';
 import { type Dashboard, reportFile, startDashboard, Workspace } from '../src/dashboard/index.ts';
 import { RunDirectory } from '../src/run/index.ts';
-import { encodeVideo } from '../src/video/encode.ts';
-import { probeVideo, sampleFrames, samplingSettings } from '../src/video/index.ts';
+
+import { encodeVideo, probeVideo, sampleFrames, samplingSettings } from '../src/video/index.ts';
 import { scratchFolder } from '../tests/support/scratch-folder.ts';
 import { writeSyntheticRun } from '../tests/support/synthetic-run.ts';
 

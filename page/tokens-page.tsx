@@ -76,40 +76,42 @@ function Group({
           The run wrote no token file for this step: the texts are shown without their numbers.
         </p>
       )}
-      {completions.map((completion) => {
-        const tokens = rows.find(({ row }) => row === completion.row);
-        return (
-          <article
-            key={completion.row}
-            class={`card completion ${completion.verdict}`}
-            aria-label={`Completion ${completion.row}`}
-          >
-            <header>
-              <VerdictBadge verdict={completion.verdict} />
-              <Letters answer={completion.answer} truth={group.truth} />
-              <AdvantageBar advantage={completion.advantage} scale={advantageScale(group)} />
-              <span>
-                reward <b class="num">{formatNumber(completion.reward)}</b>
-              </span>
-              <span class="soft num">
-                {completion.row} · {completion.length} tokens
-              </span>
-            </header>
-            {tokens === undefined ? (
-              <LongText text={completion.text} total={completion.num_chars} />
-            ) : (
-              <HeatText
-                text={completion.text}
-                tokens={tokens}
-                advantage={completion.advantage}
-                heat={heat}
-                scale={scale}
-                theme={theme}
-              />
-            )}
-          </article>
-        );
-      })}
+      <div class="token-cards">
+        {completions.map((completion) => {
+          const tokens = rows.find(({ row }) => row === completion.row);
+          return (
+            <article
+              key={completion.row}
+              class={`card completion ${completion.verdict}`}
+              aria-label={`Completion ${completion.row}`}
+            >
+              <header>
+                <VerdictBadge verdict={completion.verdict} />
+                <Letters answer={completion.answer} truth={group.truth} />
+                <AdvantageBar advantage={completion.advantage} scale={advantageScale(group)} />
+                <span>
+                  reward <b class="num">{formatNumber(completion.reward)}</b>
+                </span>
+                <span class="soft num">
+                  {completion.row} · {completion.length} tokens
+                </span>
+              </header>
+              {tokens === undefined ? (
+                <LongText text={completion.text} total={completion.num_chars} />
+              ) : (
+                <HeatText
+                  text={completion.text}
+                  tokens={tokens}
+                  advantage={completion.advantage}
+                  heat={heat}
+                  scale={scale}
+                  theme={theme}
+                />
+              )}
+            </article>
+          );
+        })}
+      </div>
       {rows.length > 0 && <PositionChart rows={rows} theme={theme} />}
     </>
   );

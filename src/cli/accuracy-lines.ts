@@ -1,25 +1,56 @@
 /** Accuracy tables and comparisons on the terminal, the same for `twgrpo eval` and `twgrpo score`. */
 
 import { type Output, percent, tableLines } from '../base/index.ts';
-import { type Accuracy, type AccuracyTable, accuracyCells, type Comparison } from '../stats/index.ts';
+import {
+  type Accuracy,
+  type AccuracyTable,
+  accuracyCells,
+  breakdowns,
+  type Comparison,
+} from '../stats/index.ts';
 
-/** @param again accuracies to stand beside that of all questions, by name */
+/** Values of a dimension that are shown where nobody asked for it. */
+const NUM_SHOWN = 10;
+
+/**
+ * @param options.again accuracies to stand beside that of all questions, by name
+ * @param options.by dimensions to show alone, with all their values; none: all of them, long ones folded
+ */
 export function printAccuracy(
-  { overall, by_answers, by }: AccuracyTable,
+  table: AccuracyTable,
   out: Output,
-  again: readonly (readonly [name: string, part: Accuracy])[] = [],
+  options: {
+    readonly again?: readonly (readonly [name: string, part: Accuracy])[];
+    readonly by?: readonly string[];
+  } = {},
 ): void {
+  const { again = [], by: asked = [] } = options;
   const row = (name: string, part: Accuracy) => [name, ...accuracyCells(part)];
+  const all = breakdowns(table);
+  const shown =
+    asked.length === 0 ? all : all.filter(({ names }) => names.some((name) => asked.includes(name)));
+  const most = asked.length === 0 ? NUM_SHOWN : Number.POSITIVE_INFINITY;
   const rows = [
-    row('all', overall),
+    row('all', table.overall),
     ...again.map(([name, part]) => row(name, part)),
-    ...Object.entries(by_answers).map(([kind, part]) => row(`answers: ${kind}`, part)),
-    ...Object.entries(by).flatMap(([dimension, values]) =>
-      Object.entries(values).map(([value, part]) => row(`${dimension}: ${value}`, part)),
-    ),
+    ...Object.entries(table.by_answers).map(([kind, part]) => row(`answers: ${kind}`, part)),
+    ...shown.flatMap(({ names, values }) => {
+      const entries = Object.entries(values);
+      const left = entries.length - most;
+      return [
+        ...entries.slice(0, most).map(([value, part]) => row(`${names[0]}: ${value}`, part)),
+        ...(left > 0 ? [[`… ${left} more (twgrpo score --by ${names[0]})`]] : []),
+      ];
+    }),
   ];
   const header = ['', 'items', 'strict', '95 %', 'soft', '95 %', 'unread'];
   for (const line of tableLines(header, rows)) out.print(`  ${line}`);
+  for (const { names } of shown)
+    if (names.length > 1) out.print(`  ${names.slice(1).join(', ')}: the same as ${names[0]}`);
+  const known = all.flatMap(({ names }) => names);
+  for (const name of asked)
+    if (!known.includes(name))
+      out.warn(`nothing to break down by ${name}; there is ${known.join(', ') || 'nothing'}`);
 }
 
 /** What a comparison is of; the heading of the first says with which run. */

@@ -291,7 +291,7 @@ function printReport(report: ReportContent, out: Output): void {
   const again = controls.flatMap(({ control, accuracy: part }) =>
     part === null ? [] : [[control, part] as const],
   );
-  if (accuracy !== null) printAccuracy(accuracy, out, again);
+  if (accuracy !== null) printAccuracy(accuracy, out, { again });
   if (answers !== null) {
     const { mean_length = Number.NaN, truncated = Number.NaN, format = Number.NaN } = answers;
     out.print();

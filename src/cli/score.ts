@@ -19,7 +19,7 @@ function isRefused(score: LogScore | RefusedLog): score is RefusedLog {
   return score.scores === undefined;
 }
 
-function printLog(score: LogScore, out: Output): void {
+function printLog(score: LogScore, by: readonly string[], out: Output): void {
   const { rule } = score;
   out.print(out.bold(score.file));
   out.print(`  ${score.rows} rows, ${score.unique_items} items, layout ${score.layout}`);
@@ -47,7 +47,7 @@ function printLog(score: LogScore, out: Output): void {
   }
   out.print('');
   if (score.mode === 'tolerant') out.print('  by the tolerant rule:');
-  printAccuracy(score.scores, out);
+  printAccuracy(score.scores, out, { by });
   printChanges(score, out);
   out.print('');
 }
@@ -115,7 +115,10 @@ export const score: CommandDefinition = {
           .choices(SCORE_MODES)
           .default('authors'),
       )
-      .option('--by <fields...>', 'further fields of the item to break the accuracy down by')
+      .option(
+        '--by <fields...>',
+        'fields of the item to break the accuracy down by, with all their values; without it all fields, ten values of each',
+      )
       .option(
         '--report <folder>',
         'write report.md, report.json and accuracy.svg on the first log, compared with the others',
@@ -141,7 +144,7 @@ export const score: CommandDefinition = {
       }),
       comparisons,
     });
-    for (const found of sound) printLog(found, out);
+    for (const found of sound) printLog(found, by, out);
     printComparisons(comparisons, out);
     if (report !== undefined && content !== undefined) out.print(`report  ${report}`);
     for (const { file } of refused) {

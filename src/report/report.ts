@@ -9,6 +9,7 @@ import {
   type AccuracyTable,
   accuracyCells,
   accuracyTable,
+  breakdowns,
   type Comparison,
   type NamedRows,
 } from '../stats/index.ts';
@@ -43,8 +44,8 @@ export function renderReport(report: ReportContent): string {
       'Strict: the chosen set is the right set; 95 % interval by Wilson. Soft: |S| / |G| where the chosen set S is part of the right set G, else 0; 95 % interval by bootstrap, or by Wilson where only 0 and 1 occur. Unread: no answer could be read.',
     );
     parts.push(...controls.map((figures) => `- ${escapeMarkdown(controlText(figures))}`));
-    for (const [dimension, values] of Object.entries(accuracy.by)) {
-      parts.push(`### By ${escapeMarkdown(dimension)}`, table(Object.entries(values)));
+    for (const { names, values } of breakdowns(accuracy)) {
+      parts.push(`### By ${escapeMarkdown(names.join(', '))}`, table(Object.entries(values)));
     }
   }
   if (answers !== null) parts.push('## Answers', answersMarkdown(answers));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accuracy, accuracyTable, type ScoredRow } from './accuracy.ts';
+import { accuracy, accuracyTable, breakdowns, type ScoredRow } from './accuracy.ts';
 import { compareRuns } from './compare.ts';
 
 /** An object as `JSON.parse` gives it, where "__proto__" is a key like any other. */
@@ -76,5 +76,19 @@ describe('accuracy', () => {
       n: 0,
       strict_first: null,
     });
+  });
+});
+
+describe('breakdowns', () => {
+  it('has fields that part the items alike once, under all their names', () => {
+    const table = accuracyTable([
+      row('1', 1, '{"task_type": "move", "original_question_type": "move", "subset": "a"}'),
+      row('2', 0, '{"task_type": "hit", "original_question_type": "hit", "subset": "a"}'),
+      row('3', 1, '{"task_type": "hit", "original_question_type": "hit", "subset": "b"}'),
+    ]);
+    expect(breakdowns(table).map(({ names }) => names)).toEqual([
+      ['original_question_type', 'task_type'],
+      ['subset'],
+    ]);
   });
 });

@@ -112,3 +112,21 @@ export function accuracyCells(row: Accuracy): (string | number)[] {
     percent(row.parse_failure, 2),
   ];
 }
+
+/** One dimension of a table, under all its names. */
+export interface Breakdown {
+  readonly names: readonly string[];
+  readonly values: Readonly<Record<string, Accuracy>>;
+}
+
+/** The table's dimensions; those that part the items alike, value by value, stand once, under all their names. */
+export function breakdowns({ by }: Pick<AccuracyTable, 'by'>): Breakdown[] {
+  const found = new Map<string, { names: string[]; values: Breakdown['values'] }>();
+  for (const [name, values] of Object.entries(by)) {
+    const key = JSON.stringify(values);
+    const known = found.get(key);
+    if (known === undefined) found.set(key, { names: [name], values });
+    else known.names.push(name);
+  }
+  return [...found.values()];
+}

@@ -4,6 +4,8 @@ export {
   accuracy,
   accuracyCells,
   accuracyTable,
+  type Breakdown,
+  breakdowns,
   type ScoredRow,
 } from './accuracy.ts';
 export { type BeforeAfter, beforeAfter, type Change } from './before-after.ts';
