@@ -12,7 +12,6 @@ import {
   type Progress,
   percent,
   tableLines,
-  writeFileAtomic,
 } from '../base/index.ts';
 import {
   CLEVRER_QUESTION_TYPES,
@@ -22,8 +21,6 @@ import {
   type DataFormat,
   type DataIssue,
   type DataReport,
-  type FieldValue,
-  filterRows,
   formatIssue,
   nextStep,
   PROMPT_TEMPLATES,
@@ -377,39 +374,6 @@ const convert: CommandDefinition = {
   },
 };
 
-/** `key=value` texts. @throws ConfigError for a text without `=` */
-function fieldValues(texts: readonly string[]): FieldValue[] {
-  return texts.map((text) => {
-    const at = text.indexOf('=');
-    if (at < 1) throw new ConfigError(`--where ${text}: expected field=value, for example data_source=STAR`);
-    return { field: text.slice(0, at), value: text.slice(at + 1) };
-  });
-}
-
-const filter: CommandDefinition = {
-  examples: ['twgrpo data filter Video-R1-260k.json --where data_source=STAR --output star.jsonl'],
-  configure: (command) =>
-    void command
-      .argument('<file>', 'question file: JSON, JSON Lines or Parquet, or hf://datasets/owner/name/path')
-      .requiredOption(
-        '--where <field=value>',
-        'keep records whose field has this value (may be repeated; all must hold)',
-        collect,
-      )
-      .requiredOption('-o, --output <file>', 'JSON Lines file to write, each record as it stands'),
-  run: async ({ args, options, out }) => {
-    const { where, output } = options<{ readonly where: readonly string[]; readonly output: string }>();
-    const { path: file } = await locateDataFile(args[0]!, out);
-    if (resolve(file) === resolve(output))
-      throw new ConfigError(`--output ${output} is the file to filter; choose another`);
-    const { records, num_records } = filterRows(file, fieldValues(where));
-    writeFileAtomic(output, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
-    out.print(`${records.length} of ${num_records} records  ${output}`);
-    out.json({ output_path: output, num_kept: records.length, num_records });
-    return EXIT_CODES.done;
-  },
-};
-
 export const data: CommandDefinition = {
   examples: [...check.examples.slice(0, 1), ...convert.examples.slice(0, 1)],
   subcommands: [
@@ -420,8 +384,8 @@ export const data: CommandDefinition = {
     },
     {
       name: 'filter',
-      summary: 'take out the records whose fields have given values',
-      load: async () => filter,
+      summary: 'keep the records that are worth training on: by their fields, by what a model answers',
+      load: async () => (await import('./data-filter.ts')).filter,
     },
     {
       name: 'convert',

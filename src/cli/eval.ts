@@ -3,7 +3,6 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import {
   createLogger,
-  createProgress,
   DataError,
   EXIT_CODES,
   type JsonObject,
@@ -13,11 +12,11 @@ import {
 } from '../base/index.ts';
 import { itemTask, type Question, toQuestion } from '../data/index.ts';
 import {
+  answerSettings,
   CONTROL_WORDS,
   controlReader,
   type Evaluation,
   evaluate,
-  modelFingerprint,
   readQuestionSet,
   samplingOf,
 } from '../eval/index.ts';
@@ -34,8 +33,8 @@ import {
 import { type NamedRows, readEvaluationRows } from '../stats/index.ts';
 import { resolveDevice } from '../tensor/index.ts';
 import { checkpointSteps } from '../train/index.ts';
-import { videoSettings } from '../video/index.ts';
 import { printAccuracy, printComparisons } from './accuracy-lines.ts';
+import { askingProgress } from './asking-progress.ts';
 import type { CommandDefinition } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
 import { chooseQuestions, controlsOf, sayWhatIsRead } from './eval-questions.ts';
@@ -115,25 +114,21 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
   const sampling = samplingWith(given, samplingOf(resolved.protocol, generation));
   const videoPreset = resolved.video.video;
   const label = resolved.changed.length === 0 ? name : `${name} with own ${resolved.changed.join(', ')}`;
-  // The unit is the model's own, which has a fingerprint.
-  const { pixel_unit: _, ...video } = videoSettings(resolved.video, processor.config.pixel_unit);
   const settings: JsonObject = {
     protocol: label,
     benchmark: given.benchmark ?? null,
-    data_fingerprint: set.fingerprint,
-    model_fingerprint: modelFingerprint(at.model),
-    adapter_fingerprint: at.adapter === undefined ? null : modelFingerprint(at.adapter),
-    dtype: given.dtype,
-    compute_dtype: given.computeDtype ?? 'default',
-    prompt_template: resolved.prompt_template,
-    question_type: resolved.question_type,
-    sampling,
-    seed: sampling.greedy === true ? null : given.seed,
-    max_completion_length: resolved.max_completion_length,
-    answer_parser: resolved.answer_parser,
-    video: { preset: videoPreset, ...video },
-    clip: resolved.clip,
-    text_after_vision: given.textAfterVision ?? 'largest',
+    ...answerSettings({
+      ...resolved,
+      ...{
+        model: at.model,
+        adapter: at.adapter,
+        data_fingerprint: set.fingerprint,
+        sampling,
+        seed: given.seed,
+      },
+      ...{ dtype: given.dtype, compute_dtype: given.computeDtype, text_after_vision: given.textAfterVision },
+      pixel_unit: processor.config.pixel_unit,
+    }),
   };
   const facts: JsonObject = {
     model: given.model,
@@ -237,7 +232,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
     },
   ): Promise<Evaluation> {
     const { questions, output_dir, settings, label = 'eval', read } = task;
-    let progress: ReturnType<typeof createProgress> | undefined;
+    const progress = askingProgress(label, questions.length, output_dir, out);
     const logger = createLogger({ quiet: out.isQuiet, fd: 2, color: out.hasColor });
     try {
       return await evaluate({
@@ -260,20 +255,11 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
         stop_token_ids: folder.stop_token_ids,
         banned_token_ids: folder.banned_token_ids,
         logger,
-        onProgress: (done, shown) => {
-          if (progress !== undefined) return progress.update(done, { strict: percent(shown.strict, 2) });
-          if (done > 0) out.status(`${done} questions are answered already in ${output_dir}`);
-          progress = createProgress({
-            total: questions.length,
-            label,
-            start: done,
-            quiet: out.isQuiet,
-          });
-        },
+        onProgress: progress.update,
         signal,
       });
     } finally {
-      progress?.stop();
+      progress.stop();
     }
   }
 }

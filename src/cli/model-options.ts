@@ -21,14 +21,15 @@ export interface ModelChoice {
   readonly textAfterVision?: TextAfterVision;
 }
 
-/** Adds the options of `ModelChoice`. */
-export function loadingOptions(command: Command): Command {
+/** Adds the options of `ModelChoice`. @param model whether the command can do without one */
+export function loadingOptions(command: Command, model: 'required' | 'optional' = 'required'): Command {
   const dtypes = ['float32', 'bfloat16', 'float16'];
+  const name = new Option(
+    '--model <name>',
+    'folder of a Qwen2-VL or Qwen2.5-VL model, or its name on the hub: owner/name, owner/name@revision',
+  );
   return command
-    .requiredOption(
-      '--model <name>',
-      'folder of a Qwen2-VL or Qwen2.5-VL model, or its name on the hub: owner/name, owner/name@revision',
-    )
+    .addOption(name.makeOptionMandatory(model === 'required'))
     .option(
       '--adapter <name>',
       'LoRA adapter in PEFT format to put on the model: a folder, or a name on the hub',

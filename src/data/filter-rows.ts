@@ -3,7 +3,7 @@
  * `data_source=STAR`, the questions of one `type`.
  */
 import { DataError, tally } from '../base/index.ts';
-import { readRows } from './rows.ts';
+import { type Rows, readRows } from './rows.ts';
 
 /** A field and the value it must have, as text. */
 export interface FieldValue {
@@ -22,31 +22,41 @@ export function filterRows(
   path: string,
   where: readonly FieldValue[],
 ): { readonly records: readonly object[]; readonly num_records: number } {
-  const { rows, issues } = readRows(path);
+  const all = recordsOf(path, readRows(path));
+  return { records: pickRecords(path, all, where), num_records: all.length };
+}
+
+/** A record of a file: named values. */
+export type FileRecord = Readonly<Record<string, unknown>>;
+
+/** The records of a file that was read. @throws DataError for a damaged file, or a row that is no record */
+export function recordsOf(path: string, { rows, issues }: Rows): FileRecord[] {
   const [issue] = issues;
   if (issue !== undefined) throw new DataError(`${path}:${issue.line ?? 1}: ${issue.message}`);
-  const all = rows.map(({ value, line }) => {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as Record<string, unknown>;
+  return rows.map(({ value, line }) => {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as FileRecord;
     throw new DataError(
       `${path}:${line}: expected a record with fields, got ${JSON.stringify(value)?.slice(0, 60)}`,
     );
   });
+}
+
+/** @throws DataError for a field that no record has, or a value that none has there */
+export function pickRecords(
+  path: string,
+  all: readonly FileRecord[],
+  where: readonly FieldValue[],
+): readonly FileRecord[] {
   let records = all;
   for (const { field, value } of where) {
     const kept = records.filter((record) => Object.hasOwn(record, field) && String(record[field]) === value);
     if (kept.length === 0) throw nothingLeft(path, records, field, value);
     records = kept;
   }
-  return { records, num_records: all.length };
+  return records;
 }
 
-function nothingLeft(
-  path: string,
-  records: readonly Record<string, unknown>[],
-  field: string,
-  value: string,
-): DataError {
+function nothingLeft(path: string, records: readonly FileRecord[], field: string, value: string): DataError {
   const values = records
     .filter((record) => Object.hasOwn(record, field))
     .map((record) => String(record[field]));

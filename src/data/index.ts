@@ -48,9 +48,11 @@ export {
   type DataFormat,
   fingerprint,
   type LoadedItems,
+  type QuestionRecords,
   type ReadOptions,
   readItems,
   readItemsWithIssues,
+  readQuestionRecords,
 } from './read-items.ts';
 export { CLEVRER_QUESTION_TYPES, clevrerPath } from './readers/clevrer.ts';
 export type { ReadResult } from './readers/reader.ts';

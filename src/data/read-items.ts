@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { DataError } from '../base/index.ts';
 import { readCsv } from './csv.ts';
+import { type FieldValue, type FileRecord, pickRecords, recordsOf } from './filter-rows.ts';
 import { countIssues, type DataIssue, throwOnErrors } from './issues.ts';
 import type { DataItem } from './item.ts';
 import { AUTHORS_VARIANTS, authorsReader } from './readers/authors.ts';
@@ -16,7 +17,7 @@ import { type ReadResult, ReadSink, type RowReader } from './readers/reader.ts';
 import { readStarRow } from './readers/star.ts';
 import { readTempCompassRow } from './readers/tempcompass.ts';
 import { readVideoChatRow } from './readers/videochat-r1.ts';
-import { type Row, readRows } from './rows.ts';
+import { type Row, type Rows, readRows } from './rows.ts';
 
 export const DATA_FORMATS = [
   'items',
@@ -57,10 +58,80 @@ export function readItemsWithIssues(path: string, options: ReadOptions = {}): Re
         ? 'nextgqa-csv'
         : detectFormat(rows.rows, rows.layout)
       : options.format;
+  return readRowsAs(format, path, rows, options);
+}
+
+/** What one row gave. */
+interface FromRow {
+  readonly row: Row;
+  readonly items: readonly DataItem[];
+  readonly issues: readonly DataIssue[];
+}
+
+/** The questions of rows, whose form is known. @param onRow is told of each row with what it gave */
+function readRowsAs(
+  format: DataFormat,
+  path: string,
+  rows: Rows,
+  options: ReadOptions,
+  onRow?: (found: FromRow) => void,
+): ReadResult {
   const sink = new ReadSink(path, format, options.split ?? '');
   const read = readerOf(format, options);
-  for (const [index, row] of rows.rows.entries()) read(row, sink, index);
+  for (const [index, row] of rows.rows.entries()) {
+    const [numItems, numIssues] = [sink.items.length, sink.issues.length];
+    read(row, sink, index);
+    onRow?.({ row, items: sink.items.slice(numItems), issues: sink.issues.slice(numIssues) });
+  }
   return sink.result(rows);
+}
+
+/** Records of a file with the question that each of them is. */
+export interface QuestionRecords extends Pick<LoadedItems, 'dropped' | 'fingerprint' | 'format'> {
+  /** In the order of the file, those that `where` picks and that are not dropped. */
+  readonly records: readonly { readonly record: FileRecord; readonly item: DataItem }[];
+  /** Records that `where` picks, dropped ones included. */
+  readonly num_picked: number;
+  /** Records of the file. */
+  readonly num_records: number;
+}
+
+/**
+ * Reads the records of a file for a filter that passes them on as they stand. Questions without an id are named by their place in the
+ * whole file, whatever `where` picks; the fingerprint is of the whole file too.
+ * @throws DataError for a damaged file, an error in a record that is picked and not dropped, and a record of several questions
+ */
+export function readQuestionRecords(
+  path: string,
+  options: ReadOptions & { readonly drop?: readonly string[]; readonly where?: readonly FieldValue[] } = {},
+): QuestionRecords {
+  const rows = readRows(path);
+  const all = recordsOf(path, rows);
+  const picked = new Set(pickRecords(path, all, options.where ?? []));
+  const { format = 'auto', drop = [] } = options;
+  const records: { record: FileRecord; item: DataItem }[] = [];
+  const dropped: DataIssue[] = [];
+  const named = format === 'auto' ? detectFormat(rows.rows, rows.layout) : format;
+  const { items } = readRowsAs(named, path, rows, options, ({ row, items: found, issues }) => {
+    const record = row.value as FileRecord;
+    if (!picked.has(record)) return;
+    const errors = issues.filter(({ severity }) => severity === 'error');
+    throwOnErrors(errors.filter(({ code }) => !drop.includes(code)));
+    if (found.length > 1)
+      throw new DataError(`${path}:${row.line}: the record holds ${found.length} questions`, {
+        hint: 'a filter keeps or drops whole records: write one question a record first (CLEVRER: twgrpo data convert)',
+      });
+    dropped.push(...errors.slice(0, 1));
+    for (const item of found) records.push({ record, item });
+  });
+  return {
+    records,
+    num_picked: picked.size,
+    num_records: all.length,
+    dropped: countIssues(dropped),
+    fingerprint: fingerprint(items),
+    format: named,
+  };
 }
 
 export interface LoadedItems {

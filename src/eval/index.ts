@@ -1,4 +1,5 @@
 /** Scores, their statistics, and the reports made of them. */
+export { type AnswerKeys, answerSettings } from './answer-settings.ts';
 export {
   BENCHMARK_NAMES,
   type Benchmark,
@@ -16,7 +17,20 @@ export {
   controlQuestions,
   controlReader,
 } from './controls.ts';
+export {
+  type KeptShares,
+  LEFT_OUT,
+  LEFT_OUT_WORDS,
+  type LeftOut,
+} from './difficulty.ts';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate.ts';
+export {
+  FILTERS,
+  type Filtered,
+  type FilterFigures,
+  type FilterName,
+  filterQuestions,
+} from './filter-questions.ts';
 export { modelFingerprint } from './model-fingerprint.ts';
 export {
   type Answers,
@@ -27,3 +41,4 @@ export {
   protocolOf,
   samplingOf,
 } from './protocols.ts';
+export { SAMPLING } from './sampled-answers.ts';

@@ -1,5 +1,5 @@
 /** From questions to completions: prompts with their videos, the sampler chain, the caches, and groups that share their prompt. */
-export { type AnswerOptions, answerPrompts } from './answer-prompts.ts';
+export { type AnswerOptions, answerGroups, answerPrompts } from './answer-prompts.ts';
 export {
   type GeneratedToken,
   type GenerateOptions,

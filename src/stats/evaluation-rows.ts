@@ -33,15 +33,21 @@ export function rowsPath(output_dir: string): string {
   return join(output_dir, 'rows.jsonl');
 }
 
+/** A row as a program takes it. @throws DataError naming the place of a damaged one */
+export type RowCheck<Row> = (record: JsonObject, place: string) => Row;
+
 /**
  * Rows of an earlier attempt; a torn last line is cut off, a repeated id counts once.
- * @throws DataError naming the line of a damaged row
+ * @throws what `check` throws
  */
-export function resumeRows(output_dir: string): EvaluationRow[] {
+export function resumeRows<Row extends { readonly id: string }>(
+  output_dir: string,
+  check: RowCheck<Row>,
+): Row[] {
   const file = rowsPath(output_dir);
   if (!existsSync(file)) return [];
   repairJsonLines(file);
-  return uniqueRows(file);
+  return uniqueRows(file, check);
 }
 
 /**
@@ -54,19 +60,20 @@ export function readEvaluationRows(output_dir: string): EvaluationRow[] {
     throw new DataError(`${output_dir}: holds no evaluation (no rows.jsonl in it)`, {
       hint: 'name the output folder of another twgrpo eval',
     });
-  return uniqueRows(file);
+  return uniqueRows(file, checkEvaluationRow);
 }
 
-function uniqueRows(file: string): EvaluationRow[] {
-  const rows = new Map<string, EvaluationRow>();
+function uniqueRows<Row extends { readonly id: string }>(file: string, check: RowCheck<Row>): Row[] {
+  const rows = new Map<string, Row>();
   readJsonLines(file).forEach((record, index) => {
-    const row = checkRow(record, `${file}: row ${index + 1}`);
+    const row = check(record, `${file}: row ${index + 1}`);
     if (!rows.has(row.id)) rows.set(row.id, row);
   });
   return [...rows.values()];
 }
 
-function checkRow(record: JsonObject, place: string): EvaluationRow {
+/** @throws DataError naming a field that no evaluation writes */
+export function checkEvaluationRow(record: JsonObject, place: string): EvaluationRow {
   const isTexts = (value: unknown) => Array.isArray(value) && value.every((one) => typeof one === 'string');
   const wrong = (
     [

@@ -11,8 +11,10 @@ export {
 export { type BeforeAfter, beforeAfter, type Change } from './before-after.ts';
 export { type Comparison, compareRuns, type NamedRows } from './compare.ts';
 export {
+  checkEvaluationRow,
   checkSettings,
   type EvaluationRow,
+  type RowCheck,
   readEvaluationRows,
   resumeRows,
   rowsPath,
