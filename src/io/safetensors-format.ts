@@ -67,6 +67,11 @@ export function headerLength(
       `is ${fileLength} bytes long; a safetensors file begins with 8 bytes of header length`,
     );
   }
+  if (Buffer.from(first8).toString('latin1').startsWith('version ')) {
+    throw new CheckpointError(`${file}: a pointer of Git LFS, in place of the weights`, {
+      hint: 'Run "git lfs pull" in the folder, or download the file.',
+    });
+  }
   const length = new DataView(first8.buffer, first8.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length > BigInt(cap))
     throw damaged(file, `says its header is ${length} bytes long; at most ${cap} are allowed`);

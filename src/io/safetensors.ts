@@ -241,7 +241,10 @@ function loadShards(dir: string, index: string, mayLack: (key: string) => boolea
     if (!Object.hasOwn(weight_map, key))
       problems.push(`${key} of ${basename(file)} is missing in weight_map`);
   }
-  if (problems.length > 0) throw new CheckpointError(`${index}: ${listed(problems)}`);
+  if (problems.length > 0)
+    throw new CheckpointError(`${index}: ${listed(problems)}`, {
+      hint: 'The index and the shards are not of one save: copy or save the folder again.',
+    });
   return files;
 }
 

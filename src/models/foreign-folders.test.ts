@@ -7,6 +7,7 @@ import { checkpointDir } from '../../tests/support/model-goldens.ts';
 import type { CheckpointError } from '../base/index.ts';
 import { loadCheckpoint, saveCheckpoint } from '../io/index.ts';
 import { liveTensors, scope, type Tensor, tensor, zeros } from '../tensor/index.ts';
+import { inspectFolder } from './inspect.ts';
 import { openModelFolder } from './model-folder.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'twgrpo-foreign-'));
@@ -203,6 +204,38 @@ describe('weights that were saved wrongly say how to save them right', () => {
       weights: (stored) => new Map([...stored].map(([key, value]) => [key, value.flatten(0, -1).clone()])),
     });
     expect(refused(dir).hint).toContain('FSDP');
+  });
+
+  it('a head that is not in the files, another dtype', () => {
+    const headless = changed('qwen2-5-vl', {
+      weights: (stored) => new Map([...stored].filter(([key]) => key !== 'lm_head.weight')),
+    });
+    expect(refused(headless).hint).toContain('set tie_word_embeddings to true');
+    const whole = changed('qwen2-5-vl', {
+      weights: (stored) =>
+        new Map(
+          [...stored].map(([key, value]) => [
+            key,
+            key.endsWith('.bias') ? value.to({ dtype: 'float64' }) : value,
+          ]),
+        ),
+    });
+    expect(refused(whole).hint).toContain('bfloat16');
+  });
+
+  it('a pointer of Git LFS in place of the weights, told once', () => {
+    const dir = changed('qwen2-5-vl', {});
+    writeFileSync(
+      join(dir, 'model.safetensors'),
+      'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n',
+    );
+    const { problems } = inspectFolder(dir);
+    expect(problems).toEqual([
+      {
+        message: `${join(dir, 'model.safetensors')}: a pointer of Git LFS, in place of the weights`,
+        hint: expect.stringContaining('git lfs pull'),
+      },
+    ]);
   });
 
   it('a resized vocabulary', () => {

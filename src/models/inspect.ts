@@ -143,7 +143,9 @@ function attempting(problems: Problem[]) {
       return body();
     } catch (error) {
       if (!(error instanceof TwgrpoError)) throw error;
-      problems.push({ message: error.message, hint: error.hint });
+      // One fault may stop several looks at a folder.
+      if (!problems.some(({ message }) => message === error.message))
+        problems.push({ message: error.message, hint: error.hint });
       return undefined;
     }
   };

@@ -302,6 +302,12 @@ function nextStep(
   if (missing.length > 0 && missing.every((name) => name.startsWith('visual.'))) {
     return 'The vision tower is not in the files: save the whole model, not its language model alone.';
   }
+  if (missing.length === 1 && missing[0] === HEAD) {
+    return 'The files hold no head: set tie_word_embeddings to true in config.json if the embedding is the head, else get the file with lm_head.weight.';
+  }
+  if (fitting.some(([, { dtype }]) => !WEIGHT_DTYPES.includes(dtype))) {
+    return 'Save the weights in bfloat16, float16 or float32: model.to(torch.bfloat16).save_pretrained(…).';
+  }
   const [rows] = stored.get(EMBEDDING)?.shape ?? [];
   if (rows !== undefined && rows !== shapes.get(EMBEDDING)?.[0]) {
     return `The vocabulary was resized: set vocab_size in config.json to ${rows}, the rows of the embedding.`;

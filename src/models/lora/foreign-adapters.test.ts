@@ -311,6 +311,12 @@ describe('what is no plain LoRA says what it is and what to do', () => {
     expect(hint).toContain('trained on this model');
   });
 
+  it('a rank that is not that of the file', () => {
+    expect(refused(changed(plain, { config: { r: 3 } })).message).toMatch(
+      /lora_A\.weight has the rank \d+, adapter_config\.json says 3/,
+    );
+  });
+
   it('pickled weights, no weights, a model in its place', () => {
     const dir = changed(plain, {});
     renameSync(join(dir, 'adapter_model.safetensors'), join(dir, 'adapter_model.bin'));

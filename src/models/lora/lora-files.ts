@@ -177,8 +177,12 @@ export function checkAdapter(opened: OpenedAdapter, model: AdaptedShapes, notice
     }
     const [out, into] = stored.shape as [number, number];
     const r = patterned(config, namesOf(module, family));
-    expectShape(A, [r, into]);
-    expectShape(B, [out, r]);
+    if (A.shape[0] !== r)
+      problems.push(`${A.name} has the rank ${A.shape[0]}, adapter_config.json says ${r}`);
+    else {
+      expectShape(A, [r, into]);
+      expectShape(B, [out, r]);
+    }
   }
   for (const [name, lazy] of replaced) {
     const stored = weights.get(name) ?? (name === HEAD ? weights.get(EMBEDDING) : undefined);
