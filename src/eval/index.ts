@@ -12,7 +12,6 @@ export {
 export { answerBothWays, type BothWays, type BothWaysOptions, WAYS, type Way } from './both-ways.ts';
 export {
   CONTROL_WORDS,
-  CONTROLS,
   type Control,
   controlQuestions,
   controlReader,
