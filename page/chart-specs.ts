@@ -121,7 +121,6 @@ export const SECTIONS: readonly { readonly title: string; readonly charts: reado
     charts: [
       one('Time of a step', 'seconds', 'step_time', { label: 'seconds', include: [0] }),
       one('Tokens a second', 'number', 'tokens_per_second', { label: 'tokens', include: [0] }),
-      one('Memory', 'GiB', 'memory/peak_gib', { label: 'greatest so far', include: [0] }),
       one('Live tensors', 'number', 'live_tensors', {
         label: 'at the start of a step',
         about: 'The same number at every step, or something leaks.',

@@ -1,12 +1,12 @@
 /** Numbers and times as people read them. */
 
-export type Unit = 'number' | 'percent' | 'tokens' | 'nats' | 'seconds' | 'GiB';
+export type Unit = 'number' | 'percent' | 'tokens' | 'nats' | 'seconds';
 
 export function formatNumber(value: number | null | undefined, unit: Unit = 'number'): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
   if (unit === 'percent') return `${trim(100 * value)} %`;
   const text = trim(value);
-  return unit === 'seconds' ? `${text} s` : unit === 'GiB' ? `${text} GiB` : text;
+  return unit === 'seconds' ? `${text} s` : text;
 }
 
 function trim(value: number): string {

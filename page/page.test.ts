@@ -105,9 +105,10 @@ const SIGNS: Readonly<Record<(typeof PAGES)[number], string>> = {
   alerts: '.alerts li, .empty',
 };
 
-const describeInBrowser = describe.skipIf(!existsSync(CHROMIUM));
+const hasBrowser = existsSync(CHROMIUM);
+const describeInBrowser = describe.skipIf(!hasBrowser);
 
-describeInBrowser('the dashboard in a browser', () => {
+describeInBrowser(`the dashboard in a browser${hasBrowser ? '' : ` (skipped: no ${CHROMIUM})`}`, () => {
   beforeAll(async () => {
     await writeClip();
     writeSyntheticRun(finished, {
