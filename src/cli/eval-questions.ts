@@ -2,7 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { ConfigError, DataError, type Output } from '../base/index.ts';
 import { isMultiple, isOfType, type Question, type QuestionType } from '../data/index.ts';
-import { benchmarkOf, type Control, controlQuestions, type readQuestionSet } from '../eval/index.ts';
+import {
+  benchmarkOf,
+  CONTROLS,
+  type Control,
+  controlQuestions,
+  type readQuestionSet,
+} from '../eval/index.ts';
 import type { EvalChoice } from './eval-options.ts';
 
 /** The ids asked for. @throws ConfigError naming ids that no question has */
@@ -46,11 +52,8 @@ export function controlsOf(
   given: EvalChoice,
   questions: readonly Question[],
 ): [Control, readonly Question[]][] {
-  const asked: Control[] = [
-    ...(given.blind === true ? (['blind'] as const) : []),
-    ...(given.singleFrame === true ? (['single-frame'] as const) : []),
-  ];
-  return asked.map((control) => {
+  const isAsked = { blind: given.blind, 'single-frame': given.singleFrame };
+  return CONTROLS.filter((control) => isAsked[control] === true).map((control) => {
     const chosen = controlQuestions(control, questions);
     if (chosen.length === 0)
       throw new ConfigError(`--${control}: none of the ${questions.length} questions shows a video`, {

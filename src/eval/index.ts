@@ -12,6 +12,7 @@ export {
 export { answerBothWays, type BothWays, type BothWaysOptions, WAYS, type Way } from './both-ways.ts';
 export {
   CONTROL_WORDS,
+  CONTROLS,
   type Control,
   controlQuestions,
   controlReader,
