@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { encode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { packageRoot } from '../base/index.ts';
 import { liveTensors } from '../tensor/index.ts';
 import { videoSettings } from '../video/index.ts';
@@ -28,6 +30,18 @@ describe('loading a video', () => {
     expect(liveTensors()).toBe(before + 2);
     video.frames.dispose();
     evaluated.frames.dispose();
+  });
+
+  it('says that it takes a folder for 3 frames a second, unless the rate is given', async () => {
+    const folder = scratchFolder();
+    const picture = encode({ width: 56, height: 56, channels: 3, data: new Uint8Array(56 * 56 * 3) });
+    for (const name of ['1.png', '2.png', '3.png', '4.png']) writeFileSync(join(folder, name), picture);
+    const settings = videoSettings({ video: 'correct' }, 28);
+    const guessed = await loadVideo(folder, settings);
+    const stated = await loadVideo(folder, settings, { folderFps: 1 });
+    expect([guessed.fps, guessed.warnings]).toEqual([3, [expect.stringContaining('3 a second')]]);
+    expect([stated.fps, stated.warnings]).toEqual([1, []]);
+    for (const { frames } of [guessed, stated]) frames.dispose();
   });
 
   it('shows the frame in the middle of those that it would show, in their size', async () => {
