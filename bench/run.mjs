@@ -4,6 +4,7 @@
  *   npm run bench -- NAME [options]      for example: npm run bench -- engine --json
  */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** @type {Record<string, string>} */
@@ -28,6 +29,10 @@ if (name === undefined || asksForHelp || !Object.hasOwn(benchmarks, name)) {
   }
 } else {
   const file = (/** @type {string} */ place) => fileURLToPath(new URL(place, import.meta.url));
+  if (!existsSync(file(`${name}.ts`))) {
+    process.stderr.write(`${name} needs a checkout: this bundle has no tests and no browser\n`);
+    process.exit(2);
+  }
   const loader = new URL('../scripts/typescript/loader.mjs', import.meta.url).href;
   const { status, signal } = spawnSync(process.execPath, ['--import', loader, file(`${name}.ts`), ...args], {
     stdio: 'inherit',

@@ -17,6 +17,8 @@ export interface BundleFile {
 
 /** Folders whose own TypeScript runs on the target: `bench/run.mjs` and what it imports. */
 const SOURCE_FOLDERS = ['bench', 'src', 'scripts/typescript'];
+/** Needs a browser and what the tests make. */
+const DASHBOARD_BENCHMARK = 'bench/dashboard.ts';
 /** What the benchmarks' loader needs of the compiler; the rest of it is for editors. */
 const COMPILER_FILES = ['package.json', 'LICENSE.txt', 'lib/typescript.js'];
 /** Parts of npm packages that nothing reads when they run. */
@@ -27,7 +29,7 @@ export function bundleFiles(root: string): BundleFile[] {
   const paths = new Set([
     ...packedFiles(root),
     ...SOURCE_FOLDERS.flatMap((folder) => filesIn(root, folder)).filter(
-      (path) => !/\.test\.ts$|test-support\.ts$/.test(path),
+      (path) => !/\.test\.ts$|test-support\.ts$/.test(path) && path !== DASHBOARD_BENCHMARK,
     ),
     ...productionPackages(root)
       .flatMap((folder) => filesIn(root, folder))

@@ -59,10 +59,9 @@ export const mediumSchema = z
     if (type === 'video' && fps !== undefined && nframes !== undefined)
       fail('nframes', 'fps and nframes can not both say how many frames to take');
     for (const [least, most] of [
-      ['min_frames', 'max_frames'],
+      // A stated number of frames needs no bounds; qwen-vl-utils does not read them then.
+      ...(nframes === undefined ? ([['min_frames', 'max_frames']] as const) : []),
       ['min_pixels', 'max_pixels'],
-      ['min_frames', 'nframes'],
-      ['nframes', 'max_frames'],
     ] as const) {
       const [low, high] = [medium[least], medium[most]];
       if (low !== undefined && high !== undefined && low > high)

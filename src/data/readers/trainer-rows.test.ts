@@ -382,10 +382,6 @@ describe('rows of other trainers', () => {
       /field "image_max_pixels": must not be below min_pixels \(100000\), got 1000/,
     ],
     [
-      { problem: asked, video: 'a.mp4', nframes: 8, max_frames: 4, solution: 'A' },
-      /field "max_frames": must not be below nframes \(8\), got 4/,
-    ],
-    [
       { problem: asked, video: 'a.mp4', resized_height: 1, resized_width: 1000, solution: 'A' },
       /field "resized_width": one side must not be over 200 times the other, got 1x1000/,
     ],
