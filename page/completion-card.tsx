@@ -1,4 +1,5 @@
 /** A completion with what it earned: its letters, each reward, its advantage as a bar. */
+import type { ComponentChildren } from 'preact';
 import type { CompletionView, GroupView } from '../src/dashboard/api.ts';
 import { visibleText } from '../src/dashboard/visible-text.ts';
 import { formatNumber } from './format.ts';
@@ -136,5 +137,31 @@ export function QuestionText({ group }: { readonly group: GroupView }) {
         {!has_signal && <span class="badge">all rewards equal: no signal</span>}
       </p>
     </section>
+  );
+}
+
+/** A completion as a card: what it earned in its head, its text below. */
+export function CompletionArticle({
+  completion,
+  group,
+  facts,
+  children,
+}: {
+  readonly completion: CompletionView;
+  readonly group: GroupView;
+  /** More for its head. */
+  readonly facts?: ComponentChildren;
+  readonly children: ComponentChildren;
+}) {
+  return (
+    <article class={`card completion ${completion.verdict}`} aria-label={`Completion ${completion.row}`}>
+      <header>
+        <VerdictBadge verdict={completion.verdict} />
+        <Letters answer={completion.answer} truth={group.truth} />
+        <AdvantageBar advantage={completion.advantage} scale={advantageScale(group)} />
+        {facts}
+      </header>
+      {children}
+    </article>
   );
 }

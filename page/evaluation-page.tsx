@@ -7,6 +7,8 @@ import { AccuracyDots } from './accuracy-dots.tsx';
 import type { PageProps } from './app.tsx';
 import { ClipView } from './clip-view.tsx';
 import { Letters } from './completion-card.tsx';
+import { NamedSelect } from './named-select.tsx';
+import { Pager } from './pager.tsx';
 import { Failure } from './selection.tsx';
 import { isReport } from './source.ts';
 import { LongText } from './text.tsx';
@@ -36,30 +38,19 @@ export function EvaluationPage({ listing, route, go }: PageProps) {
   return (
     <>
       <section class="controls" aria-label="Which evaluations">
-        <label class="field">
-          <span>evaluation</span>
-          <select value={chosen.id} onChange={(event) => go({ evaluation: event.currentTarget.value })}>
-            {evaluations.map(({ id, name }) => (
-              <option key={id} value={id}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label class="field">
-          <span>against</span>
-          <select
-            value={against?.id ?? ''}
-            onChange={(event) => go({ against: event.currentTarget.value, change: undefined })}
-          >
-            <option value="">nothing</option>
-            {others.map(({ id, name }) => (
-              <option key={id} value={id}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
+        <NamedSelect
+          label="evaluation"
+          value={chosen.id}
+          options={evaluations}
+          onChoice={(evaluation) => go({ evaluation })}
+        />
+        <NamedSelect
+          label="against"
+          value={against?.id}
+          none="nothing"
+          options={others}
+          onChoice={(other) => go({ against: other, change: undefined })}
+        />
       </section>
       {view.error !== undefined && <Failure error={view.error} />}
       {accuracy != null && (
@@ -194,23 +185,7 @@ function Items({
           <Item key={item.row.id} item={item} path={`/evaluations/${id}/rows/${item.at}`} />
         ))}
       </ul>
-      {!isReport && data.matches > PAGE && (
-        <p class="pager">
-          <button type="button" disabled={offset === 0} onClick={() => setOffset(Math.max(0, offset - PAGE))}>
-            before
-          </button>
-          <span class="num">
-            {offset + 1}–{Math.min(data.matches, offset + PAGE)} of {data.matches}
-          </span>
-          <button
-            type="button"
-            disabled={offset + PAGE >= data.matches}
-            onClick={() => setOffset(offset + PAGE)}
-          >
-            next
-          </button>
-        </p>
-      )}
+      {!isReport && <Pager offset={offset} size={PAGE} total={data.matches} go={setOffset} />}
     </section>
   );
 }

@@ -12,6 +12,7 @@ import {
   VerdictBadge,
 } from './completion-card.tsx';
 import { formatNumber } from './format.ts';
+import { Pager } from './pager.tsx';
 import { hrefOf } from './route.ts';
 import { Failure, NothingHere, SelectionBar, useSelection } from './selection.tsx';
 import { isReport } from './source.ts';
@@ -166,27 +167,7 @@ function Search({ run, route }: { readonly run: string } & Pick<PageProps, 'rout
               <HitRow key={`${hit.step}/${hit.group}/${hit.completion.row}`} hit={hit} route={route} />
             ))}
           </ul>
-          {data.matches > PAGE && (
-            <p class="pager">
-              <button
-                type="button"
-                disabled={offset === 0}
-                onClick={() => setOffset(Math.max(0, offset - PAGE))}
-              >
-                before
-              </button>
-              <span class="num">
-                {offset + 1}–{Math.min(data.matches, offset + PAGE)}
-              </span>
-              <button
-                type="button"
-                disabled={offset + PAGE >= data.matches}
-                onClick={() => setOffset(offset + PAGE)}
-              >
-                next
-              </button>
-            </p>
-          )}
+          <Pager offset={offset} size={PAGE} total={data.matches} go={setOffset} />
         </>
       )}
     </section>

@@ -4,6 +4,7 @@ import type { About, ConfigLine } from '../src/dashboard/api.ts';
 import { visibleText } from '../src/dashboard/visible-text.ts';
 import type { PageProps } from './app.tsx';
 import { formatBytes } from './format.ts';
+import { NamedSelect } from './named-select.tsx';
 import { Scroll } from './scroll.tsx';
 import { Failure } from './selection.tsx';
 import { useAnswer } from './use-answer.ts';
@@ -27,17 +28,13 @@ export function RunPage({ listing, runs, route, go }: PageProps) {
         <h2>Configuration</h2>
         <div class="controls">
           {others.length > 0 && (
-            <label class="field">
-              <span>what differs from</span>
-              <select value={other?.id ?? ''} onChange={(event) => go({ diff: event.currentTarget.value })}>
-                <option value="">(show all keys)</option>
-                {others.map(({ id, name }) => (
-                  <option key={id} value={id}>
-                    {name}
-                  </option>
-                ))}
-              </select>
-            </label>
+            <NamedSelect
+              label="what differs from"
+              value={other?.id}
+              none="(show all keys)"
+              options={others}
+              onChoice={(diff) => go({ diff })}
+            />
           )}
           <label class="field">
             <span>filter</span>

@@ -3,7 +3,7 @@ import { useMemo } from 'preact/hooks';
 import type { GroupTokens, WeightSummary } from '../src/dashboard/api.ts';
 import { visibleText } from '../src/dashboard/visible-text.ts';
 import type { PageProps } from './app.tsx';
-import { AdvantageBar, advantageScale, Letters, QuestionText, VerdictBadge } from './completion-card.tsx';
+import { CompletionArticle, QuestionText } from './completion-card.tsx';
 import { formatNumber } from './format.ts';
 import { HeatText } from './heat-text.tsx';
 import { PositionChart, PositionMap } from './position-charts.tsx';
@@ -80,22 +80,21 @@ function Group({
         {completions.map((completion) => {
           const tokens = rows.find(({ row }) => row === completion.row);
           return (
-            <article
+            <CompletionArticle
               key={completion.row}
-              class={`card completion ${completion.verdict}`}
-              aria-label={`Completion ${completion.row}`}
+              completion={completion}
+              group={group}
+              facts={
+                <>
+                  <span>
+                    reward <b class="num">{formatNumber(completion.reward)}</b>
+                  </span>
+                  <span class="soft num">
+                    {completion.row} · {completion.length} tokens
+                  </span>
+                </>
+              }
             >
-              <header>
-                <VerdictBadge verdict={completion.verdict} />
-                <Letters answer={completion.answer} truth={group.truth} />
-                <AdvantageBar advantage={completion.advantage} scale={advantageScale(group)} />
-                <span>
-                  reward <b class="num">{formatNumber(completion.reward)}</b>
-                </span>
-                <span class="soft num">
-                  {completion.row} · {completion.length} tokens
-                </span>
-              </header>
               {tokens === undefined ? (
                 <LongText text={completion.text} total={completion.num_chars} />
               ) : (
@@ -108,7 +107,7 @@ function Group({
                   theme={theme}
                 />
               )}
-            </article>
+            </CompletionArticle>
           );
         })}
       </div>

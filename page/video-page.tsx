@@ -1,7 +1,7 @@
 /** The clip of a group at full size: every sampled frame with its time, the contact sheet, and what was said about it. */
 import type { PageProps } from './app.tsx';
 import { ClipView } from './clip-view.tsx';
-import { AdvantageBar, advantageScale, Letters, QuestionText, VerdictBadge } from './completion-card.tsx';
+import { CompletionArticle, QuestionText } from './completion-card.tsx';
 import { NothingHere, SelectionBar, useSelection } from './selection.tsx';
 import { LongText } from './text.tsx';
 
@@ -18,18 +18,9 @@ export function VideoPage(props: PageProps) {
           <div>
             <QuestionText group={group} />
             {group.completions.map((completion) => (
-              <article
-                key={`${path}/${completion.row}`}
-                class={`card completion ${completion.verdict}`}
-                aria-label={`Completion ${completion.row}`}
-              >
-                <header>
-                  <VerdictBadge verdict={completion.verdict} />
-                  <Letters answer={completion.answer} truth={group.truth} />
-                  <AdvantageBar advantage={completion.advantage} scale={advantageScale(group)} />
-                </header>
+              <CompletionArticle key={`${path}/${completion.row}`} completion={completion} group={group}>
                 <LongText text={completion.text} total={completion.num_chars} />
-              </article>
+              </CompletionArticle>
             ))}
           </div>
         </div>
