@@ -40,7 +40,7 @@ printf '%s, %s bytes; %s\n\n' "$(basename "$bundle")" "$(stat -c %s "$bundle")" 
 printf '| command | result | time | last line |\n|---|---|---|---|\n'
 inside 'command -v node ffmpeg' '! command -v node && ! command -v ffmpeg && echo neither'
 inside 'tar -xJf BUNDLE' "tar -xJf '$bundle' && mv twgrpo-* twgrpo && du -sm twgrpo"
-inside 'twgrpo train (before set-up)' '! twgrpo/twgrpo train --config twgrpo/recipes/tw-grpo.yaml' 'run:'
+inside 'twgrpo generate (before set-up)' '! twgrpo/twgrpo generate --model twgrpo/assets/cold-start --prompt hi' 'run:'
 inside 'twgrpo doctor' 'twgrpo/twgrpo doctor' '^engine '
 inside 'twgrpo doctor (again)' 'twgrpo/twgrpo doctor' '^ffmpeg '
 for command in "$@"; do

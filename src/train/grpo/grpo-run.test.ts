@@ -194,8 +194,12 @@ export function reward(inputs) {
     const keys = keysFor('broken-stop', { jsonl_path: join(folder, 'one-broken.jsonl') });
     await expect(train(keys)).rejects.toThrow(/broken\.mp4/);
     const skipping = { ...keys, output_dir: join(folder, 'broken-skip'), on_bad_video: 'skip' };
-    expect(await train(skipping)).toMatchObject({ step: 4 });
-    expect(rowsOf(skipping.output_dir).length).toBe(4);
+    const { step, skipped_videos } = await train(skipping);
+    const rowsOfRun = rowsOf(skipping.output_dir);
+    expect([step, rowsOfRun.length]).toEqual([4, 4]);
+    const counted = rowsOfRun.map((row) => Number(row['data/skipped_videos']));
+    expect(counted.reduce((sum, one) => sum + one, 0)).toBe(skipped_videos);
+    expect(skipped_videos).toBeGreaterThan(0);
   });
 });
 
