@@ -113,6 +113,10 @@ describe('the plan of a run', () => {
     const change = changeThatFits(keys({ lora_r: 16, max_completion_length: 4096 }), model, 32e9);
     expect(change?.keys).toEqual({ max_completion_length: 2048 });
     expect(onDevice(change!.plan)).toBeLessThan(32e9);
+    // Half of an odd group is a whole number.
+    const odd = keys({ lora_r: 16, num_generations: 9, max_completion_length: 300 });
+    const enough = onDevice(planRun({ ...odd, num_generations: 4 }, model));
+    expect(changeThatFits(odd, model, enough)?.keys).toEqual({ num_generations: 4 });
   });
 
   it('takes the longest prompt that frames and pixels allow, within the limit', () => {
@@ -120,5 +124,6 @@ describe('the plan of a run', () => {
     // 16 frames of 196 features of a pair.
     expect(longestPrompt(keys(), model)).toEqual({ tokens: 8 * 196 + 200, patches: 4 * 8 * 196 });
     expect(longestPrompt(keys({ max_frames: 64, max_prompt_length: 2048 }), model).tokens).toBe(2048);
+    expect(longestPrompt(keys({ max_prompt_length: 100 }), model)).toEqual({ tokens: 100, patches: 0 });
   });
 });

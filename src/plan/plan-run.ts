@@ -33,8 +33,9 @@ export function longestPrompt(config: PlannedConfig, model: ModelConfig): Prompt
   const { temporal_patch_size, spatial_merge_size } = model.vision_config;
   const slices = Math.ceil(max_frames / temporal_patch_size);
   const tokens = slices * Math.floor(max_pixels / model.pixel_unit ** 2);
-  const vision = Math.min(tokens, config.max_prompt_length - TEXT_TOKENS);
-  return { tokens: vision + TEXT_TOKENS, patches: vision * spatial_merge_size ** 2 };
+  const text = Math.min(TEXT_TOKENS, config.max_prompt_length);
+  const vision = Math.min(tokens, config.max_prompt_length - text);
+  return { tokens: vision + text, patches: vision * spatial_merge_size ** 2 };
 }
 
 /** The plan of a run. @param prompt @default the longest that the configuration allows */
@@ -75,7 +76,7 @@ export interface Change {
 }
 
 /**
- * The smallest change that makes a run fit, first of one key, then of offloading or an adapter with another.
+ * The smallest change that makes a run fit, first those alone, then the first three of them with another.
  * @param bytes memory of the device
  * @returns undefined when none of those tried is enough
  */
@@ -118,6 +119,9 @@ function changesOf(config: PlannedConfig): Omit<Change, 'plan'>[] {
   if (config.lora_r === undefined)
     changes.push({ keys: { lora_r: 16 }, cost: 'an adapter trains in place of the weights' });
   if (config.num_generations > 4)
-    changes.push({ keys: { num_generations: config.num_generations / 2 }, cost: 'smaller groups' });
+    changes.push({
+      keys: { num_generations: Math.floor(config.num_generations / 2) },
+      cost: 'smaller groups',
+    });
   return changes;
 }
