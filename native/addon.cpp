@@ -7,6 +7,7 @@
 //   autograd.cpp          gradient mode, backward, grad
 //   data.cpp              bytes in and out, shapes
 //   engine.cpp            generators, threads, versions
+//   memory.cpp            what a device's allocator says, and emptying it
 //
 // and operators of our own, registered as twgrpo::*:
 //

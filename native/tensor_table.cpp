@@ -16,10 +16,11 @@ uint32_t TensorTable::add(at::Tensor tensor) {
   if (tensor.has_storage()) {
     const auto& storage = tensor.storage();
     key = storage.unsafeGetStorageImpl();
-    auto [entry, isNew] = storages_.insert({key, StorageUse{0, 0}});
+    auto [entry, isNew] = storages_.insert({key, StorageUse{}});
     if (isNew) {
       entry->second.bytes = static_cast<int64_t>(storage.nbytes());
-      bytes_ += entry->second.bytes;
+      entry->second.isOnHost = storage.device_type() == c10::DeviceType::CPU;
+      count(entry->second, 1);
     }
     entry->second.handles += 1;
   }
@@ -46,7 +47,7 @@ void TensorTable::release(uint32_t handle) {
   if (const void* key = slots_[handle].storage; key != nullptr) {
     auto entry = storages_.find(key);
     if (--entry->second.handles == 0) {
-      bytes_ -= entry->second.bytes;
+      count(entry->second, -1);
       storages_.erase(entry);
     }
   }
@@ -55,11 +56,16 @@ void TensorTable::release(uint32_t handle) {
   live_ -= 1;
 }
 
+void TensorTable::count(const StorageUse& storage, int sign) {
+  bytes_ += sign * storage.bytes;
+  if (storage.isOnHost) hostBytes_ += sign * storage.bytes;
+}
+
 void TensorTable::releaseCollected(napi_env env, uint32_t handle) {
-  const auto before = bytes_;
+  const auto before = hostBytes_;
   release(handle);
   // Steps too small to be told of must not make V8's sum negative.
-  const auto most = std::max(most_ - (before - bytes_), bytes_);
+  const auto most = std::max(most_ - (before - hostBytes_), hostBytes_);
   int64_t total;
   napi_adjust_external_memory(env, most - most_, &total);
   most_ = most;
@@ -71,15 +77,16 @@ void TensorTable::clear() {
   storages_.clear();
   live_ = 0;
   bytes_ = 0;
+  hostBytes_ = 0;
   most_ = 0;
 }
 
 void TensorTable::reportMemory(napi_env env) {
   constexpr int64_t step = 4 << 20;
-  if (bytes_ < most_ + step) return;
+  if (hostBytes_ < most_ + step) return;
   int64_t total;
-  napi_adjust_external_memory(env, bytes_ - most_, &total);
-  most_ = bytes_;
+  napi_adjust_external_memory(env, hostBytes_ - most_, &total);
+  most_ = hostBytes_;
 }
 
 namespace {

@@ -34,24 +34,29 @@ class TensorTable {
   /// Bytes of the storages that live handles refer to; views of one storage count once.
   int64_t liveBytes() const { return bytes_; }
 
-  /// Tells V8, in steps of 4 MiB, of memory beyond the most that was ever held: that may be tensors to collect. Memory that comes and
+  /// Tells V8, in steps of 4 MiB, of host memory beyond the most that was ever held: that may be tensors to collect. Memory that comes and
   /// goes below it is freed by scopes; told of it, V8 would collect garbage ten times in a training step, on the cores that compute.
   void reportMemory(napi_env env);
 
  private:
   struct StorageUse {
-    uint32_t handles;
-    int64_t bytes;
+    uint32_t handles = 0;
+    bool isOnHost = true;
+    int64_t bytes = 0;
   };
   struct Slot {
     at::Tensor tensor;
     const void* storage = nullptr;  // the one counted at `add`; `set_` may give the tensor another
   };
+  void count(const StorageUse& storage, int sign);
+
   std::vector<Slot> slots_{Slot{}};  // slot 0 is never used
   std::vector<uint32_t> free_;
   ska::flat_hash_map<const void*, StorageUse> storages_;
   size_t live_ = 0;
   int64_t bytes_ = 0;
+  /// Those of `bytes_` that lie in host memory: V8 can't make room on a device, and would collect without end beside a large model.
+  int64_t hostBytes_ = 0;
   int64_t most_ = 0;
 };
 

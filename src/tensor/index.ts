@@ -13,7 +13,9 @@ export { benchDirectAdd, engineInfo, getNumThreads, setNumThreads } from './engi
 export { NativeError } from './errors.ts';
 export { Generator } from './generator.ts';
 export { dispose, keep, liveBytes, liveTensors, scope } from './handle.ts';
+export { deviceMemory, emptyCache, resetPeakMemory, synchronize } from './memory.ts';
 export type {
+  NativeDeviceMemory as DeviceMemory,
   NativeEngineInfo as EngineInfo,
   NativeSchema as OperatorSchema,
   NativeSchemaArgument as SchemaArgument,

@@ -55,6 +55,18 @@ export interface NativeEngineInfo {
   readonly config: string;
 }
 
+export interface NativeDeviceMemory {
+  /** Bytes of live tensors. */
+  readonly allocated: number;
+  /** The most of `allocated` since the last reset. */
+  readonly peak: number;
+  /** Bytes that the allocator holds, those it keeps for the next tensors included. */
+  readonly reserved: number;
+  /** Bytes of the whole device that nobody uses, and all it has; absent where the allocator does not tell. */
+  readonly free?: number;
+  readonly total?: number;
+}
+
 interface Native {
   setErrorClass(errorClass: typeof NativeError): void;
   resolve(name: string, overload: string): number;
@@ -67,6 +79,11 @@ interface Native {
   releaseCollected(handle: NativeHandle): void;
   liveTensors(): number;
   liveBytes(): number;
+
+  deviceMemory(device: string): NativeDeviceMemory | null;
+  resetPeakMemory(device: string): void;
+  emptyCache(device: string): void;
+  synchronize(device: string): void;
 
   fromBytes(bytes: ArrayBufferView, shape: readonly number[], dtype: string, isCopied: boolean): NativeHandle;
   copyOut(handle: NativeHandle, bytes: ArrayBufferView): void;

@@ -90,7 +90,7 @@ export async function trainUntil(
   });
 }
 
-const isTime = (key: string) => key.startsWith('time/') || key === 'step_time' || key === 'tokens_per_second';
+const isMeasured = (key: string) => /^time\/|^step_time$|^tokens_per_second$|^memory\//.test(key);
 
 /** Rows of metrics.jsonl. */
 export function rowsOf(outputDir: string): MetricsRow[] {
@@ -98,9 +98,9 @@ export function rowsOf(outputDir: string): MetricsRow[] {
   return lines.map((line) => JSON.parse(line) as MetricsRow);
 }
 
-/** Rows of metrics.jsonl without what a clock measured. */
+/** Rows of metrics.jsonl without what was measured of the machine. */
 export function metricsOf(outputDir: string): MetricsRow[] {
   return rowsOf(outputDir).map(
-    (row) => Object.fromEntries(Object.entries(row).filter(([key]) => !isTime(key))) as MetricsRow,
+    (row) => Object.fromEntries(Object.entries(row).filter(([key]) => !isMeasured(key))) as MetricsRow,
   );
 }

@@ -74,6 +74,23 @@ describe.skipIf(skipReason)(titled('training on the strict device'), () => {
     expect(distance).toBeLessThan(1e-3);
   });
 
+  it.each(['whole', 'sft adamw'])('%s: memory of each step as metrics', (name) => {
+    const { cpu, strict } = results.get(name)!;
+    const host = ['memory/host_rss_bytes', 'memory/host_peak_rss_bytes'];
+    const device = ['memory/allocated_bytes', 'memory/peak_bytes', 'memory/reserved_bytes'];
+    for (const row of cpu.memory) expect(Object.keys(row)).toEqual(host);
+    for (const row of strict.memory) {
+      expect(Object.keys(row)).toEqual([...host, ...device]);
+      const [allocated, peak, reserved] = device.map((key) => row[key]!) as [number, number, number];
+      expect(allocated).toBeGreaterThan(0);
+      expect(peak).toBeGreaterThan(allocated);
+      expect(reserved).toBeGreaterThanOrEqual(peak);
+      expect(row['memory/host_peak_rss_bytes']).toBeGreaterThanOrEqual(row['memory/host_rss_bytes']!);
+    }
+    const last = strict.memory.slice(1).map((row) => row['memory/allocated_bytes']);
+    expect(new Set(last).size).toBe(1);
+  });
+
   it('a run that was stopped and resumed goes on as if it had not been', () => {
     const [whole, resumed] = [results.get('whole')!.strict, results.get('resumed')!.strict];
     expect(resumed.metrics).toEqual(whole.metrics);

@@ -15,6 +15,7 @@ import { createOptimizer } from '../optim/optimizer.ts';
 import { Updater } from '../optim/update.ts';
 import { checkPrompts } from './check-prompts.ts';
 import { loadOptimizer, saveTrainingCheckpoint } from './checkpoint.ts';
+import { StepMemory } from './memory-metrics.ts';
 import { loadPolicy } from './policy-model.ts';
 import { type Preflight, preflight } from './preflight.ts';
 import { type ProcessState, SINGLE_PROCESS } from './process-state.ts';
@@ -312,6 +313,7 @@ export async function runTraining<Kind extends TrainingKind, Details extends obj
   };
   const trainStep = async (): Promise<void> => {
     const metrics = new MetricAccumulator();
+    const memory = new StepMemory(model.device);
     const skippedBefore = started.data().skipped;
     clock.enter('data');
     const { counts, details } = await started.trainer.trainStep(step, metrics);
@@ -321,6 +323,7 @@ export async function runTraining<Kind extends TrainingKind, Details extends obj
     position = started.data().state();
     for (const [phase, seconds] of phases) metrics.add(`time/${phase}`, sum(seconds));
     metrics.add('step_time', sum(total));
+    memory.addTo(metrics);
     for (const [name, count] of Object.entries(counts)) metrics.add(`${name}_per_second`, sum(count / total));
     metrics.add('num_tokens', last(numTokens));
     metrics.add('epoch', last(started.data().epoch));

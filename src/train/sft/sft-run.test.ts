@@ -73,11 +73,11 @@ const train = (keys: JsonObject, options: Partial<SftRunOptions> = {}): Promise<
 
 function rowsOf(outputDir: string): MetricsRow[] {
   // What is decoded ahead when a step ends is the clock's doing too.
-  const isTime = (key: string) => /^time\/|^step_time$|per_second$|^live_tensors$/.test(key);
+  const isMeasured = (key: string) => /^time\/|^step_time$|per_second$|^live_tensors$|^memory\//.test(key);
   return readFileSync(join(outputDir, 'metrics.jsonl'), 'utf8')
     .trim()
     .split('\n')
-    .map((line) => Object.entries(JSON.parse(line)).filter(([key]) => !isTime(key)))
+    .map((line) => Object.entries(JSON.parse(line)).filter(([key]) => !isMeasured(key)))
     .map((entries) => Object.fromEntries(entries) as MetricsRow);
 }
 

@@ -99,6 +99,7 @@ struct DeviceMemory final : c10::DeviceAllocator {
     const auto use = memoryUse();
     stats.allocated_bytes[0].current = use.live;
     stats.allocated_bytes[0].peak = use.peak;
+    stats.reserved_bytes[0].current = static_cast<int64_t>(top);
     return stats;
   }
 };

@@ -27,6 +27,8 @@ export interface RunNumbers {
   readonly logps: readonly (readonly number[])[];
   /** By step. */
   readonly metrics: readonly Readonly<Record<string, number>>[];
+  /** Of the metrics: bytes by step. */
+  readonly memory: readonly Readonly<Record<string, number>>[];
   /** The run's last checkpoint. */
   readonly checkpoint: string;
 }
@@ -34,6 +36,12 @@ export interface RunNumbers {
 const COMPARED = ['loss', 'grad_norm', 'entropy', 'kl', 'mean_token_accuracy', 'eval_loss'];
 const compared = (row: MetricsRow): Record<string, number> =>
   Object.fromEntries(COMPARED.flatMap((key) => (typeof row[key] === 'number' ? [[key, row[key]]] : [])));
+
+const memoryOf = (row: MetricsRow): Record<string, number> =>
+  Object.fromEntries(Object.entries(row).filter(([key]) => key.startsWith('memory/'))) as Record<
+    string,
+    number
+  >;
 
 export interface GrpoCase {
   readonly name: string;
@@ -46,6 +54,7 @@ export async function trainGrpo({ name, keys, stop_after }: GrpoCase, device: st
   const ids: number[][][] = [];
   const logps: number[][] = [];
   const metrics: Record<string, number>[] = [];
+  const memory: Record<string, number>[] = [];
   const output_dir = outputDir(name, device);
   const values = { ...grpoKeys, max_steps: 2, dtype: 'float32', ...keys, device, output_dir };
   const attempt = async (stopAfter: number | undefined): Promise<string> => {
@@ -57,6 +66,7 @@ export async function trainGrpo({ name, keys, stop_after }: GrpoCase, device: st
       signal: stop.signal,
       onStep: ({ step, metrics: row, groups }) => {
         metrics.push(compared(row));
+        memory.push(memoryOf(row));
         ids.push(groups.flatMap(({ rollouts }) => rollouts.map((one) => [...one.ids])));
         logps.push(groups.flatMap(({ rollouts }) => rollouts.flatMap(({ update }) => [...update!.logps])));
         if (step === stopAfter) stop.abort();
@@ -65,7 +75,7 @@ export async function trainGrpo({ name, keys, stop_after }: GrpoCase, device: st
     return checkpoint!;
   };
   if (stop_after !== undefined) await attempt(stop_after);
-  return { checkpoint: await attempt(undefined), ids, logps, metrics };
+  return { checkpoint: await attempt(undefined), ids, logps, metrics, memory };
 }
 
 /** Questions with a chain of thought, of which three parts of the clip stand for three videos. */
@@ -89,6 +99,7 @@ const heldOut = writeLessons('held-out.jsonl', 3);
 
 export async function trainSft(optimizer: 'adamw' | 'muon', device: string): Promise<RunNumbers> {
   const metrics: Record<string, number>[] = [];
+  const memory: Record<string, number>[] = [];
   const values = {
     model_name_or_path: model,
     jsonl_path: lessons,
@@ -113,11 +124,14 @@ export async function trainSft(optimizer: 'adamw' | 'muon', device: string): Pro
   const { checkpoint } = await runSft({
     resolved: resolveSftConfig([{ source: 'test', values }]),
     logger,
-    onStep: ({ metrics: row }) => void metrics.push(compared(row)),
+    onStep: ({ metrics: row }) => {
+      metrics.push(compared(row));
+      memory.push(memoryOf(row));
+    },
     onEvaluation: (_step, _stage, { loss, mean_token_accuracy }) =>
       void metrics.push({ loss, mean_token_accuracy }),
   });
-  return { ids: [], logps: [], metrics, checkpoint: checkpoint! };
+  return { ids: [], logps: [], metrics, memory, checkpoint: checkpoint! };
 }
 
 /** The adapter of a LoRA run, else all weights. */
