@@ -14,7 +14,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -23,6 +22,7 @@ import {
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from './errors.ts';
+import { isLiving, OWN_START } from './process-start.ts';
 
 /** True for the temporary files and folders of this module, whoever left them. */
 export function isLeftover(name: string): boolean {
@@ -35,29 +35,6 @@ const LEFTOVER = /^\.tmp-(?<host>[A-Za-z0-9_.]+)-(?<pid>\d+)-(?<start>\d+)-[0-9a
 const HOST = hostname().replaceAll(/[^A-Za-z0-9_.]/g, '_');
 
 /**
- * When a process of this machine began, in clock ticks since the machine did; undefined when it does not live, 0 where the
- * system does not tell (then a living process of that number counts as the writer).
- */
-function startOf(pid: number): number | undefined {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
-  }
-  if (!existsSync('/proc/self/stat')) return 0;
-  try {
-    // Field 22; the second may hold blanks, so counting begins behind its bracket.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-const OWN_START = startOf(process.pid) ?? 0;
-
-/**
  * Removes the temporary files and folders that writers of this module left in a folder when they died. What a living
  * process is writing stays, and so does what another machine wrote, whose processes can not be seen.
  * @returns the names removed
@@ -67,8 +44,7 @@ export function sweepLeftovers(folder: string): string[] {
   return readdirSync(folder).filter((name) => {
     const parts = LEFTOVER.exec(name)?.groups;
     if (parts === undefined || parts['host'] !== HOST) return false;
-    const start = startOf(Number(parts['pid']));
-    if (start !== undefined && (start === 0 || start === Number(parts['start']))) return false;
+    if (isLiving(Number(parts['pid']), Number(parts['start']))) return false;
     rmSync(join(folder, name), { recursive: true, force: true });
     return true;
   });

@@ -15,8 +15,10 @@ export {
   TwgrpoError,
   VideoError,
 } from './errors.ts';
+export { lockFolder } from './folder-lock.ts';
 export { checkJson, firstDuplicateKey, readJsonFile } from './json-file.ts';
 export { appendJsonLines, type JsonObject, readJsonLines, repairJsonLines } from './json-lines.ts';
+export { type Lock, takeLock } from './lock-file.ts';
 export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
 export { type Notice, processWarning } from './notice.ts';
 export { mean, median, percent, percentNumber, percentRange, variance } from './numbers.ts';

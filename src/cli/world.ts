@@ -202,7 +202,11 @@ async function draw(
   };
   const progress = createProgress({ total: split.num_videos, label: split.split, quiet: out.isQuiet });
   try {
-    return await generateWorld({ ...options, onProgress: (done) => progress.update(done) });
+    return await generateWorld({
+      ...options,
+      onProgress: (done) => progress.update(done),
+      notice: (text) => out.status(text),
+    });
   } finally {
     progress.stop();
   }

@@ -2,7 +2,14 @@
  * Asks a model questions and writes one row a question. A run that was killed continues with what is missing: rows are appended a whole
  * batch at a time and keyed by the question's id, so no question is answered twice and none is lost.
  */
-import { appendJsonLines, type JsonObject, type Logger, VideoError } from '../base/index.ts';
+import {
+  appendJsonLines,
+  type JsonObject,
+  type Lock,
+  type Logger,
+  lockFolder,
+  VideoError,
+} from '../base/index.ts';
 import type { Question } from '../data/index.ts';
 import type { ReadyPrompt } from '../prompt/index.ts';
 import { checkSettings, type RowCheck, resumeRows, rowsPath } from '../stats/index.ts';
@@ -55,11 +62,23 @@ export interface Asked<Row> {
 }
 
 /**
- * @throws ConfigError when `output_dir` holds rows that were made with other settings; DataError when a prompt is too long;
+ * @throws ConfigError when `output_dir` holds rows that were made with other settings, or another process is at work there; DataError when a prompt is too long;
  *   TwgrpoError when memory does not suffice for one prompt
  */
 export async function ask<Result, Row extends { readonly id: string }>(
   options: AskOptions<Result, Row>,
+): Promise<Asked<Row>> {
+  const lock = await lockFolder(options.output_dir, (text) => options.logger.info(text));
+  try {
+    return await askAlone(options, lock);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function askAlone<Result, Row extends { readonly id: string }>(
+  options: AskOptions<Result, Row>,
+  lock: Lock,
 ): Promise<Asked<Row>> {
   const { questions, output_dir, logger, toRow, rightOf } = options;
   checkSettings(output_dir, options.settings, options.facts);
@@ -87,6 +106,7 @@ export async function ask<Result, Row extends { readonly id: string }>(
         missing.push({ id: task.id, reason: (error as VideoError).message });
         logger.warn({ item: task.id, err: error }, 'video can not be read; the item is reported as missing');
       }
+      lock.check();
       const fresh = answered.map(({ task, result }) => toRow(task, result));
       appendJsonLines(rowsPath(output_dir), fresh as unknown as JsonObject[]);
       rows.push(...fresh);

@@ -2,6 +2,9 @@
  * One file of a repository into the cache's `blobs`: resumed where it was cut, held to its size, and given its name only when its
  * checksum is right, so that no half or wrong file is ever taken as whole.
  *
+ * Python's huggingface_hub locks with flock(2), which Node does not have, so a Python process is not kept out: the two then write
+ * to files of different names, and the first to finish wins.
+ *
  * A blob is named as Python's huggingface_hub names it: the SHA-256 of a file in large-file storage, else git's SHA-1. That name is
  * the checksum.
  */
@@ -9,10 +12,9 @@ import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { HubError, TwgrpoError } from '../base/index.ts';
+import { HubError, TwgrpoError, takeLock } from '../base/index.ts';
 import { isWhole } from './cache.ts';
 import { anySignal, chunksOf, HubAnswer, type HubClient, LostConnection, Watchdog } from './client.ts';
-import { withLock } from './lock-file.ts';
 
 /** A file as the hub lists it. */
 export interface RemoteFile {
@@ -45,7 +47,17 @@ export async function downloadFile(options: DownloadOptions): Promise<void> {
   if (await isWhole(blob, file.size)) return onBytes(file.size);
   await mkdir(dirname(blob), { recursive: true });
   const { staleLockMs: staleMs } = client.times;
-  await withLock(lock, { staleMs, say: client.say, what: file.path }, async (lost) => {
+  let hasSaid = false;
+  const { lost, release } = await takeLock(lock, {
+    staleMs,
+    what: file.path,
+    onHeld: (holder) => {
+      if (!hasSaid)
+        client.say(`${file.path}: waiting for process ${holder?.pid ?? 'unknown'}, which is downloading it`);
+      hasSaid = true;
+    },
+  });
+  try {
     // Another process may have done it while we waited.
     if (await isWhole(blob, file.size)) return onBytes(file.size);
     const partial = join(dirname(blob), `${basename(blob)}.twgrpo.incomplete`);
@@ -60,7 +72,9 @@ export async function downloadFile(options: DownloadOptions): Promise<void> {
     }
     lost.throwIfAborted();
     await rename(partial, blob);
-  });
+  } finally {
+    await release();
+  }
 }
 
 /** Opened for reading and writing, kept as it is; made if it is missing. A link in its place is refused. */

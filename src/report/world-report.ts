@@ -1,10 +1,10 @@
 /** A page about a world: samples of its videos with their questions, and the scores of answers that take no understanding. */
 
 import { join } from 'node:path';
-import { percent } from '../base/index.ts';
+import { percent, writeFileAtomic } from '../base/index.ts';
 import { readItems } from '../data/index.ts';
 import { contactSheet, decodeFrames, probeVideo } from '../video/index.ts';
-import { type BaselineScores, RUNGS, type WorldFiles, writeComplete } from '../world/index.ts';
+import { type BaselineScores, RUNGS, type WorldFiles } from '../world/index.ts';
 import { escapeXml } from './xml.ts';
 
 export type ReportedSet = WorldFiles & { readonly split: string };
@@ -36,7 +36,7 @@ export async function writeWorldReport(path: string, sets: readonly ReportedSet[
     parts.push(`<h2>${split}</h2><p>${num_videos} videos, ${num_questions} questions.</p>`);
     parts.push(barChart(baselines.by_rung), await samples(set));
   }
-  writeComplete(path, page(parts.join('\n')));
+  writeFileAtomic(path, page(parts.join('\n')));
 }
 
 /** One group of bars for each rung. */

@@ -1,4 +1,3 @@
-export { writeComplete } from './files/batch.ts';
 export { generateWorld, type WorldFiles, type WorldOptions } from './files/generate.ts';
 export type { BaselineScores, Baselines } from './questions/baselines.ts';
 export { drawEpisode, type Episode, type EpisodeOptions } from './questions/episode.ts';

@@ -3,7 +3,7 @@
  * weights are loaded, steps, writes the run folder, saves, resumes, and stops cleanly. What a step is belongs to the method
  * (`grpo/grpo-run.ts`, `sft/sft-run.ts`).
  */
-import { type Logger, TwgrpoError } from '../../base/index.ts';
+import { type Lock, type Logger, lockFolder, TwgrpoError } from '../../base/index.ts';
 import type { Question } from '../../data/index.ts';
 import { type ModelFolder, openModelFolder, type VideoLanguageModel } from '../../models/index.ts';
 import { last, MetricAccumulator, type MetricsRow, PhaseClock, RunDirectory, sum } from '../../run/index.ts';
@@ -245,9 +245,27 @@ export async function runTraining<Kind extends TrainingKind, Details extends obj
   method: Method<Kind, Details>,
   options: RunOptions<RunConfig, StepReport & Details>,
 ): Promise<RunResult> {
+  const process: ProcessState = SINGLE_PROCESS;
+  const { logger, resolved } = options;
+  // Taken before the folder is read: another process may be about to write the checkpoint that this one would go on from.
+  const lock = process.is_main_process
+    ? await lockFolder(resolved.config.output_dir, (text) => logger.info(text))
+    : undefined;
+  try {
+    return await runAlone(method, options, process, lock);
+  } finally {
+    await lock?.release();
+  }
+}
+
+async function runAlone<Kind extends TrainingKind, Details extends object>(
+  method: Method<Kind, Details>,
+  options: RunOptions<RunConfig, StepReport & Details>,
+  process: ProcessState,
+  lock: Lock | undefined,
+): Promise<RunResult> {
   const { resolved, logger, signal } = options;
   const { config } = resolved;
-  const process: ProcessState = SINGLE_PROCESS;
   const { folder, resumed, prepared, newLength } = await prepareRun(method, options);
   const { checkpointDir, saved } = resumed;
   const result = (step: number, checkpoint: string | undefined, skipped_videos = 0): RunResult => ({
@@ -288,6 +306,7 @@ export async function runTraining<Kind extends TrainingKind, Details extends obj
   let position = started.data().state();
   const save = () => {
     if (savedStep === step || !process.is_main_process) return;
+    lock?.check();
     const state = {
       format: 1,
       kind: method.kind,
@@ -328,6 +347,7 @@ export async function runTraining<Kind extends TrainingKind, Details extends obj
     metrics.add('num_tokens', last(numTokens));
     metrics.add('epoch', last(started.data().epoch));
     metrics.add('data/skipped_videos', sum(started.data().skipped - skippedBefore));
+    lock?.check();
     if (process.is_main_process) started.record?.(step, details, run);
     const row = output.step(step, metrics);
     options.onStep?.({ ...progress(), metrics: row, ...details });

@@ -2,8 +2,9 @@
  * A batch of videos: draws their episodes, writes what is missing, and returns all that the files of the whole set need. Batches know
  * nothing of each other, so any number of them can be made at once, in any order.
  */
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../../base/index.ts';
 import { encodeMany, sampleFrames, samplingSettings } from '../../video/index.ts';
 import { drawEpisode, type EpisodeOptions } from '../questions/episode.ts';
 import { type Guesses, guesses } from '../questions/shortcuts.ts';
@@ -41,7 +42,7 @@ export async function makeBatch(job: BatchJob): Promise<BatchResult> {
   const episodes = Array.from({ length: count }, (_, at) => drawEpisode(seed, first + at, job.episode));
   for (const episode of episodes) {
     const path = join(output_dir, annotationPath(split, episode.index));
-    if (!existsSync(path)) writeComplete(path, `${JSON.stringify(annotation(episode, fps, num_frames))}\n`);
+    if (!existsSync(path)) writeFileAtomic(path, `${JSON.stringify(annotation(episode, fps, num_frames))}\n`);
   }
   const paths = episodes.map(({ index }) => join(output_dir, videoPath(split, index)));
   // A file's last bits depend on its place among the files of its FFmpeg process: a batch is made as a whole or not at all.
@@ -76,11 +77,4 @@ function sliceTimes(numFrames: number, fps: number): number[] {
     { length: Math.floor(sampled.length / 2) },
     (_, slice) => (sampled[2 * slice]! + sampled[2 * slice + 1]!) / 2 / fps,
   );
-}
-
-/** Writes a file that appears under its name only when it is complete. */
-export function writeComplete(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.tmp`, text);
-  renameSync(`${path}.tmp`, path);
 }

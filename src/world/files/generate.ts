@@ -5,11 +5,18 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConfigError } from '../../base/index.ts';
+import {
+  ConfigError,
+  lockFolder,
+  type Notice,
+  processWarning,
+  sweepLeftovers,
+  writeFileAtomic,
+} from '../../base/index.ts';
 import { type Baselines, measureBaselines } from '../questions/baselines.ts';
 import { QUESTION_KINDS, type QuestionKind } from '../questions/kinds.ts';
 import type { SceneOptions } from '../scene/scene.ts';
-import { type BatchJob, writeComplete } from './batch.ts';
+import type { BatchJob } from './batch.ts';
 import { makeBatches } from './batch-pool.ts';
 import { jsonlPath, questionsPath } from './files.ts';
 
@@ -46,6 +53,8 @@ export interface WorldOptions {
   /** Called with the number of videos that are done. */
   readonly onProgress?: (done: number) => void;
   readonly signal?: AbortSignal;
+  /** Hears that another machine's process is waited for. @default a warning of the process */
+  readonly notice?: Notice;
 }
 
 export interface WorldFiles {
@@ -66,9 +75,9 @@ const BATCH = 16;
 
 /**
  * Makes a set of videos with their questions. The question files are written last.
- * @throws ConfigError for impossible options, or when the folder holds videos of other settings; TwgrpoError when no scene
- * allows a question; VideoError when encoding fails; the signal's reason when it stops
- * the work, after the batches that are being made
+ * @throws ConfigError for impossible options, or when the folder holds videos of other settings or another process makes them;
+ * TwgrpoError when no scene allows a question; VideoError when encoding fails; the signal's reason when it stops the work, after the
+ * batches that are being made
  */
 export async function generateWorld(options: WorldOptions): Promise<WorldFiles> {
   const { output_dir, num_videos, seed, split = 'train', first_index = 0, threads = 0 } = options;
@@ -89,43 +98,50 @@ export async function generateWorld(options: WorldOptions): Promise<WorldFiles> 
   if (!/^[\w-]+$/.test(split))
     throw new ConfigError(`split must be a plain name, got ${JSON.stringify(split)}`);
 
-  const look = { width, height, fps, num_frames };
-  const content = { kinds, questions_per_video, negated_share, max_options, scene };
-  checkSettings(output_dir, split, { seed, first_index, ...look, ...content });
-  const job = {
-    ...{ output_dir, split, seed, ...look, with_process },
-    episode: {
-      ...scene,
-      height: height / width,
-      durationS: (num_frames - 1) / fps,
-      kinds,
-      questionsPerVideo: questions_per_video,
-      negatedShare: negated_share,
-      ...(max_options === undefined ? {} : { maxOptions: max_options }),
-    },
-  };
-  const jobs = Array.from({ length: Math.ceil(num_videos / BATCH) }, (_, at): BatchJob => {
-    const begin = at * BATCH;
-    return { ...job, first: first_index + begin, count: Math.min(BATCH, num_videos - begin) };
-  });
-  let done = 0;
-  const report = ({ count }: BatchJob): void => {
-    done += count;
-    options.onProgress?.(done);
-  };
-  const videos = (await makeBatches(jobs, threads, report, options.signal)).flatMap((batch) => batch.videos);
+  const lock = await lockFolder(join(output_dir, 'videos', split), options.notice ?? processWarning);
+  try {
+    const look = { width, height, fps, num_frames };
+    const content = { kinds, questions_per_video, negated_share, max_options, scene };
+    checkSettings(output_dir, split, { seed, first_index, ...look, ...content });
+    const job = {
+      ...{ output_dir, split, seed, ...look, with_process },
+      episode: {
+        ...scene,
+        height: height / width,
+        durationS: (num_frames - 1) / fps,
+        kinds,
+        questionsPerVideo: questions_per_video,
+        negatedShare: negated_share,
+        ...(max_options === undefined ? {} : { maxOptions: max_options }),
+      },
+    };
+    const jobs = Array.from({ length: Math.ceil(num_videos / BATCH) }, (_, at): BatchJob => {
+      const begin = at * BATCH;
+      return { ...job, first: first_index + begin, count: Math.min(BATCH, num_videos - begin) };
+    });
+    let done = 0;
+    const report = ({ count }: BatchJob): void => {
+      done += count;
+      options.onProgress?.(done);
+    };
+    const videos = (await makeBatches(jobs, threads, report, options.signal)).flatMap(
+      (batch) => batch.videos,
+    );
 
-  const baselines = measureBaselines(videos.flatMap(({ guesses }) => guesses));
-  const files = {
-    jsonl_path: join(output_dir, jsonlPath(split)),
-    questions_path: join(output_dir, questionsPath(split)),
-    baselines_path: join(output_dir, `${split}.baselines.json`),
-  };
-  const lines = videos.flatMap(({ lines }) => lines);
-  writeComplete(files.questions_path, `[\n${videos.map(({ official }) => official).join(',\n')}\n]\n`);
-  writeComplete(files.baselines_path, `${JSON.stringify(baselines, null, 2)}\n`);
-  writeComplete(files.jsonl_path, lines.map((line) => `${line}\n`).join(''));
-  return { ...files, video_root: output_dir, baselines, num_videos, num_questions: lines.length };
+    const baselines = measureBaselines(videos.flatMap(({ guesses }) => guesses));
+    const files = {
+      jsonl_path: join(output_dir, jsonlPath(split)),
+      questions_path: join(output_dir, questionsPath(split)),
+      baselines_path: join(output_dir, `${split}.baselines.json`),
+    };
+    const lines = videos.flatMap(({ lines }) => lines);
+    writeFileAtomic(files.questions_path, `[\n${videos.map(({ official }) => official).join(',\n')}\n]\n`);
+    writeFileAtomic(files.baselines_path, `${JSON.stringify(baselines, null, 2)}\n`);
+    writeFileAtomic(files.jsonl_path, lines.map((line) => `${line}\n`).join(''));
+    return { ...files, video_root: output_dir, baselines, num_videos, num_questions: lines.length };
+  } finally {
+    await lock.release();
+  }
 }
 
 /**
@@ -140,7 +156,7 @@ function checkSettings(output_dir: string, split: string, settings: Record<strin
   const hasVideos = readdirSync(folder, { recursive: true, encoding: 'utf8' }).some((name) =>
     name.endsWith('.mp4'),
   );
-  if (!hasVideos) writeComplete(path, text);
+  if (!hasVideos) writeFileAtomic(path, text);
   const known = existsSync(path) ? readFileSync(path, 'utf8') : 'their settings.json is missing';
   if (known !== text) {
     throw new ConfigError(`${folder} holds videos made with other settings: ${known.trim()}`, {
@@ -148,5 +164,14 @@ function checkSettings(output_dir: string, split: string, settings: Record<strin
     });
   }
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
-    if (/[\\/]\.encoding-\w+$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+    if (/(^|[\\/])\.encoding-\w+$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+  const annotations = join(output_dir, 'annotations', split);
+  const parts = existsSync(annotations) ? readdirSync(annotations) : [];
+  for (const place of [
+    '.',
+    'questions',
+    join('videos', split),
+    ...parts.map((part) => join('annotations', split, part)),
+  ])
+    sweepLeftovers(join(output_dir, place));
 }
