@@ -6,6 +6,7 @@
 //   tensor_table.cpp      tensors as integer handles, live counts
 //   autograd.cpp          gradient mode, backward, grad
 //   data.cpp              bytes in and out, shapes
+//   download.cpp          copies to the host that are waited for later
 //   engine.cpp            generators, threads, versions
 //   memory.cpp            what a device's allocator says, and emptying it
 //

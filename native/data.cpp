@@ -79,13 +79,29 @@ struct Borrowed {
   }
 };
 
-/// fromBytes(typedArray, shape, dtype, isCopied) -> handle
-EXPORTED(fromBytes, "fromTypedArray", 4) {
+/// Uploads up to this size go through pinned memory, which PyTorch keeps for the next of them. Larger ones (pixels) are rare, and
+/// wait as they always do.
+constexpr size_t MOST_PINNED = 16 << 20;
+
+/// A copy on a device. From pinned memory the device reads by itself: the host waits for nothing, and PyTorch holds the buffer
+/// until it is read.
+at::Tensor uploaded(const Bytes& bytes, const std::vector<int64_t>& shape, c10::ScalarType dtype,
+                    const c10::Device& device) {
+  const bool isPinned = bytes.size <= MOST_PINNED;
+  auto staged = at::empty(shape, at::TensorOptions().dtype(dtype).pinned_memory(isPinned));
+  if (bytes.size > 0) std::memcpy(staged.mutable_data_ptr(), bytes.data, bytes.size);
+  return staged.to(device, /*non_blocking=*/isPinned);
+}
+
+/// fromBytes(typedArray, shape, dtype, isCopied, device) -> handle; on a device the bytes are always copied
+EXPORTED(fromBytes, "fromTypedArray", 5) {
   auto bytes = toBytes(env, args[0]);
   auto shape = toShape(env, args[1]);
   auto dtype = parseDType(toString(env, args[2]));
+  const c10::Device device(toString(env, args[4]));
   checkSize(bytes, byteCount(shape, dtype));
   if (dtype == c10::ScalarType::Bool) checkBools(bytes);
+  if (!device.is_cpu()) return fromTensor(env, uploaded(bytes, shape, dtype, device));
   auto& borrowed = Borrowed::current();
   borrowed.letGo(env);
   if (toBool(env, args[3]) || bytes.size == 0) {

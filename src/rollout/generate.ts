@@ -3,15 +3,24 @@
  * every projection and differ only in whose prefix they look at. A finished row leaves the batch at once.
  *
  * A row's draws depend on its prompt's generator and its own place in the group, not on which rows still run or which other
- * prompts are in the batch. The ids cross to JavaScript once a step, the log-probabilities once at the end.
+ * prompts are in the batch. The ids cross to JavaScript once a step, the log-probabilities once at the end. A device other than the
+ * processor does not wait for that: it computes the next step, also for rows that will turn out to have ended, while the ids travel.
  *
  * Shapes: R rows still running, V vocabulary.
  */
 import { setImmediate } from 'node:timers/promises';
 import { ConfigError } from '../base/index.ts';
-import { type EncodedPrompt, indexTensor, type VideoLanguageModel, visionTokenIds } from '../models/index.ts';
+import {
+  type DecodeSession,
+  type EncodedPrompt,
+  indexTensor,
+  type VideoLanguageModel,
+  visionTokenIds,
+} from '../models/index.ts';
 import {
   cat,
+  Download,
+  dispose,
   fromTypedArray,
   type Generator,
   keep,
@@ -82,7 +91,6 @@ export async function generateGroups(
 ): Promise<Completion[][]> {
   checkOptions(options, prompts.length);
   const { num_generations, max_completion_length, stop_token_ids } = options;
-  const banned = options.banned_token_ids ?? visionTokenIds(model.config);
   const stops = new Set(stop_token_ids);
   const all: Row[] = prompts.flatMap((_, prompt) =>
     Array.from({ length: num_generations }, (__, row) => ({ prompt, row, ids: [], isStopped: false })),
@@ -91,18 +99,21 @@ export async function generateGroups(
   const session = model.decodeSession(prompts, num_generations);
   let running: readonly Row[] = all;
   let seen_RV = seenTokens(model, prompts, running, options);
+  const banned_B = bannedTokens(model, options);
   try {
     for (let index = 0; ; index++) {
-      const step = sampleStep(session.logits, seen_RV, running, banned, options);
-      record.push({ logps: keep(step.logps), rows: running });
-      step.ids.forEach((id, i) => {
+      const isLast = index + 1 === max_completion_length;
+      const isAhead = model.device !== 'cpu' && !isLast;
+      const { logps, ids } = nextTokens(session, { seen_RV, banned_B, running, isAhead }, options);
+      record.push({ logps, rows: running });
+      ids.forEach((id, i) => {
         const row = running[i]!;
         row.ids.push(id);
         row.isStopped = stops.has(id);
         options.on_token?.({ prompt: row.prompt, row: row.row, index, id });
       });
       const staying = [...running.keys()].filter((i) => !running[i]!.isStopped);
-      if (staying.length === 0 || index + 1 === max_completion_length) break;
+      if (staying.length === 0 || isLast) break;
       await setImmediate();
       options.signal?.throwIfAborted();
       if (staying.length < running.length) {
@@ -110,38 +121,65 @@ export async function generateGroups(
         seen_RV = rowsOf(seen_RV, staying);
         running = staying.map((i) => running[i]!);
       }
-      session.step(running.map((row) => row.ids.at(-1)!));
+      if (!isAhead) stepOn(session, running, model.device);
     }
     return collect(all, record, prompts.length);
   } finally {
     session.dispose();
-    seen_RV?.dispose();
+    dispose([seen_RV, banned_B]);
     for (const { logps } of record) logps.dispose();
   }
 }
 
-/** Choose a token for every running row; marks it as seen. */
-function sampleStep(
-  logits_RV: Tensor,
-  seen_RV: Tensor | undefined,
-  running: readonly Row[],
-  banned: readonly number[],
+/**
+ * Chooses a token for every running row, marks it as seen, and lets the device go on where `isAhead`.
+ * @returns the ids, and their log-probabilities, which are kept
+ */
+function nextTokens(
+  session: DecodeSession,
+  { seen_RV, banned_B, running, isAhead }: Choosing,
   options: GenerateOptions & { readonly generators: readonly Generator[] },
 ): { ids: number[]; logps: Tensor } {
   return scope('generate: sample', () =>
     noGrad(() => {
-      const scores = sampleScores(logits_RV, options, seen_RV, banned);
-      const tokens = options.greedy
+      const logits_RV = session.logits;
+      const scores = sampleScores(logits_RV, options, seen_RV, banned_B);
+      const ids_R = options.greedy
         ? scores.argmax(-1)
         : drawTokens(scores, uniforms(running, options, scores.device));
-      const column = tokens.unsqueeze(1);
+      const download = new Download(ids_R);
+      const column = ids_R.unsqueeze(1);
       seen_RV?.scatter_(1, column, true);
-      return {
-        ids: tokens.tolist() as number[],
-        logps: logits_RV.log_softmax(-1).gather(1, column).squeeze(1),
-      };
+      const logps = keep(logits_RV.log_softmax(-1).gather(1, column).squeeze(1));
+      if (isAhead) session.step(ids_R);
+      return { ids: download.finish().tolist() as number[], logps };
     }),
   );
+}
+
+interface Choosing {
+  readonly seen_RV: Tensor | undefined;
+  readonly banned_B: Tensor | undefined;
+  readonly running: readonly Row[];
+  readonly isAhead: boolean;
+}
+
+/** Appends the newest token of every running row. */
+function stepOn(session: DecodeSession, running: readonly Row[], device: string): void {
+  scope(() => {
+    session.step(
+      indexTensor(
+        running.map((row) => row.ids.at(-1)!),
+        device,
+      ),
+    );
+  });
+}
+
+/** Ids that are never drawn, where there are any. */
+function bannedTokens(model: VideoLanguageModel, options: GenerateOptions): Tensor | undefined {
+  const banned = options.banned_token_ids ?? visionTokenIds(model.config);
+  return banned.length === 0 ? undefined : keep(indexTensor(banned, model.device));
 }
 
 /** One number of [0, 1) a running row. Each prompt draws for its whole group, so that finished rows shift nothing. */

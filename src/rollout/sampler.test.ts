@@ -20,7 +20,7 @@ describe('sampleScores', () => {
           for (const id of ids) seen.select(0, row).narrow(0, id, 1).fill_(true);
         });
         const untouched = scores.clone();
-        const result = sampleScores(scores, options, seen, []).softmax(-1);
+        const result = sampleScores(scores, options, seen, undefined).softmax(-1);
         expect(result).toBeAllclose(unpack(probabilities), { rtol: 1e-6, atol: 1e-7 });
         expect(scores).toBeAllclose(untouched, { rtol: 0, atol: 0 });
       });
@@ -30,10 +30,11 @@ describe('sampleScores', () => {
   it('never leaves a banned token, greedy or not', () => {
     scope(() => {
       const scores = tensor([[1, 5, 3]]);
-      expect(sampleScores(scores, { greedy: true }, undefined, [1]).argmax(-1).tolist()).toEqual([2]);
-      expect(sampleScores(scores, { temperature: 2 }, undefined, [1]).softmax(-1).select(1, 1).item()).toBe(
-        0,
-      );
+      const banned = tensor([1], { dtype: 'int64' });
+      expect(sampleScores(scores, { greedy: true }, undefined, banned).argmax(-1).tolist()).toEqual([2]);
+      expect(
+        sampleScores(scores, { temperature: 2 }, undefined, banned).softmax(-1).select(1, 1).item(),
+      ).toBe(0);
     });
   });
 });

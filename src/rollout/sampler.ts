@@ -11,7 +11,6 @@
  */
 
 import { ConfigError } from '../base/index.ts';
-import { indexTensor } from '../models/index.ts';
 import { scope, searchsorted, type Tensor, where } from '../tensor/index.ts';
 
 export interface SamplingOptions {
@@ -51,18 +50,18 @@ export function checkSampling(options: SamplingOptions): void {
  *
  * @param logits_RV float32; not changed.
  * @param seen_RV Bool, true for tokens that occur in the row's prompt or completion; read only with a repetition penalty.
- * @param banned Ids that are never drawn.
+ * @param banned_B Ids that are never drawn, int64; undefined: none.
  */
 export function sampleScores(
   logits_RV: Tensor,
   options: SamplingOptions,
   seen_RV: Tensor | undefined,
-  banned: readonly number[],
+  banned_B: Tensor | undefined,
 ): Tensor {
   return scope('sampleScores', () => {
     const { repetition_penalty: penalty = 1, temperature = 1, top_k = 0, top_p = 1, min_p = 0 } = options;
     let scores = logits_RV;
-    if (banned.length > 0) scores = scores.clone().index_fill_(1, indexTensor(banned, scores.device), NEVER);
+    if (banned_B !== undefined) scores = scores.clone().index_fill_(1, banned_B, NEVER);
     if (penalty !== 1) {
       if (seen_RV === undefined)
         throw new Error('internal: a repetition penalty needs to know the tokens seen');

@@ -32,7 +32,7 @@ export class Generator {
 
   /** Restores what `getState` gave. Throws `NativeError` for bytes of another kind of generator. */
   setState(state: Uint8Array): this {
-    const handle = native.fromBytes(state, [state.length], 'uint8', true);
+    const handle = native.fromBytes(state, [state.length], 'uint8', true, 'cpu');
     try {
       native.setGeneratorState(this.native, handle);
     } finally {

@@ -8,6 +8,7 @@ export {
   isGradEnabled,
   noGrad,
 } from './autograd.ts';
+export { Download } from './download.ts';
 export { type Device, type DType, itemSize, type TypedArray } from './dtype.ts';
 export { benchDirectAdd, engineInfo, getNumThreads, setNumThreads } from './engine.ts';
 export { NativeError } from './errors.ts';

@@ -24,6 +24,9 @@ export type NativeValue =
 /** A native random generator (an external value that only the addon can open). */
 export type NativeGenerator = object & { readonly __generator: unique symbol };
 
+/** A copy to the host (an external value that only the addon can open). */
+export type NativeDownload = object & { readonly __download: unique symbol };
+
 export interface NativeSchemaArgument {
   readonly name: string;
   readonly kind: string;
@@ -85,7 +88,15 @@ interface Native {
   emptyCache(device: string): void;
   synchronize(device: string): void;
 
-  fromBytes(bytes: ArrayBufferView, shape: readonly number[], dtype: string, isCopied: boolean): NativeHandle;
+  fromBytes(
+    bytes: ArrayBufferView,
+    shape: readonly number[],
+    dtype: string,
+    isCopied: boolean,
+    device: string,
+  ): NativeHandle;
+  startDownload(handle: NativeHandle): NativeDownload;
+  finishDownload(download: NativeDownload): NativeHandle;
   copyOut(handle: NativeHandle, bytes: ArrayBufferView): void;
   view(handle: NativeHandle): ArrayBuffer;
   shape(handle: NativeHandle): number[];

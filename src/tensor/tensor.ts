@@ -201,7 +201,7 @@ setTensorFactory((handle: NativeHandle) => new Tensor(handle));
  * A tensor from a typed array; int64 from a BigInt64Array, and bfloat16 or float16 from their raw bits in a
  * Uint16Array. A Uint8Array holds the raw bytes of any dtype that is named.
  *
- * @param options.copy with `false` the tensor borrows the array's memory: cheap, but writing to one writes the
+ * @param options.copy with `false` a tensor on the processor borrows the array's memory: cheap, but writing to one writes the
  *   other, and the array's buffer must not be transferred (`postMessage`, `structuredClone`) while the tensor lives
  * @throws NativeError when the array's length does not fit the shape, the array is of another dtype, or its memory
  *   can't be borrowed (resizable, or not aligned for the dtype)
@@ -228,8 +228,7 @@ export function fromTypedArray(
       '',
       `${dtype} needs a ${carrier.name}, got a ${array.constructor.name}`,
     );
-  const made = new Tensor(native.fromBytes(array, shape, dtype, options.copy ?? true));
-  return moved(made, options.device);
+  return new Tensor(native.fromBytes(array, shape, dtype, options.copy ?? true, options.device ?? 'cpu'));
 }
 
 /** Largest number of dimensions, that of libtorch's own iterators. */
@@ -308,15 +307,6 @@ function checkInteger(
       ? BigInt.asIntN(64, value) === value
       : Number.isInteger(number) && number >= range[0] && number <= range[1];
   if (!isHeld) throw new NativeError('tensor', '', `${dtype} can't hold ${value}`);
-}
-
-function moved(made: Tensor, device: Device | undefined): Tensor {
-  if (device === undefined || device === 'cpu') return made;
-  try {
-    return made.toCopy({ device });
-  } finally {
-    made.dispose();
-  }
 }
 
 /** Zeros, float32 unless a dtype is named. */

@@ -7,6 +7,7 @@ import {
   readPrompts,
 } from '../../../tests/support/model-goldens.ts';
 import { dispose, liveTensors, noGrad, ones, scope, type Tensor } from '../../tensor/index.ts';
+import { indexTensor } from '../layers.ts';
 import { createLora } from '../lora/lora.ts';
 import type { VideoLanguageModel } from '../model.ts';
 import { packDecoder } from './packed-decoder.ts';
@@ -19,6 +20,12 @@ const paramsOf = (model: VideoLanguageModel) => ({
   adapters: model.adapter?.pairs,
   dtype: model.compute_dtype,
 });
+
+const ids = (rows: number, step: number): Tensor =>
+  indexTensor(
+    Array.from({ length: rows }, (_, i) => 3 + ((7 * i + 11 * step) % 200)),
+    'cpu',
+  );
 
 /** Logits of some steps over all golden prompts at once, some rows leaving in between. */
 function decodeSteps(model: VideoLanguageModel, name: string, decoder: DecoderName): Tensor[] {
@@ -38,7 +45,7 @@ function decodeSteps(model: VideoLanguageModel, name: string, decoder: DecoderNa
       expect(session.logits.tolist()).toEqual(staying.map((i) => before[i]));
       rows = staying.map((i) => rows[i]!);
     }
-    session.step(rows.map((_, i) => 3 + ((7 * i + 11 * step) % 200)));
+    session.step(ids(rows.length, step));
     logits.push(session.logits.clone());
   }
   session.dispose();
@@ -68,8 +75,7 @@ describe('packed decoding', () => {
         const prompts = [model.encodePrompt(promptInputs(golden!, model.config))];
         const { config, device } = model;
         const session = openSession({ params: paramsOf(model), config, device, prompts, rows }, ['packed']);
-        for (let step = 0; step < 4; step++)
-          session.step(Array.from({ length: rows }, (_, i) => 3 + ((7 * i + 11 * step) % 200)));
+        for (let step = 0; step < 4; step++) session.step(ids(rows, step));
         const logits = session.logits.select(0, 0).tolist();
         session.dispose();
         return logits;

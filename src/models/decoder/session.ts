@@ -20,8 +20,8 @@ import { decoderLayers, finalNorm, headLogits } from './text.ts';
 export interface DecodeSession {
   /** Float32 (R, V): logits of the next token of every running row. They live until the next `step`, `keep` or `dispose`. */
   readonly logits: Tensor;
-  /** Append one token to every running row. */
-  step(ids: readonly number[]): void;
+  /** Append one token to every running row. @param ids_R int64, on the model's device */
+  step(ids_R: Tensor): void;
   /**
    * Let rows leave.
    * @param rows those that stay: indices among the running ones, ascending
@@ -128,12 +128,12 @@ class GrowingSession implements DecodeSession {
     return this.#logits;
   }
 
-  step(ids: readonly number[]): void {
+  step(ids_R: Tensor): void {
     const { params, config, device } = this.#start;
     this.#cache.grow();
     const positions = this.#positions;
     this.#replace(() => {
-      const x = embed(params, 'model.embed_tokens.weight', indexTensor(ids, device));
+      const x = embed(params, 'model.embed_tokens.weight', ids_R);
       const options = { dtype: params.dtype, device };
       const rotary = textRotary([positions, positions, positions], config.text_config, options);
       return this.#decoder.decode(x, rotary, this.#cache);
