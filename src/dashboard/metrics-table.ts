@@ -1,16 +1,21 @@
 /**
  * `metrics.jsonl` as columns of numbers that grow with the file: each look reads only what was appended since the last. A file that
- * was rewritten (a resumed run cuts its end off) is read anew.
+ * was rewritten (a resumed run cuts its end off) is read anew. The step a run has come to is read from the end of its file alone, so
+ * that a list of long runs costs no more than one of short ones.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { DataError } from '../base/index.ts';
 
 /** Bytes read at once. */
 const CHUNK = 1 << 20;
+/** Bytes of the end that hold the last row; a longer row is looked for in the whole file. */
+const TAIL = 1 << 16;
 
 export class MetricsTable {
   readonly #path: string;
   #columns = new Map<string, Float64Array>();
+  /** Keys of the row before with their columns: rows are alike, so that most values find theirs without a search. */
+  #layout: { readonly key: string; column: Float64Array }[] = [];
   #rows = 0;
   #capacity = 0;
   /** Bytes of whole lines taken in, and the file they came from. */
@@ -34,9 +39,16 @@ export class MetricsTable {
     return this.#columns.get(key)?.subarray(0, this.#rows);
   }
 
-  /** The value of the last row that has one. */
-  last(key: string): number | undefined {
-    return this.column(key)?.findLast((value) => !Number.isNaN(value));
+  /** Step of the last whole row, 0 before the first: as the file is now, whatever was taken in. @throws DataError as `refresh` */
+  lastStep(): number {
+    const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
+    if (size === 0) return 0;
+    const from = Math.max(0, size - TAIL);
+    const text = readPart(this.#path, from, size);
+    const step = lastStepIn(from === 0 ? `\n${text}` : text);
+    if (step !== undefined) return step;
+    this.refresh();
+    return this.column('step')?.at(-1) ?? 0;
   }
 
   /** Takes in what was appended. @throws DataError naming the line that is no row of metrics */
@@ -71,6 +83,7 @@ export class MetricsTable {
 
   #clear(inode: number): void {
     this.#columns = new Map();
+    this.#layout = [];
     this.#rows = 0;
     this.#capacity = 0;
     this.#offset = 0;
@@ -90,16 +103,24 @@ export class MetricsTable {
     if (typeof row['step'] !== 'number')
       throw new DataError(`${this.#path}: row ${this.#rows + 1} has no number "step"`);
     if (this.#rows === this.#capacity) this.#grow();
-    for (const [key, value] of Object.entries(row)) {
+    let at = 0;
+    for (const key in row) {
+      const value = row[key];
       if (typeof value !== 'number') continue;
-      let column = this.#columns.get(key);
-      if (column === undefined) {
-        column = new Float64Array(this.#capacity).fill(Number.NaN);
-        this.#columns.set(key, column);
-      }
-      column[this.#rows] = value;
+      const place = at++;
+      if (this.#layout[place]?.key !== key) this.#layout[place] = { key, column: this.#columnOf(key) };
+      this.#layout[place]!.column[this.#rows] = value;
     }
     this.#rows++;
+  }
+
+  #columnOf(key: string): Float64Array {
+    let column = this.#columns.get(key);
+    if (column === undefined) {
+      column = new Float64Array(this.#capacity).fill(Number.NaN);
+      this.#columns.set(key, column);
+    }
+    return column;
   }
 
   #grow(): void {
@@ -109,5 +130,30 @@ export class MetricsTable {
       wider.set(column);
       this.#columns.set(key, wider);
     }
+    this.#layout = [];
+  }
+}
+
+/** The step of the last line that lies between two line ends; undefined where there is none, or it is no row. */
+function lastStepIn(text: string): number | undefined {
+  const end = text.lastIndexOf('\n');
+  const start = text.lastIndexOf('\n', end - 1);
+  if (end < 0 || start < 0) return undefined;
+  try {
+    const { step } = JSON.parse(text.slice(start + 1, end)) as { readonly step?: unknown };
+    return typeof step === 'number' ? step : undefined;
+  } catch {
+    // The reading of the whole file says which line is damaged.
+    return undefined;
+  }
+}
+
+function readPart(path: string, from: number, to: number): string {
+  const bytes = Buffer.allocUnsafe(to - from);
+  const fd = openSync(path, 'r');
+  try {
+    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, from));
+  } finally {
+    closeSync(fd);
   }
 }

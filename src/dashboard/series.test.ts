@@ -25,7 +25,6 @@ describe('MetricsTable', () => {
     expect([...table.column('a')!]).toEqual([1, Number.NaN]);
     expect([...table.column('b')!]).toEqual([Number.NaN, 5]);
     expect(table.column('note')).toBeUndefined();
-    expect(table.last('a')).toBe(1);
   });
 
   it('reads what was appended, whole lines only', () => {
@@ -49,6 +48,35 @@ describe('MetricsTable', () => {
     writeFileSync(path, rowsOf([{ step: 1 }]));
     table.refresh();
     expect([...table.column('step')!]).toEqual([1]);
+  });
+
+  it('knows the step of the last whole row without taking rows in', () => {
+    const path = join(folder, 'last.jsonl');
+    const table = new MetricsTable(path);
+    expect(table.lastStep()).toBe(0);
+    writeFileSync(path, `${rowsOf([{ step: 1 }])}{"ste`);
+    expect(table.lastStep()).toBe(1);
+    writeFileSync(path, `${rowsOf([{ step: 1 }, { step: 2 }])}{"ste`);
+    expect(table.lastStep()).toBe(2);
+    expect(table.rows).toBe(0);
+    // Longer than the part of the file that is read for it.
+    writeFileSync(path, rowsOf([{ step: 1 }, { step: 3, note: 'x'.repeat(100_000) }]));
+    expect(table.lastStep()).toBe(3);
+  });
+
+  it('takes keys in any order, that come and go', () => {
+    const rows = Array.from({ length: 600 }, (_, i) =>
+      i % 3 === 0
+        ? { step: i, a: i, b: 1 - i }
+        : i % 3 === 1
+          ? { b: 1 - i, step: i }
+          : { step: i, c: 2 * i, a: i },
+    );
+    const table = tableOf('order', rows);
+    for (const key of ['step', 'a', 'b', 'c'] as const)
+      expect([...table.column(key)!]).toEqual(
+        rows.map((row) => (row as Readonly<Record<string, number>>)[key] ?? Number.NaN),
+      );
   });
 
   it('has no rows without a file, and names a damaged line', () => {

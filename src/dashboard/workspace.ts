@@ -120,11 +120,10 @@ function nameOf(path: string, paths: readonly string[]): string {
 }
 
 function runEntry(run: RunData, name: string): RunEntry {
-  run.metrics.refresh();
   const { id, path, directory, config } = run;
   const changed = statSync(directory.metricsPath, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const max_steps = config.get('max_steps');
-  const last_step = run.metrics.last('step') ?? 0;
+  const last_step = run.metrics.lastStep();
   return {
     id,
     name,
