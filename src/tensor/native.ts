@@ -6,7 +6,7 @@
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { engineFilePath, readEngineFile, setUpCommandLine } from '../base/index.ts';
+import { engineFilePath, readEngineFile, setUpCommandLine, TwgrpoError } from '../base/index.ts';
 import { NativeError } from './errors.ts';
 
 /** A tensor as the addon knows it; 0 is never live. */
@@ -142,21 +142,18 @@ interface Native {
 function load(): Native {
   const path = readEngineFile()?.addon;
   if (path === undefined || !existsSync(path))
-    throw new NativeError(
-      'load',
-      '',
-      `the engine is not set up on this machine (${path ?? engineFilePath()} is missing); run: ${setUpCommandLine()}`,
+    throw new TwgrpoError(
+      `the engine is not set up on this machine (${path ?? engineFilePath()} is missing)`,
+      { hint: `run: ${setUpCommandLine()}` },
     );
   let addon: Native;
   try {
     addon = createRequire(import.meta.url)(path) as Native;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new NativeError(
-      'load',
-      '',
-      `the native addon does not load: ${reason}\nIf PyTorch moved or changed since it was built, run: ${setUpCommandLine()}`,
-    );
+    throw new TwgrpoError(`the native addon does not load: ${reason}`, {
+      hint: `if PyTorch moved or changed since it was built, run: ${setUpCommandLine()}`,
+    });
   }
   addon.setErrorClass(NativeError);
   return addon;
@@ -165,7 +162,7 @@ function load(): Native {
 /**
  * The addon, opened when something of it is first asked for: a program that imports this room and computes nothing starts in a
  * moment, and works where libtorch is broken or missing. After that every function is its own property, at no cost a call.
- * @throws NativeError saying how to build it, when it is missing or does not load
+ * @throws TwgrpoError saying how to build it, when it is missing or does not load
  */
 export const native = Object.create(
   new Proxy(
