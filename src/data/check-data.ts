@@ -232,14 +232,7 @@ async function checkMedia(
     const durationS = facts?.durationS;
     if (durationS !== undefined && (start ?? 0) >= durationS) {
       const message = `the clip begins at ${start} s, but the video ends at ${durationS.toFixed(2)} s`;
-      report.issues.push({
-        severity: 'error',
-        code: 'clip_outside',
-        message,
-        file,
-        item: id,
-        field: 'start',
-      });
+      report.issues.push({ severity: 'error', code: 'clip_outside', message, file, item: id });
     } else if (facts !== undefined && medium.type === 'video') {
       const message = framesProblem(medium, facts);
       if (message !== undefined)
