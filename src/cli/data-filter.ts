@@ -11,10 +11,13 @@ import {
   writeFileAtomic,
 } from '../base/index.ts';
 import {
+  csvText,
   DATA_FORMATS,
   type DataFormat,
   type FieldValue,
+  type FileRecord,
   filterRows,
+  isCsvPath,
   PROMPT_TEMPLATES,
   readQuestionRecords,
   toQuestion,
@@ -119,6 +122,11 @@ async function run(file: string, given: FilterChoice, out: Output): Promise<numb
   const { path } = await locateDataFile(file, out);
   if (resolve(path) === resolve(given.output))
     throw new ConfigError(`--output ${given.output} is the file to filter; choose another`);
+  if (isCsvPath(path) !== isCsvPath(given.output))
+    throw new ConfigError(
+      `--output ${given.output}: records are passed on as they stand, and ${path} is ${isCsvPath(path) ? '' : 'no '}CSV`,
+      { hint: isCsvPath(path) ? 'end its name in .csv' : 'end its name in .jsonl' },
+    );
   const { model } = given;
   if (model !== undefined && filters.length > 0)
     return await byAnswers(path, { ...given, model }, filters, keep, out);
@@ -129,8 +137,11 @@ async function run(file: string, given: FilterChoice, out: Output): Promise<numb
   return EXIT_CODES.done;
 }
 
-function write(path: string, records: readonly object[]): void {
-  writeFileAtomic(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+function write(path: string, records: readonly FileRecord[]): void {
+  writeFileAtomic(
+    path,
+    isCsvPath(path) ? csvText(records) : records.map((record) => `${JSON.stringify(record)}\n`).join(''),
+  );
 }
 
 async function byAnswers(

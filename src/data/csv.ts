@@ -34,6 +34,22 @@ export function readCsv(path: string): Rows {
   return { rows, issues, numRows: records.length, layout: 'lines' };
 }
 
+/** Records under the names of the first, as `readCsv` reads them. */
+export function csvText(records: readonly Readonly<Record<string, unknown>>[]): string {
+  const header = Object.keys(records[0] ?? {});
+  const cell = (value: unknown): string => {
+    const text = String(value ?? '');
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const line = (cells: readonly unknown[]): string => `${cells.map(cell).join(',')}\n`;
+  return [header, ...records.map((record) => header.map((name) => record[name]))].map(line).join('');
+}
+
+/** True for a name that is read as CSV. */
+export function isCsvPath(path: string): boolean {
+  return path.toLowerCase().endsWith('.csv');
+}
+
 function* parseCsv(content: string): Generator<{ readonly fields: string[]; readonly line: number }> {
   let fields: string[] = [];
   let field = '';

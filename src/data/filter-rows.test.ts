@@ -2,8 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { scratchFolder } from '../../tests/support/scratch-folder.ts';
+import { csvText } from './csv.ts';
 import { filterRows } from './filter-rows.ts';
 import { invertLikeAuthors } from './qai/index.ts';
+import { readItems, readQuestionRecords } from './read-items.ts';
 
 const scratch = scratchFolder();
 
@@ -35,6 +37,28 @@ it('keeps the records whose fields have the values, as they stand', () => {
   expect(records).toEqual([star]);
   expect(num_records).toBe(3);
   expect(filterRows(file, [{ field: 'problem_id', value: '8' }]).records).toHaveLength(1);
+});
+
+it('takes CSV as it takes the others, and what it keeps reads as it did', () => {
+  const question = 'video_id,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4';
+  const rows = [
+    '4010069381,369,640,480,"how do the two men, ""play"" it",1,6,CH,roll,"tap, their feet",strum,hit,pat',
+    '4010069381,369,640,480,why,0,7,CW,a,b,c,d,e',
+  ];
+  const csv = join(scratch, 'val.csv');
+  writeFileSync(csv, `${[question, ...rows].join('\n')}\n`);
+  const { records, num_records } = filterRows(csv, [{ field: 'type', value: 'CH' }]);
+  expect({ kept: records.length, num_records }).toEqual({ kept: 1, num_records: 2 });
+  expect(csvText(records)).toBe(`${question}\n${rows[0]}\n`);
+  const kept = join(scratch, 'kept.csv');
+  writeFileSync(kept, csvText(records));
+  expect(readItems(kept).items).toEqual(readItems(csv).items.slice(0, 1));
+  expect(readQuestionRecords(csv, { where: [{ field: 'type', value: 'CH' }] })).toMatchObject({
+    num_picked: 1,
+    num_records: 2,
+    format: 'nextgqa-csv',
+    records: [{ record: records[0], item: { question: 'how do the two men, "play" it' } }],
+  });
 });
 
 it('says what is there instead of what is not', () => {

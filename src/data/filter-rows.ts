@@ -3,6 +3,7 @@
  * `data_source=STAR`, the questions of one `type`.
  */
 import { DataError, tally } from '../base/index.ts';
+import { isCsvPath, readCsv } from './csv.ts';
 import { type Rows, readRows } from './rows.ts';
 
 /** A field and the value it must have, as text. */
@@ -21,8 +22,8 @@ const NUM_SHOWN = 8;
 export function filterRows(
   path: string,
   where: readonly FieldValue[],
-): { readonly records: readonly object[]; readonly num_records: number } {
-  const all = recordsOf(path, readRows(path));
+): { readonly records: readonly FileRecord[]; readonly num_records: number } {
+  const all = recordsOf(path, isCsvPath(path) ? readCsv(path) : readRows(path));
   return { records: pickRecords(path, all, where), num_records: all.length };
 }
 

@@ -8,7 +8,8 @@ export {
   type VideoCheck,
 } from './check-data.ts';
 export { type ConvertClevrerOptions, type ConvertClevrerResult, convertClevrer } from './convert-clevrer.ts';
-export { type FieldValue, filterRows } from './filter-rows.ts';
+export { csvText, isCsvPath } from './csv.ts';
+export { type FieldValue, type FileRecord, filterRows } from './filter-rows.ts';
 export { type DataIssue, formatIssue, nextStep } from './issues.ts';
 export {
   type DataItem,

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { DataError } from '../base/index.ts';
-import { readCsv } from './csv.ts';
+import { isCsvPath, readCsv } from './csv.ts';
 import { type FieldValue, type FileRecord, pickRecords, recordsOf } from './filter-rows.ts';
 import { countIssues, type DataIssue, throwOnErrors } from './issues.ts';
 import type { DataItem } from './item.ts';
@@ -50,15 +50,16 @@ export interface ReadOptions {
 
 /** Reads a file and reports everything that is wrong with it, without throwing for single records. */
 export function readItemsWithIssues(path: string, options: ReadOptions = {}): ReadResult {
-  const isCsv = path.toLowerCase().endsWith('.csv');
-  const rows = isCsv ? readCsv(path) : readRows(path);
-  const format =
-    options.format === undefined || options.format === 'auto'
-      ? isCsv
-        ? 'nextgqa-csv'
-        : detectFormat(rows.rows, rows.layout)
-      : options.format;
+  const { rows, format } = openRows(path, options.format);
   return readRowsAs(format, path, rows, options);
+}
+
+/** The rows of a file, and their form: as named, or told by its name and its first record. */
+function openRows(path: string, wished: ReadOptions['format'] = 'auto'): { rows: Rows; format: DataFormat } {
+  const isCsv = isCsvPath(path);
+  const rows = isCsv ? readCsv(path) : readRows(path);
+  if (wished !== 'auto') return { rows, format: wished };
+  return { rows, format: isCsv ? 'nextgqa-csv' : detectFormat(rows.rows, rows.layout) };
 }
 
 /** What one row gave. */
@@ -105,14 +106,13 @@ export function readQuestionRecords(
   path: string,
   options: ReadOptions & { readonly drop?: readonly string[]; readonly where?: readonly FieldValue[] } = {},
 ): QuestionRecords {
-  const rows = readRows(path);
+  const { drop = [] } = options;
+  const { rows, format } = openRows(path, options.format);
   const all = recordsOf(path, rows);
   const picked = new Set(pickRecords(path, all, options.where ?? []));
-  const { format = 'auto', drop = [] } = options;
   const records: { record: FileRecord; item: DataItem }[] = [];
   const dropped: DataIssue[] = [];
-  const named = format === 'auto' ? detectFormat(rows.rows, rows.layout) : format;
-  const { items } = readRowsAs(named, path, rows, options, ({ row, items: found, issues }) => {
+  const { items } = readRowsAs(format, path, rows, options, ({ row, items: found, issues }) => {
     const record = row.value as FileRecord;
     if (!picked.has(record)) return;
     const errors = issues.filter(({ severity }) => severity === 'error');
@@ -130,7 +130,7 @@ export function readQuestionRecords(
     num_records: all.length,
     dropped: countIssues(dropped),
     fingerprint: fingerprint(items),
-    format: named,
+    format,
   };
 }
 
