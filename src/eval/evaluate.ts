@@ -57,7 +57,7 @@ function toRow(
   return {
     id: question.id,
     problem: question.problem,
-    video: question.media[0]?.file ?? '',
+    video: question.media.map(({ file }) => file).join(' '),
     truth: truthOf(question.item),
     ...judgeAnswer(question.item, { text, answer }),
     format: formatAuthors(text),

@@ -19,6 +19,7 @@ import type { ScoredRow } from './accuracy.ts';
 /** One line of rows.jsonl. */
 export interface EvaluationRow extends ScoredRow {
   readonly problem: string;
+  /** Paths of all videos and images of the question, a blank between them. */
   readonly video: string;
   readonly completion: string;
   /** 1 when the completion has the form `<think>…</think> <answer>…</answer>`, else 0. */
