@@ -7,7 +7,7 @@
 // parallel loops over the kernels of few_rows.cpp. The numbers are those of the layers made of single operators
 // (src/models/decoder/text.ts), up to rounding.
 //
-// weights holds NUM_WEIGHTS of each layer, suffix_keys and suffix_values one tensor (R, K, C, E) of each. Prefix keys and values are
+// weights holds NUM_WEIGHTS of each layer (norms of query and key heads are empty where the model has none), suffix_keys and suffix_values one tensor (R, K, C, E) of each. Prefix keys and values are
 // constant while rows continue a prompt, so they are packed like weights: of each layer, prompt and key head keys (P, E) and values
 // (E, P), both as panels.
 //
@@ -29,25 +29,38 @@ namespace twgrpo {
 namespace {
 
 /// The weights of a layer, in this order.
-enum Weight { INPUT_NORM, QKV, QKV_BIAS, OUT, POST_NORM, GATE, UP, DOWN, NUM_WEIGHTS };
+enum Weight { INPUT_NORM, QKV, QKV_BIAS, QUERY_NORM, KEY_NORM, OUT, POST_NORM, GATE, UP, DOWN, NUM_WEIGHTS };
 
 void copyRow(const float* from, const at::Tensor& to, int64_t row) {
   std::copy_n(from, to.size(1), to.data_ptr<float>() + row * to.size(1));
 }
 
-/// x / rms(x) * w of each row.
+/// x / rms(x) * w of one row, which may be `to` itself.
+void rmsNormRow(const float* from, const float* w, int64_t width, double epsilon, float* to) {
+  double squares = 0;
+  for (int64_t i = 0; i < width; i++) squares += double(from[i]) * from[i];
+  const float factor = float(1 / std::sqrt(squares / double(width) + epsilon));
+  for (int64_t i = 0; i < width; i++) to[i] = from[i] * factor * w[i];
+}
+
 at::Tensor rmsNorm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
   auto y = at::empty_like(x);
   const auto width = x.size(1);
   const float *from = x.const_data_ptr<float>(), *w = weight.const_data_ptr<float>();
   float* to = y.data_ptr<float>();
-  for (int64_t row = 0; row < x.size(0); row++, from += width, to += width) {
-    double squares = 0;
-    for (int64_t i = 0; i < width; i++) squares += double(from[i]) * from[i];
-    const float factor = float(1 / std::sqrt(squares / double(width) + epsilon));
-    for (int64_t i = 0; i < width; i++) to[i] = from[i] * factor * w[i];
-  }
+  for (int64_t row = 0; row < x.size(0); row++, from += width, to += width) rmsNormRow(from, w, width, epsilon, to);
   return y;
+}
+
+/// Norms the heads of each row that begin at column `first`, in place; a model without such a norm has an empty weight.
+void normHeads(const at::Tensor& qkv, int64_t first, int64_t heads, const at::Tensor& weight, double epsilon) {
+  const auto size = weight.numel();
+  if (size == 0) return;
+  const float* w = weight.const_data_ptr<float>();
+  for (int64_t row = 0; row < qkv.size(0); row++) {
+    float* head = qkv.data_ptr<float>() + row * qkv.size(1) + first;
+    for (int64_t i = 0; i < heads; i++, head += size) rmsNormRow(head, w, size, epsilon, head);
+  }
 }
 
 /// Turns one head; `sin` carries the sign of rotate_half.
@@ -212,6 +225,9 @@ void check(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, at
   TORCH_CHECK(weights[QKV_BIAS].is_contiguous(), "the bias must be contiguous");
   for (auto norm : {INPUT_NORM, POST_NORM})
     TORCH_CHECK(weights[norm].numel() == x.size(1) && weights[norm].is_contiguous(), "a norm's weight must fit x ", x.sizes());
+  for (auto norm : {QUERY_NORM, KEY_NORM})
+    TORCH_CHECK((weights[norm].numel() == 0 || weights[norm].numel() == size) && weights[norm].is_contiguous(),
+                "a norm of heads must have ", size, " numbers, or none");
   for (auto half : {GATE, UP})
     TORCH_CHECK(arePanels(weights[half], weights[DOWN].size(1), x.size(1)),
                 "panels of gate or up ", weights[half].sizes(), " do not fit x ", x.sizes(), " and down ", weights[DOWN].sizes());
@@ -229,6 +245,8 @@ at::Tensor decodeLayer(const at::Tensor& x, const at::Tensor& cos, const at::Ten
   TORCH_CHECK(heads > 0 && heads % groups == 0 && qkv.size(1) % size == 0, "a query, key and value projection of width ",
               qkv.size(1), " does not fit ", groups, " key heads of size ", size);
   const Sizes sizes{x.size(0), heads, groups, heads / groups, size};
+  normHeads(qkv, 0, heads, weights[QUERY_NORM], epsilon);
+  normHeads(qkv, heads * size, groups, weights[KEY_NORM], epsilon);
   auto queries = storeNewest(qkv, cos, sin, suffixKey, suffixValue, length - 1, sizes);
   auto attended = attend(queries, promptsOf(prefixValues, rows, groups), prefixKeys, prefixValues, suffixKey, suffixValue,
                          length, sizes);

@@ -160,6 +160,8 @@ describe('what config.json leaves out is what transformers takes for it, and sai
       window_size: 112,
       fullatt_block_indexes: [7, 15, 23, 31],
       tokens_per_second: 2,
+      num_position_embeddings: undefined,
+      deepstack_visual_indexes: [],
     });
     const filled = [
       ...['depth 32', 'intermediate_size 3420', 'num_heads 16', 'patch_size 14', 'spatial_merge_size 2'],

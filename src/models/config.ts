@@ -14,7 +14,7 @@ export interface TextConfig {
   readonly num_hidden_layers: number;
   readonly num_attention_heads: number;
   readonly num_key_value_heads: number;
-  /** `hidden_size / num_attention_heads`. */
+  /** `hidden_size / num_attention_heads` unless the family states it apart. */
   readonly head_dim: number;
   readonly hidden_act: 'silu';
   readonly max_position_embeddings: number;
@@ -22,6 +22,10 @@ export interface TextConfig {
   readonly rope_theta: number;
   /** Numbers of frequency pairs that turn with time, height and width; they add up to `head_dim / 2`. */
   readonly mrope_section: readonly [number, number, number];
+  /** False: the pairs of an axis follow each other. True: time, height, width in turn, and time where an axis has no more. */
+  readonly mrope_interleaved: boolean;
+  /** True where each head of queries and keys passes an RMSNorm before it is turned. */
+  readonly qk_norm: boolean;
 }
 
 /**
@@ -40,13 +44,17 @@ export interface VisionConfig {
   readonly patch_size: number;
   readonly spatial_merge_size: number;
   readonly temporal_patch_size: number;
-  readonly hidden_act: 'silu' | 'quick_gelu';
-  /** Side of an attention window in pixels; undefined for Qwen2-VL, whose blocks all attend over a whole slice. */
+  readonly hidden_act: 'silu' | 'quick_gelu' | 'gelu_pytorch_tanh';
+  /** Side of an attention window in pixels; undefined where all blocks attend over a whole slice. */
   readonly window_size: number | undefined;
-  /** Blocks that attend over a whole temporal slice. Every block for Qwen2-VL. */
+  /** Blocks that attend over a whole temporal slice. */
   readonly fullatt_block_indexes: readonly number[];
-  /** Temporal positions in a second of video; undefined for Qwen2-VL, which counts slices. */
+  /** Temporal positions in a second of video; undefined where slices are counted, or their time is told in words. */
   readonly tokens_per_second: number | undefined;
+  /** Rows of the learned position table, a square number; undefined for a tower with rotary positions alone. */
+  readonly num_position_embeddings: number | undefined;
+  /** Blocks whose output goes into the first decoder layers too (DeepStack, arXiv 2406.04334); empty for none. */
+  readonly deepstack_visual_indexes: readonly number[];
 }
 
 export type StoredDType = 'float32' | 'bfloat16' | 'float16';

@@ -6,11 +6,13 @@ import { CheckpointError, checkJson, type Notice, processWarning, readJsonFile }
 import { loadCheckpoint } from '../io/index.ts';
 import type { ModelConfig } from './config.ts';
 import type { ModelFamily } from './family.ts';
+import type { FrozenParts } from './model.ts';
 import { qwen2_5_vl } from './qwen2_5_vl/family.ts';
 import { qwen2_vl } from './qwen2_vl/family.ts';
+import { qwen3_vl } from './qwen3_vl/family.ts';
 import { HEAD, unwrapName } from './stored-names.ts';
 
-const FAMILIES = { qwen2_vl, qwen2_5_vl } as const;
+const FAMILIES = { qwen2_vl, qwen2_5_vl, qwen3_vl } as const;
 
 export type ModelType = keyof typeof FAMILIES;
 
@@ -28,7 +30,14 @@ export function familyOf({ model_type }: Pick<ModelConfig, 'model_type'>): Model
   return family;
 }
 
-/** Published names and shapes of all weights that a configuration stands for. */
+/** The part of the model that a weight belongs to, by its name. */
+export function partOf(config: Pick<ModelConfig, 'model_type'>, name: string): keyof FrozenParts {
+  if (!name.startsWith('visual.')) return 'text';
+  const isMerger = familyOf(config).mergers.some((merger) => name.startsWith(`visual.${merger}.`));
+  return isMerger ? 'merger' : 'vision';
+}
+
+/** Names and shapes of all weights that a configuration stands for. */
 export function weightShapes(config: ModelConfig): ReadonlyMap<string, readonly number[]> {
   return familyOf(config).weightShapes(config);
 }

@@ -6,6 +6,14 @@ import type { ModelParams } from './layers.ts';
 import type { Grid, MropePositions, TextAfterVision, VisionGrids } from './model.ts';
 import type { Processor } from './processor.ts';
 
+/** What a tower makes of images or videos. */
+export interface VisionFeatures {
+  /** (F, D), F = sum of t * h * w / merge^2. */
+  readonly features: Tensor;
+  /** What is added to the same places after the first decoder layers, one (F, D) a layer; none in most families. */
+  readonly deepstack: readonly Tensor[];
+}
+
 export interface ModelFamily {
   /** `model_type` of `config.json`; the family's folder bears the same name. */
   readonly model_type: string;
@@ -17,12 +25,16 @@ export interface ModelFamily {
   readonly processorClass: string;
   /** Processor settings, tokenizer and chat template of a folder. @throws CheckpointError naming file and key */
   readProcessor(dir: string, config: ModelConfig): Processor;
-  /** Published names and shapes of all weights, tower first. `lm_head.weight` is absent where the embeddings are tied. */
+  /** Names and shapes of all weights as the program has them, tower first. `lm_head.weight` is absent where the embeddings are tied. */
   weightShapes(config: ModelConfig): Map<string, readonly number[]>;
-  /** The published name of a key of any layout the family has had on disk. */
+  /** The program's name of a key of any layout the family has had on disk. */
   publishedName(key: string): string;
-  /** A published name as transformers 5 has it now, and so PEFT. */
+  /** A name of the program as transformers 5 has it now, and so PEFT. */
   transformersName(name: string): string;
+  /** A name of the program as the published folders have it. */
+  storedName(name: string): string;
+  /** Modules of the tower that bring features to the decoder's width, under `visual.`. */
+  readonly mergers: readonly string[];
   /** See `VideoLanguageModel.isHidden`. */
   isHidden(name: string): boolean;
   /**
@@ -36,8 +48,13 @@ export interface ModelFamily {
     textAfterVision: TextAfterVision,
   ): MropePositions;
   /**
-   * Features of images or videos, (sum of t * h * w / merge^2, D), in the order of `grids`.
+   * Features of images or videos, in the order of `grids`.
    * @param pixels_PC Normalised pixels in the processor's patch order, P = sum of t * h * w.
    */
-  encodeVision(params: ModelParams, config: ModelConfig, pixels_PC: Tensor, grids: readonly Grid[]): Tensor;
+  encodeVision(
+    params: ModelParams,
+    config: ModelConfig,
+    pixels_PC: Tensor,
+    grids: readonly Grid[],
+  ): VisionFeatures;
 }

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { type Notice, TwgrpoError } from '../base/index.ts';
 import { type LazyTensor, loadCheckpoint } from '../io/index.ts';
 import type { ModelConfig } from './config.ts';
-import { familyOf } from './families.ts';
+import { familyOf, partOf } from './families.ts';
 import { namesOf, scaleOf } from './lora/lora.ts';
 import { openAdapter } from './lora/lora-files.ts';
 import { openModelFolder } from './model-folder.ts';
@@ -87,7 +87,7 @@ function inspectModel(path: string): ModelReport {
   const processor = attempt(() => folder.processor);
   attempt(() => processor?.checkTemplate());
   const stop_token_ids = attempt(() => folder.stop_token_ids) ?? [];
-  const parts = sizes(weights, partOf);
+  const parts = sizes(weights, (name) => partName(config, name));
   const odd = processor === undefined ? [] : oddities(config, weights, processor.tokenizer.size);
   return {
     kind: 'model',
@@ -170,19 +170,24 @@ function storedWeights(
 }
 
 const PARTS: readonly (readonly [start: string, part: string])[] = [
-  ['visual.merger.', 'merger'],
-  ['visual.', 'vision tower'],
   [EMBEDDING, 'token embedding'],
   ['model.', 'decoder'],
   [HEAD, 'head'],
 ];
 
-const partOf = (name: string) => PARTS.find(([start]) => name.startsWith(start))?.[1] ?? 'unknown';
+const VISION_PARTS = { vision: 'vision tower', merger: 'merger' } as const;
+
+function partName(config: ModelConfig, name: string): string {
+  const part = partOf(config, name);
+  return part === 'text'
+    ? (PARTS.find(([start]) => name.startsWith(start))?.[1] ?? 'unknown')
+    : VISION_PARTS[part];
+}
 
 function sizes(weights: ReadonlyMap<string, LazyTensor>, part: (name: string) => string): PartSize[] {
   const groups = new Map<string, LazyTensor[]>();
   for (const [name, lazy] of weights) groups.set(part(name), [...(groups.get(part(name)) ?? []), lazy]);
-  const order = ['vision tower', ...PARTS.map(([, name]) => name), 'unknown'];
+  const order = [...Object.values(VISION_PARTS), ...PARTS.map(([, name]) => name), 'unknown'];
   return [...groups]
     .sort(([a], [b]) => order.indexOf(a) - order.indexOf(b))
     .map(([name, found]) => sizeOf(name, found));

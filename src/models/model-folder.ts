@@ -77,7 +77,7 @@ export class ModelFolder {
   /** Numbers in an adapter on the named layers, those in frozen parts left out; from the headers of the files alone. */
   adapterSize(config: Pick<LoraConfig, 'r' | 'target_modules'>, frozen: FrozenParts): number {
     const model = { config: this.config, weights: this.checkWeights() };
-    return adapterSize(model, { ...config, exclude_modules: excludedModules(frozen) });
+    return adapterSize(model, { ...config, exclude_modules: excludedModules(this.config, frozen) });
   }
 
   /**

@@ -53,8 +53,17 @@ export interface PromptInputs extends VisionGrids {
 export interface EncodedPrompt {
   readonly input_ids: readonly number[];
   readonly positions: MropePositions;
-  /** Features (F, D) and the prompt places they take; undefined for a prompt of text alone. */
-  readonly vision: { readonly features: Tensor; readonly places: readonly number[] } | undefined;
+  /**
+   * Features (F, D) and the prompt places they take, with what is added there after the first decoder layers, one (F, D) a layer;
+   * undefined for a prompt of text alone.
+   */
+  readonly vision:
+    | {
+        readonly features: Tensor;
+        readonly deepstack: readonly Tensor[];
+        readonly places: readonly number[];
+      }
+    | undefined;
   /** Free the features. Safe to repeat. */
   dispose(): void;
 }

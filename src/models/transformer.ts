@@ -10,7 +10,8 @@ import type { ModelConfig } from './config.ts';
 import { completionHidden } from './decoder/forward.ts';
 import { type DecodeSession, openSession } from './decoder/session.ts';
 import { headLogits, headName } from './decoder/text.ts';
-import { familyOf } from './families.ts';
+import { familyOf, partOf } from './families.ts';
+import type { VisionFeatures } from './family.ts';
 import { indexTensor, type ModelParams } from './layers.ts';
 import type { LoraAdapter } from './lora/lora.ts';
 import type {
@@ -97,9 +98,7 @@ export class Transformer implements VideoLanguageModel {
 
   freeze(frozen: FrozenParts): void {
     for (const [name, stored] of this.weights) {
-      const isMerger = name.startsWith('visual.merger.');
-      const isVision = name.startsWith('visual.') && !isMerger;
-      const isFrozen = isMerger ? frozen.merger : isVision ? frozen.vision : frozen.text;
+      const isFrozen = frozen[partOf(this.config, name)];
       stored.requires_grad_(this.#adapter === undefined && !isFrozen);
     }
     for (const stored of this.#adapter?.weights.values() ?? []) stored.requires_grad_(true);
@@ -116,7 +115,7 @@ export class Transformer implements VideoLanguageModel {
   }
 
   excludedModules(frozen: FrozenParts): string | undefined {
-    return excludedModules(frozen);
+    return excludedModules(this.config, frozen);
   }
 
   encode(inputs: PromptInputs): EncodedPrompt {
@@ -127,7 +126,7 @@ export class Transformer implements VideoLanguageModel {
     const { config, params } = this;
     const positions = familyOf(config).positions(inputs.input_ids, inputs, config, this.text_after_vision);
     return scope('encodePrompt', () => {
-      const features: Tensor[] = [];
+      const towers: VisionFeatures[] = [];
       const places: number[] = [];
       for (const [pixels, grids, id] of [
         [inputs.pixel_values, inputs.image_grid_thw, config.image_token_id],
@@ -135,17 +134,22 @@ export class Transformer implements VideoLanguageModel {
       ] as const) {
         if (grids === undefined || grids.length === 0) continue;
         if (pixels === undefined) throw new Error('internal: a prompt with vision grids needs their pixels');
-        features.push(
-          familyOf(config).encodeVision(params, config, pixels.to({ device: this.device }), grids),
-        );
+        towers.push(familyOf(config).encodeVision(params, config, pixels.to({ device: this.device }), grids));
         inputs.input_ids.forEach((value, place) => {
           if (value === id) places.push(place);
         });
       }
+      const join = (parts: readonly Tensor[]) => (parts.length === 1 ? parts[0]! : cat(parts, 0));
       const vision =
-        features.length === 0
+        towers.length === 0
           ? undefined
-          : { features: features.length === 1 ? features[0]! : cat(features, 0), places };
+          : {
+              features: join(towers.map(({ features }) => features)),
+              deepstack: towers[0]!.deepstack.map((_, layer) =>
+                join(towers.map(({ deepstack }) => deepstack[layer]!)),
+              ),
+              places,
+            };
       return { input_ids: inputs.input_ids, positions, vision, dispose: () => dispose(vision) };
     });
   }
@@ -200,8 +204,10 @@ export class Transformer implements VideoLanguageModel {
 }
 
 /** See `VideoLanguageModel.excludedModules`. */
-export function excludedModules({ vision, merger }: FrozenParts): string | undefined {
+export function excludedModules(config: ModelConfig, { vision, merger }: FrozenParts): string | undefined {
+  const mergers = familyOf(config).mergers.join('|');
   if (vision && merger) return '.*visual.*';
-  if (vision) return '.*visual\\.(?!merger).*';
-  return merger ? '.*visual\\.merger.*' : undefined;
+  if (vision) return `.*visual\\.(?!${mergers}).*`;
+  if (!merger) return undefined;
+  return mergers.includes('|') ? `.*visual\\.(?:${mergers}).*` : `.*visual\\.${mergers}.*`;
 }

@@ -179,7 +179,7 @@ export function writeModelSources(
   weights: ReadonlyMap<string, WeightSource>,
   { from, max_shard_size }: Pick<SaveModelOptions, 'from' | 'max_shard_size'> = {},
 ): string[] {
-  const { weightShapes, writeConfig } = familyOf(config);
+  const { weightShapes, writeConfig, storedName } = familyOf(config);
   checkFit(weights, weightShapes(config), folder);
   const stored = weights.get(EMBEDDING)?.dtype as StoredDType;
   for (const name of COMPANION_FILES) {
@@ -188,7 +188,8 @@ export function writeModelSources(
   }
   const json = JSON.stringify(writeConfig({ ...config, dtype: stored }), null, 2);
   writeFileAtomic(join(folder, 'config.json'), `${json}\n`);
-  return saveWeights(folder, weights, max_shard_size === undefined ? {} : { max_shard_size });
+  const named = new Map([...weights].map(([name, source]) => [storedName(name), source]));
+  return saveWeights(folder, named, max_shard_size === undefined ? {} : { max_shard_size });
 }
 
 /** Buffers that old versions of transformers saved: they follow from the configuration. */

@@ -7,7 +7,7 @@
  *
  * Shapes: N tokens of a prompt and its completions packed, P tokens of the prompt, D hidden, I width of the MLP.
  */
-import type { ModelConfig } from '../models/index.ts';
+import { type ModelConfig, partOf } from '../models/index.ts';
 
 /** The keys of a run that its memory depends on; names as in docs/training.md. */
 export interface PlanKeys {
@@ -111,7 +111,7 @@ export function planMemory(
 
   const sizes = [...shapes].map(([name, shape]) => ({ name, size: shape.reduce((all, n) => all * n, 1) }));
   const numWeights = sizes.reduce((all, { size }) => all + size, 0);
-  const trained = isLora ? [] : sizes.filter(({ name }) => isTrained(name, keys));
+  const trained = isLora ? [] : sizes.filter(({ name }) => isTrained(config, name, keys));
   const numTrained = keys.adapter_size ?? trained.reduce((all, { size }) => all + size, 0);
   const largest = Math.max(0, ...trained.map(({ size }) => size));
   // An adapter is float32, its own master.
@@ -214,9 +214,8 @@ export function planMemory(
   };
 }
 
-function isTrained(name: string, { freeze_vision, freeze_merger }: PlanKeys): boolean {
-  if (name.startsWith('visual.merger.')) return !freeze_merger;
-  return name.startsWith('visual.') ? !freeze_vision : true;
+function isTrained(config: ModelConfig, name: string, { freeze_vision, freeze_merger }: PlanKeys): boolean {
+  return !{ vision: freeze_vision, merger: freeze_merger, text: false }[partOf(config, name)];
 }
 
 const headSize = ({ text_config }: ModelConfig): number => text_config.vocab_size * text_config.hidden_size;

@@ -53,7 +53,10 @@ export function planRun(
           {
             r: config.lora_r,
             target_modules: config.lora_target_modules,
-            exclude_modules: excludedModules({ vision: config.freeze_vision, merger: config.freeze_merger }),
+            exclude_modules: excludedModules(model, {
+              vision: config.freeze_vision,
+              merger: config.freeze_merger,
+            }),
           },
         );
   const keys: PlanKeys = {

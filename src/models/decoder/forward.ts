@@ -19,6 +19,7 @@ import {
 import type { ModelConfig } from '../config.ts';
 import { embed, indexTensor, type ModelParams } from '../layers.ts';
 import type { CompletionHidden, EncodedPrompt } from '../model.ts';
+import { addDeep, type DeepFeatures, deepFeatures } from './deepstack.ts';
 import { GroupLayout } from './group-layout.ts';
 import { type Rotary, textRotary } from './rope.ts';
 import { sharedPrefixAttention } from './shared-prefix-attention.ts';
@@ -85,15 +86,18 @@ export function completionHidden(
     const rotary = promptRotary(prompt, layout.offsets(), config, { dtype: params.dtype, device });
     const attend = groupAttention(layout);
     const predicting = layout.predictingIndex();
-    const layerOf = (layer: number, x: Tensor) =>
-      decoderLayer(
-        params,
-        text,
-        layer,
-        x,
-        rotary,
-        attend.function,
-        layer === last ? layout.prefixLength - 1 : 0,
+    const layerOf = (layer: number, x: Tensor, deep: DeepFeatures | undefined) =>
+      addDeep(
+        decoderLayer(
+          params,
+          text,
+          layer,
+          x,
+          rotary,
+          attend.function,
+          layer === last ? layout.prefixLength - 1 : 0,
+        ),
+        deep,
       );
     const head = (x: Tensor) =>
       finalNorm(params, text, x.index_select(0, predicting)).view([
@@ -102,12 +106,13 @@ export function completionHidden(
         -1,
       ]);
 
+    const deep = deepFeatures(params, prompt, last, device);
     const x0_ND = embedTokens(params, prompt, fed, device);
     if (!isRecomputed) {
       let x = x0_ND;
       for (let layer = 0; layer <= last; layer++) {
         const input = x;
-        x = scope(() => layerOf(layer, input));
+        x = scope(() => layerOf(layer, input, deep[layer]));
         input.dispose();
       }
       const hidden_GCD = head(x);
@@ -121,7 +126,14 @@ export function completionHidden(
     const stages: Checkpoint[] = [];
     let x = x0_ND;
     for (let layer = 0; layer <= last; layer++) {
-      const stage = checkpoint((input: Tensor) => layerOf(layer, input), [x]);
+      const own = deep[layer];
+      // Features of a frozen tower are constants; those of one that trains get their gradient here.
+      const stage = own?.features_FD.requires_grad
+        ? checkpoint(
+            (input: Tensor, features_FD: Tensor) => layerOf(layer, input, { ...own, features_FD }),
+            [x, own.features_FD],
+          )
+        : checkpoint((input: Tensor) => layerOf(layer, input, own), [x]);
       stages.push(stage);
       x = stage.outputs[0]!;
     }
@@ -130,16 +142,29 @@ export function completionHidden(
     return {
       hidden_GCD: tail.outputs[0]!,
       // Named, so that the scope around owns what the stages read when they run again.
-      reads: [x0_ND, rotary, attend.reads, predicting],
+      reads: [x0_ND, rotary, attend.reads, predicting, deep],
       backward: (gradHidden: Tensor) =>
         scope('completionHidden backward', () => {
+          const ends: { readonly output: Tensor; readonly gradient: Tensor }[] = [];
+          const reach = (output: Tensor, gradient: Tensor | undefined) => {
+            if (output.requires_grad && gradient !== undefined) ends.push({ output, gradient });
+          };
           let gradient: Tensor | undefined = gradHidden;
           for (let stage = stages.pop(); stage !== undefined; stage = stages.pop()) {
             const after: Tensor | undefined = gradient;
-            gradient = stage.backward([after])[0];
+            const [ofInput, ofFeatures] = stage.backward([after]);
+            gradient = ofInput;
+            const own = deep[stages.length];
+            if (own !== undefined) reach(own.features_FD, ofFeatures);
             if (after !== gradHidden) after?.dispose();
           }
-          if (x0_ND.requires_grad && gradient !== undefined) backward([x0_ND], [gradient]);
+          reach(x0_ND, gradient);
+          // In one pass: all of them hang on the same graph of the tower.
+          if (ends.length > 0)
+            backward(
+              ends.map(({ output }) => output),
+              ends.map((end) => end.gradient),
+            );
         }),
       dispose: () => {
         for (const stage of stages) stage.dispose();

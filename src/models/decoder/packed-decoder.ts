@@ -68,11 +68,14 @@ export function packDecoder(
   });
 }
 
-/** Weights of a layer that the operator reads; the biases may be missing. */
+/** Norms of query and key heads. */
+const HEAD_NORMS = ['self_attn.q_norm', 'self_attn.k_norm'] as const;
+/** Weights of a layer that the operator reads; biases and norms of heads may be missing. */
 const LAYER_WEIGHTS = new Set([
   'input_layernorm.weight',
   'post_attention_layernorm.weight',
   ...['q_proj', 'k_proj', 'v_proj'].flatMap((name) => [`self_attn.${name}.weight`, `self_attn.${name}.bias`]),
+  ...HEAD_NORMS.map((name) => `${name}.weight`),
   'self_attn.o_proj.weight',
   ...['gate_proj', 'up_proj', 'down_proj'].map((name) => `mlp.${name}.weight`),
 ]);
@@ -91,15 +94,23 @@ const SETTINGS: ReadonlySet<string> = new Set<keyof TextConfig>([
   'rms_norm_eps',
   'rope_theta',
   'mrope_section',
+  'mrope_interleaved',
+  'qk_norm',
 ]);
 
 /** True when the operator knows every setting and every weight outside of the vision tower. */
-function knowsDecoder(names: Iterable<string>, config: TextConfig): boolean {
+function knowsDecoder(stored: Iterable<string>, config: TextConfig): boolean {
+  const names = [...stored];
   const isKnown = (name: string) =>
     name.startsWith('visual.') ||
     OTHER_WEIGHTS.has(name) ||
     LAYER_WEIGHTS.has(/^model\.layers\.\d+\.(.*)$/.exec(name)?.[1] ?? '');
-  return [...names].every(isKnown) && Object.keys(config).every((key) => SETTINGS.has(key));
+  const hasHeadNorms = names.some((name) => HEAD_NORMS.some((norm) => name.includes(`.${norm}.`)));
+  return (
+    config.qk_norm === hasHeadNorms &&
+    names.every(isKnown) &&
+    Object.keys(config).every((key) => SETTINGS.has(key))
+  );
 }
 
 /** (1, K, out, in) to K matrices. */
@@ -128,11 +139,16 @@ function layerWeights(params: ModelParams, layer: number, matrices: readonly Ten
     const bias = `model.layers.${layer}.${name}.bias`;
     return params.weights.has(bias) ? weight(params, bias) : zeros([named(name).shape[0]!]);
   });
+  const headNorms = HEAD_NORMS.map((name) => {
+    const norm = `model.layers.${layer}.${name}.weight`;
+    return params.weights.has(norm) ? weight(params, norm).clone() : zeros([0]);
+  });
   const [qkv, out, ...mlp] = matrices as [Tensor, Tensor, ...Tensor[]];
   return [
     named('input_layernorm').clone(),
     qkv,
     cat(biases, 0),
+    ...headNorms,
     out,
     named('post_attention_layernorm').clone(),
     ...mlp,

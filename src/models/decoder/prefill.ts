@@ -8,6 +8,7 @@ import { scope, type Tensor } from '../../tensor/index.ts';
 import type { ModelConfig } from '../config.ts';
 import type { ModelParams } from '../layers.ts';
 import type { EncodedPrompt } from '../model.ts';
+import { addDeep, deepFeatures } from './deepstack.ts';
 import { embedTokens, promptRotary } from './forward.ts';
 import { causalAttention, decoderLayer, finalNorm, headsFirst } from './text.ts';
 
@@ -30,6 +31,7 @@ export function prefill(
     const last = text.num_hidden_layers - 1;
     const rotary = promptRotary(prompt, [], config, { dtype: params.dtype, device });
     const layers: { k: Tensor; v: Tensor }[] = [];
+    const deep = deepFeatures(params, prompt, last, device);
     let x = embedTokens(params, prompt, [], device);
     for (let layer = 0; layer <= last; layer++) {
       const input = x;
@@ -48,7 +50,7 @@ export function prefill(
           },
           askFrom,
         );
-        return { output, cached: cached! };
+        return { output: addDeep(output, deep[layer]), cached: cached! };
       });
       input.dispose();
       x = step.output;

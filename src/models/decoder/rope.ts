@@ -7,11 +7,13 @@
  *
  * Shapes: N tokens, H heads, D head size.
  *
- * Source: transformers 5.18 `modeling_qwen2_5_vl.py` `Qwen2_5_VLRotaryEmbedding`, `Qwen2_5_VLVisionRotaryEmbedding`.
+ * Source: transformers 5.18 `modeling_qwen2_5_vl.py` `Qwen2_5_VLRotaryEmbedding`, `Qwen2_5_VLVisionRotaryEmbedding`,
+ * `modeling_qwen3_vl.py` `Qwen3VLTextRotaryEmbedding`.
  * Angles are float32 products of float32 positions and frequencies: the same rounding as there, far from the origin too.
  */
 import { arange, cat, type DType, fromTypedArray, full, scope, type Tensor } from '../../tensor/index.ts';
 import type { TextConfig, VisionConfig } from '../config.ts';
+import { indexTensor } from '../layers.ts';
 
 /** Rotary tables, cos and signed sin, (N, 1, D), to be multiplied with heads (N, H, D). */
 export interface Rotary {
@@ -27,11 +29,7 @@ export interface TableOptions {
 /** Base of the vision tower's frequencies; fixed in the family. */
 const VISION_THETA = 10_000;
 
-/**
- * Tables of the decoder for N tokens at the given positions.
- *
- * Frequency pair j turns with time for the first `mrope_section[0]` pairs, then with height, then with width.
- */
+/** Tables of the decoder for N tokens at the given positions on the three axes. */
 export function textRotary(
   axes: readonly ArrayLike<number>[],
   config: TextConfig,
@@ -40,13 +38,24 @@ export function textRotary(
   const frequencies = inverseFrequencies(config.rope_theta, config.head_dim, options.device);
   // Text alone stands at the same place on all axes: one product instead of three, and the same numbers.
   if (axes.every((axis) => axis === axes[0])) return tables(angles(axes[0]!, frequencies), options);
+  const { mrope_interleaved, mrope_section } = config;
+  if (mrope_interleaved) {
+    const ofPairs = indexTensor(interleavedAxes(mrope_section, config.head_dim / 2), options.device);
+    const places = axes.map((axis) => places_N1(axis, options.device));
+    return tables(cat(places, 1).index_select(1, ofPairs).mul(frequencies), options);
+  }
   let from = 0;
-  const parts = config.mrope_section.map((pairs, axis) => {
+  const parts = mrope_section.map((pairs, axis) => {
     const part = angles(axes[axis]!, frequencies.narrow(0, from, pairs));
     from += pairs;
     return part;
   });
   return tables(cat(parts, -1), options);
+}
+
+/** Axis of each frequency pair: time, height, width in turn, as far as an axis has pairs; time for the rest. */
+export function interleavedAxes(section: TextConfig['mrope_section'], pairs: number): number[] {
+  return Array.from({ length: pairs }, (_, pair) => (pair < 3 * section[pair % 3]! ? pair % 3 : 0));
 }
 
 /** Tables of the vision tower: rows turn the first quarter of the head, columns the second. */
@@ -94,8 +103,11 @@ function inverseFrequencies(theta: number, dim: number, device: string): Tensor 
 }
 
 function angles(positions: ArrayLike<number>, frequencies: Tensor): Tensor {
-  const { device } = frequencies;
-  return fromTypedArray(Float32Array.from(positions), [positions.length, 1], { device }).mul(frequencies);
+  return places_N1(positions, frequencies.device).mul(frequencies);
+}
+
+function places_N1(positions: ArrayLike<number>, device: string): Tensor {
+  return fromTypedArray(Float32Array.from(positions), [positions.length, 1], { device });
 }
 
 /** (N, D/2) angles to tables; both halves of the head turn by the same angles. */

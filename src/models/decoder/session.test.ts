@@ -101,10 +101,11 @@ describe('packed decoding', () => {
   it('takes a decoder whose every weight and setting it knows, and no other', () => {
     expect(isPacked({})).toBe(true);
     expect(isPacked({ 'visual.deepstack_merger_list.0.norm.weight': [4] })).toBe(true);
-    // A norm over each head, as in Qwen3: the operator would leave it out in silence.
+    // A norm over each head that the configuration does not speak of.
     expect(isPacked({ 'model.layers.0.self_attn.q_norm.weight': [16] })).toBe(false);
     expect(isPacked({ 'model.layers.2.mlp.down_proj.bias': [64] })).toBe(false);
     expect(isPacked({ 'model.another_norm.weight': [64] })).toBe(false);
+    expect(isPacked({}, { qk_norm: true })).toBe(false);
     expect(isPacked({}, { attention_scale: 0.5 })).toBe(false);
   });
 

@@ -7,7 +7,8 @@
  *
  * Shapes: N tokens, M of them asking (the last ones), D hidden, H query heads, K key/value heads, E head size.
  *
- * Source: transformers 5.18 `modeling_qwen2_5_vl.py` `Qwen2_5_VLDecoderLayer`, `Qwen2_5_VLTextModel`.
+ * Source: transformers 5.18 `modeling_qwen2_5_vl.py` `Qwen2_5_VLDecoderLayer`, `Qwen2_5_VLTextModel`; `modeling_qwen3_vl.py`
+ * `Qwen3VLTextAttention` for the norms of queries and keys.
  */
 import { fastLinear, scaled_dot_product_attention, scope, type Tensor } from '../../tensor/index.ts';
 import type { TextConfig } from '../config.ts';
@@ -41,8 +42,13 @@ export function decoderLayer(
   const lastRotary = askFrom === 0 ? rotary : narrowRotary(rotary, askFrom, asking);
 
   const normed = rmsNorm(params, `${name}.input_layernorm`, x_ND, rms_norm_eps);
-  const q = linear(params, `${name}.self_attn.q_proj`, last(normed)).view([asking, -1, head_dim]);
-  const k = linear(params, `${name}.self_attn.k_proj`, normed).view([total, -1, head_dim]);
+  const headNorm = (which: 'q' | 'k', x: Tensor) =>
+    config.qk_norm ? rmsNorm(params, `${name}.self_attn.${which}_norm`, x, rms_norm_eps) : x;
+  const q = headNorm(
+    'q',
+    linear(params, `${name}.self_attn.q_proj`, last(normed)).view([asking, -1, head_dim]),
+  );
+  const k = headNorm('k', linear(params, `${name}.self_attn.k_proj`, normed).view([total, -1, head_dim]));
   const v = linear(params, `${name}.self_attn.v_proj`, normed).view([total, -1, head_dim]);
   const attended = attend(applyRotary(q, lastRotary), applyRotary(k, rotary), v).reshape([asking, -1]);
   const h = last(x_ND).add(linear(params, `${name}.self_attn.o_proj`, attended));

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { CheckpointError, checkJson } from '../../base/index.ts';
 import type { VisionConfig } from '../config.ts';
-import { show, type TowerConfig, visionCommon } from '../qwen2_vl/config.ts';
+import { PLAIN_TOWER, show, TEXT_STYLE, type TowerConfig, visionCommon } from '../qwen2_vl/config.ts';
 import { positive, visionShared } from '../qwen2_vl/config-schema.ts';
 
 const visionSchema = z.looseObject({
@@ -23,6 +23,7 @@ const visionSchema = z.looseObject({
 export const TOWER_CONFIG: TowerConfig = {
   model_type: 'qwen2_5_vl',
   architecture: 'Qwen2_5_VLForConditionalGeneration',
+  text: TEXT_STYLE,
   outWidthKey: 'out_hidden_size',
   defaults: {
     depth: 32,
@@ -64,6 +65,7 @@ function toVision(raw: z.output<typeof visionSchema>, file: string): VisionConfi
   }
   return {
     ...visionCommon(raw, file),
+    ...PLAIN_TOWER,
     hidden_size: raw.hidden_size,
     intermediate_size: raw.intermediate_size,
     out_hidden_size: raw.out_hidden_size,

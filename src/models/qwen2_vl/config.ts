@@ -26,7 +26,7 @@ const TEXT_KEYS = [
   'rope_theta',
 ] as const;
 
-type Json = Readonly<Record<string, unknown>>;
+export type Json = Readonly<Record<string, unknown>>;
 
 /** What transformers' classes take for a key of the decoder. */
 const TEXT_DEFAULTS: Json = {
@@ -39,8 +39,15 @@ const TEXT_DEFAULTS: Json = {
   max_position_embeddings: 32_768,
   rms_norm_eps: 1e-5,
 };
-const ROPE_THETA = 1_000_000;
-const MROPE_SECTION: TextConfig['mrope_section'] = [16, 24, 24];
+
+/** The decoder that Qwen2-VL and Qwen2.5-VL share. */
+export const TEXT_STYLE: TextStyle = {
+  defaults: TEXT_DEFAULTS,
+  rope: { rope_theta: 1_000_000, mrope_section: [16, 24, 24] },
+  statesHeadDim: false,
+  mrope_interleaved: false,
+  qk_norm: false,
+};
 
 /** What transformers' classes take for a key beside `text_config` and `vision_config`. */
 const ROOT_DEFAULTS: Json = {
@@ -49,6 +56,18 @@ const ROOT_DEFAULTS: Json = {
   vision_start_token_id: 151_652,
   vision_end_token_id: 151_653,
 };
+
+/** What the decoders of the families differ in. */
+export interface TextStyle {
+  /** What transformers' class takes for a key of the decoder. */
+  readonly defaults: Json;
+  /** The same for the rotary positions. */
+  readonly rope: Pick<TextConfig, 'rope_theta' | 'mrope_section'>;
+  /** False where `head_dim` must be `hidden_size / num_attention_heads`. */
+  readonly statesHeadDim: boolean;
+  readonly mrope_interleaved: boolean;
+  readonly qk_norm: boolean;
+}
 
 /** Keys of the decoder that a nested file may give at the top only. */
 const SHARED_KEYS = [
@@ -67,6 +86,7 @@ const SHARED_KEYS = [
 export const TOWER_CONFIG: TowerConfig = {
   model_type: 'qwen2_vl',
   architecture: 'Qwen2VLForConditionalGeneration',
+  text: TEXT_STYLE,
   outWidthKey: 'hidden_size',
   defaults: {
     depth: 32,
@@ -92,6 +112,8 @@ export interface TowerConfig {
   readonly model_type: string;
   /** Class of transformers that `config.json` names. */
   readonly architecture: string;
+  /** The decoder behind the tower. */
+  readonly text: TextStyle;
   /** Key of the width after the merger. */
   readonly outWidthKey: string;
   /** What transformers' class takes for a key of `vision_config`. */
@@ -125,8 +147,9 @@ function toConfig(raw: unknown, file: string, tower: TowerConfig, filled: string
   if (nested !== undefined) checkAgreement(flat, nested, file);
   const textPath = nested === undefined ? [] : ['text_config'];
   const given = nested === undefined ? flat : { ...pick(flat, SHARED_KEYS), ...present(nested) };
-  const rawText = withDefaults(given, TEXT_DEFAULTS, textPath.map((key) => `${key}.`).join(''), filled);
-  const text_config = toTextConfig(checkJson(textSchema, rawText, file, textPath), file, textPath, filled);
+  const rawText = withDefaults(given, tower.text.defaults, textPath.map((key) => `${key}.`).join(''), filled);
+  const parsedText = checkJson(textSchema, rawText, file, textPath);
+  const text_config = toTextConfig(parsedText, tower.text, file, textPath, filled);
   const tower_config = root.vision_config ?? {};
   const defaults = { ...tower.defaults };
   if ('in_chans' in tower_config) delete defaults['in_channels'];
@@ -241,6 +264,7 @@ export function writeConfig(config: ModelConfig, tower: TowerConfig): Record<str
 
 function toTextConfig(
   raw: z.output<typeof textSchema>,
+  style: TextStyle,
   file: string,
   path: readonly string[],
   filled: string[],
@@ -263,8 +287,8 @@ function toTextConfig(
     filled.push(`${[...path, key].join('.')} ${show(value)}`);
     return value;
   };
-  const mrope_section = rope.mrope_section ?? fill(`${ropeKey}.mrope_section`, MROPE_SECTION);
-  const rope_theta = rope.rope_theta ?? raw.rope_theta ?? fill('rope_theta', ROPE_THETA);
+  const mrope_section = rope.mrope_section ?? fill(`${ropeKey}.mrope_section`, style.rope.mrope_section);
+  const rope_theta = rope.rope_theta ?? raw.rope_theta ?? fill('rope_theta', style.rope.rope_theta);
   if (raw.rope_theta !== undefined && raw.rope_theta !== rope_theta) {
     throw new CheckpointError(
       `${at('rope_theta')} is ${raw.rope_theta}, but ${ropeKey}.rope_theta is ${rope.rope_theta}`,
@@ -272,24 +296,17 @@ function toTextConfig(
   }
   const { hidden_size, num_attention_heads: heads, num_key_value_heads } = raw;
   const kvHeads = num_key_value_heads ?? heads;
-  if (hidden_size % heads !== 0) {
-    throw new CheckpointError(
-      `${at('hidden_size')} ${hidden_size} is not a multiple of num_attention_heads ${heads}`,
-    );
-  }
-  const head_dim = hidden_size / heads;
-  if (raw.head_dim != null && raw.head_dim !== head_dim) {
-    throw new CheckpointError(
-      `${at('head_dim')} is ${raw.head_dim}, but hidden_size / num_attention_heads is ${head_dim}`,
-    );
-  }
+  const head_dim = style.statesHeadDim && raw.head_dim != null ? raw.head_dim : derivedHeadDim(raw, at);
   if (heads % kvHeads !== 0) {
     throw new CheckpointError(
       `${at('num_attention_heads')} ${heads} is not a multiple of num_key_value_heads ${kvHeads}`,
     );
   }
   const pairs = mrope_section.reduce((a, b) => a + b, 0);
-  if (pairs * 2 !== head_dim) {
+  if (head_dim % 2 !== 0)
+    throw new CheckpointError(`${at('head_dim')} ${head_dim} is odd; rotary positions turn pairs`);
+  // Interleaved sections say how far an axis reaches; what they leave out turns with time.
+  if (!style.mrope_interleaved && pairs * 2 !== head_dim) {
     throw new CheckpointError(
       `${at(`${ropeKey}.mrope_section`)} ${show(mrope_section)} sums to ${pairs}; expected half the head size, ${head_dim / 2}`,
     );
@@ -307,7 +324,25 @@ function toTextConfig(
     rms_norm_eps: raw.rms_norm_eps,
     rope_theta,
     mrope_section,
+    mrope_interleaved: style.mrope_interleaved,
+    qk_norm: style.qk_norm,
   };
+}
+
+function derivedHeadDim(raw: z.output<typeof textSchema>, at: (key: string) => string): number {
+  const { hidden_size, num_attention_heads: heads } = raw;
+  if (hidden_size % heads !== 0) {
+    throw new CheckpointError(
+      `${at('hidden_size')} ${hidden_size} is not a multiple of num_attention_heads ${heads}`,
+    );
+  }
+  const head_dim = hidden_size / heads;
+  if (raw.head_dim != null && raw.head_dim !== head_dim) {
+    throw new CheckpointError(
+      `${at('head_dim')} is ${raw.head_dim}, but hidden_size / num_attention_heads is ${head_dim}`,
+    );
+  }
+  return head_dim;
 }
 
 /** The settings that all towers share: channel and patch keys under their two spellings. */
@@ -333,9 +368,13 @@ export function visionCommon(raw: z.output<z.ZodObject<typeof visionShared>>, fi
   };
 }
 
+/** What the towers of Qwen2-VL and Qwen2.5-VL do not have. */
+export const PLAIN_TOWER = { num_position_embeddings: undefined, deepstack_visual_indexes: [] } as const;
+
 function toVision(raw: z.output<typeof visionSchema>, file: string): VisionConfig {
   return {
     ...visionCommon(raw, file),
+    ...PLAIN_TOWER,
     hidden_size: raw.embed_dim,
     intermediate_size: Math.trunc(raw.embed_dim * raw.mlp_ratio),
     out_hidden_size: raw.hidden_size,

@@ -21,10 +21,14 @@ export function familyOfTower(
     weightShapes: (config) => weightShapes(config, tower),
     publishedName,
     transformersName,
+    storedName: (name) => name,
+    mergers: ['merger'],
     isHidden,
     positions: mropePositions,
-    encodeVision: (params, { vision_config }, pixels_PC, grids) =>
-      encodeVision(tower, params, vision_config, pixels_PC, grids),
+    encodeVision: (params, { vision_config }, pixels_PC, grids) => ({
+      features: encodeVision(tower, params, vision_config, pixels_PC, grids),
+      deepstack: [],
+    }),
   };
 }
 

@@ -103,7 +103,7 @@ export function encodeVision(
   });
 }
 
-function visionBlock(
+export function visionBlock(
   style: TowerStyle,
   params: ModelParams,
   config: VisionConfig,
@@ -133,7 +133,7 @@ function merge(style: TowerStyle, params: ModelParams, config: VisionConfig, x_P
 }
 
 /** Equal segments of all slices in one call each; at most a handful of calls an image or video. */
-function segmentAttention(
+export function segmentAttention(
   q: Tensor,
   k: Tensor,
   v: Tensor,
@@ -194,7 +194,7 @@ export function mediaLayout([t, h, w]: Grid, config: VisionConfig): MediaLayout 
 }
 
 /** Row and column of every patch, in window order. Patches come in merge x merge blocks, blocks in raster order. */
-function mediaRotary(
+export function mediaRotary(
   grids: readonly Grid[],
   media: readonly MediaLayout[],
   config: VisionConfig,
