@@ -3,8 +3,9 @@ import { DEFAULT_PORT, startDashboard, Workspace } from '../dashboard/index.ts';
 import type { CommandDefinition } from './command.ts';
 import { wholeNumber } from './numbers.ts';
 import { stopSignals } from './stop-signals.ts';
+import { movedClipsOption, type RootChoice } from './video-options.ts';
 
-interface Options {
+interface Options extends Pick<RootChoice, 'videoRoot'> {
   readonly host?: string;
   readonly port: number;
 }
@@ -16,7 +17,7 @@ export const dashboard: CommandDefinition = {
     'twgrpo dashboard runs --port 0',
   ],
   configure: (command) =>
-    void command
+    void movedClipsOption(command)
       .argument('[folders...]', 'runs, evaluations, or folders with some in them', ['runs'])
       .option('--port <n>', 'port to listen on; 0: any that is free', wholeNumber(0), DEFAULT_PORT)
       .option(
@@ -24,8 +25,8 @@ export const dashboard: CommandDefinition = {
         'listen on another address than 127.0.0.1: whoever has the printed address, with its token, sees your runs',
       ),
   run: async ({ args, options, out }) => {
-    const { host, port } = options<Options>();
-    const workspace = new Workspace(args.length === 0 ? ['runs'] : args);
+    const { host, port, videoRoot } = options<Options>();
+    const workspace = new Workspace(args.length === 0 ? ['runs'] : args, { video_root: videoRoot });
     const { runs, evaluations } = workspace.listing();
     const page = await startDashboard({ workspace, port, ...(host === undefined ? {} : { host }) });
     const stop = stopSignals(out, 'request');

@@ -4,8 +4,9 @@ import { writeFileAtomic } from '../base/index.ts';
 import { reportFile, Workspace } from '../dashboard/index.ts';
 import type { CommandDefinition } from './command.ts';
 import { wholeNumber } from './numbers.ts';
+import { movedClipsOption, type RootChoice } from './video-options.ts';
 
-interface Options {
+interface Options extends Pick<RootChoice, 'videoRoot'> {
   readonly output: string;
   readonly steps: number;
 }
@@ -16,7 +17,7 @@ export const report: CommandDefinition = {
     'twgrpo report runs/tw-grpo runs/grpo --steps 20',
   ],
   configure: (command) =>
-    void command
+    void movedClipsOption(command)
       .argument('<folders...>', 'runs, evaluations, or folders with some in them')
       .option('--output <file>', 'the file to write', 'report.html')
       .option(
@@ -26,8 +27,8 @@ export const report: CommandDefinition = {
         8,
       ),
   run: async ({ args, options, out }) => {
-    const { output, steps } = options<Options>();
-    const workspace = new Workspace(args);
+    const { output, steps, videoRoot } = options<Options>();
+    const workspace = new Workspace(args, { video_root: videoRoot });
     out.status('reading the runs, decoding the clips of their groups');
     writeFileAtomic(output, await reportFile(workspace, { steps }));
     const bytes = statSync(output).size;

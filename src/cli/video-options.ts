@@ -40,6 +40,11 @@ export function rootOptions(command: Command): Command {
     );
 }
 
+/** Adds `--video-root` as it is meant where clips are only looked at: for those that were moved since they were written down. */
+export function movedClipsOption(command: Command): Command {
+  return command.option('--video-root <folder>', 'folder that clips lie in now, where they were moved since');
+}
+
 /** The choice as the keys of a configuration. */
 export function videoKeys(choice: FrameChoice, preset: VideoPreset): VideoKeys {
   return {

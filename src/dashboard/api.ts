@@ -181,11 +181,14 @@ export interface WordChange {
   readonly late: number | null;
 }
 
-/** `GET <owner>/clip`, the owner being a group of a step or a row of an evaluation. */
+/** `GET <owner>/clip?medium=0`, the owner being a group of a step or a row of an evaluation. */
 export interface Clip {
+  readonly kind: 'video' | 'frames' | 'image';
+  /** Videos, folders of frames and images that the question shows, this one among them. */
+  readonly num_media: number;
   /** Name of the file, without its folder. */
   readonly name: string;
-  /** The picture's size, length and rate. */
+  /** The picture's size, length and rate; an image has neither rate nor length, both are 0. */
   readonly width: number;
   readonly height: number;
   readonly fps: number;

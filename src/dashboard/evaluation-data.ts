@@ -1,6 +1,6 @@
 /** One evaluation folder as the page asks for it: its settings, its accuracies, its items, and those that differ from another's. */
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DataError, type JsonObject } from '../base/index.ts';
 import { OUTCOMES, type Outcome } from '../report/index.ts';
 import {
@@ -13,6 +13,7 @@ import {
 } from '../stats/index.ts';
 import type { EvaluationItem, EvaluationRows } from './api.ts';
 import { FileCache } from './file-cache.ts';
+import { ItemBook } from './item-book.ts';
 
 export interface ItemQuery {
   readonly change?: string | undefined;
@@ -26,6 +27,7 @@ export class EvaluationData {
   readonly path: string;
   readonly #rows = new FileCache<readonly EvaluationRow[]>(1);
   readonly #tables = new FileCache<AccuracyTable | null>(1);
+  #book: ItemBook | undefined;
 
   constructor(id: string, path: string) {
     this.id = id;
@@ -52,6 +54,24 @@ export class EvaluationData {
     const { model, facts } = this.settings;
     const named = model ?? (facts as JsonObject | undefined)?.['model'];
     return typeof named === 'string' ? named : null;
+  }
+
+  /** What was asked: the benchmark's name, or those of the data files; null where the settings do not say. */
+  get set(): string | null {
+    const { benchmark } = this.settings;
+    if (typeof benchmark === 'string') return benchmark;
+    return this.#dataFiles.length === 0 ? null : this.#dataFiles.map((path) => basename(path)).join(', ');
+  }
+
+  /** What the data files say of the questions, where they are at hand. */
+  get questions(): ItemBook {
+    this.#book ??= new ItemBook(this.#dataFiles);
+    return this.#book;
+  }
+
+  get #dataFiles(): readonly string[] {
+    const data = (this.settings['facts'] as JsonObject | undefined)?.['data'];
+    return Array.isArray(data) ? data.filter((path) => typeof path === 'string') : [];
   }
 
   rows(): readonly EvaluationRow[] {

@@ -1,17 +1,16 @@
 /**
- * What the data file of a run says of its questions beyond what completions hold: the part of the video, the kind, the source and
- * other dimensions. The file may have moved since; then there is only what the completions say.
+ * What the data files of a run or an evaluation say of its questions beyond what its own rows hold: videos and images with their parts,
+ * the kind, the source and other dimensions. The files may have moved since; then there is only what the rows say.
  */
 import { existsSync } from 'node:fs';
 import { type DataItem, readItemsWithIssues } from '../data/index.ts';
-import type { RunConfig } from './run-config.ts';
 
 export class ItemBook {
-  readonly #path: string | undefined;
+  readonly #paths: readonly string[];
   #items: ReadonlyMap<string, DataItem> | undefined;
 
-  constructor(config: RunConfig) {
-    this.#path = config.text('jsonl_path');
+  constructor(paths: readonly string[]) {
+    this.#paths = paths;
   }
 
   get(id: string): DataItem | undefined {
@@ -28,7 +27,7 @@ export class ItemBook {
   }
 
   #read(): ReadonlyMap<string, DataItem> {
-    if (this.#path === undefined || !existsSync(this.#path)) return new Map();
-    return new Map(readItemsWithIssues(this.#path).items.map((item) => [item.id, item]));
+    const items = this.#paths.flatMap((path) => (existsSync(path) ? readItemsWithIssues(path).items : []));
+    return new Map(items.map((item) => [item.id, item]));
   }
 }

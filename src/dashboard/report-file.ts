@@ -84,16 +84,20 @@ async function keepStep(
   for (const { group } of groups) {
     const path = `/runs/${run.id}/steps/${step}/groups/${group}`;
     await keep(path);
-    const clip = await api.request(`${path}/clip`);
-    const facts = (await clip.json()) as Clip;
-    if (!clip.ok) {
-      answers[`${path}/clip`] = { failed: facts };
-      continue;
+    for (let [medium, count] = [0, 1]; medium < count; medium++) {
+      const wish = medium === 0 ? '' : `?medium=${medium}`;
+      const clip = await api.request(`${path}/clip${wish}`);
+      const facts = (await clip.json()) as Clip;
+      if (!clip.ok) {
+        answers[`${path}/clip${wish}`] = { failed: facts };
+        continue;
+      }
+      count = facts.num_media;
+      answers[`${path}/clip${wish}`] = { ...facts, is_playable: false };
+      const sheet = await api.request(`${path}/sheet.png${wish}`);
+      const png = Buffer.from(await sheet.arrayBuffer()).toString('base64');
+      answers[`${path}/sheet.png${wish}`] = `data:image/png;base64,${png}`;
     }
-    answers[`${path}/clip`] = { ...facts, is_playable: false };
-    const sheet = await api.request(`${path}/sheet.png`);
-    const png = Buffer.from(await sheet.arrayBuffer()).toString('base64');
-    answers[`${path}/sheet.png`] = `data:image/png;base64,${png}`;
   }
 }
 

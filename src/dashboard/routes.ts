@@ -7,6 +7,7 @@ import { DataError, TwgrpoError } from '../base/index.ts';
 import type { EvaluationEntry, EvaluationView } from './api.ts';
 import {
   type ClipSource,
+  type ClipWish,
   checkClip,
   clipOfGroup,
   clipOfRow,
@@ -44,6 +45,10 @@ export function apiRoutes(workspace: Workspace): Hono {
     wholeNumber(context, 'step'),
     wholeNumber(context, 'group'),
   ];
+  const wishOf = (context: Context): ClipWish => ({
+    medium: Math.trunc(queryNumber(context.req.query('medium'), 'medium') ?? 0),
+    video_root: workspace.videoRoot,
+  });
   const entryOf = (id: string): EvaluationEntry =>
     workspace.listing().evaluations.find((entry) => entry.id === id)!;
 
@@ -87,7 +92,9 @@ export function apiRoutes(workspace: Workspace): Hono {
     const [run, step, group] = groupOf(context);
     return context.json(run.groupTokens(step, group));
   });
-  addClipRoutes(api, '/runs/:run/steps/:step/groups/:group', (context) => clipOfGroup(...groupOf(context)));
+  addClipRoutes(api, '/runs/:run/steps/:step/groups/:group', (context) =>
+    clipOfGroup(...groupOf(context), wishOf(context)),
+  );
 
   api.get('/evaluations/:evaluation', (context) => {
     const evaluation = workspace.evaluation(context.req.param('evaluation'));
@@ -108,7 +115,7 @@ export function apiRoutes(workspace: Workspace): Hono {
   });
   addClipRoutes(api, '/evaluations/:evaluation/rows/:at', (context) => {
     const evaluation = workspace.evaluation(context.req.param('evaluation') ?? '');
-    return clipOfRow(evaluation, wholeNumber(context, 'at'), workspace.runOf(evaluation));
+    return clipOfRow(evaluation, wholeNumber(context, 'at'), workspace.runOf(evaluation), wishOf(context));
   });
 
   api.notFound((context) => context.json({ error: 'no such path' }, 404));
@@ -126,7 +133,7 @@ export function apiRoutes(workspace: Workspace): Hono {
 /** A request that no page of ours makes. */
 class BadRequest extends DataError {}
 
-/** Facts, file and contact sheet of the clip that `find` names. */
+/** Facts, file and contact sheet of the clip that `find` names; `?medium=1` is the second of a question. */
 function addClipRoutes(api: Hono, path: string, find: (context: Context) => ClipSource): void {
   api.get(`${path}/clip`, async (context) => context.json(await describeClip(find(context))));
   api.get(`${path}/sheet.png`, async (context) => {

@@ -39,7 +39,8 @@ export class RunData {
 
   /** What the data file says of the questions, where it is at hand. */
   get items(): ItemBook {
-    this.#book ??= new ItemBook(this.config);
+    const path = this.config.text('jsonl_path');
+    this.#book ??= new ItemBook(path === undefined ? [] : [path]);
     return this.#book;
   }
 

@@ -215,7 +215,7 @@ describe('a video', () => {
     expect(answer.status).toBe(404);
     expect(JSON.parse(answer.body)).toEqual({
       error: 'the clip clip.mp4 is not on this machine',
-      hint: 'the run names it /old/clip.mp4; a relative path starts where the dashboard was started',
+      hint: 'the run names it /old/clip.mp4; a relative path starts where the dashboard was started; --video-root names the folder that clips were moved to',
     });
   });
 });

@@ -22,16 +22,24 @@ const PASSED_OVER = /^(?:completions|tokens|logs|videos?|clips|node_modules|chec
 const LIVE_MS = 90_000;
 
 export class Workspace {
+  /** Folder that clips lie in now, where they were moved since the runs. */
+  readonly videoRoot: string | undefined;
   readonly #folders: readonly string[];
   readonly #runs = new Map<string, RunData>();
   readonly #evaluations = new Map<string, EvaluationData>();
 
   /**
    * @param folders each a run, an evaluation, or a folder with some in it
+   * @param options.video_root where clips lie now that were moved since
    * @throws DataError when a folder is not there, or none of them holds a run or an evaluation
    */
-  constructor(folders: readonly string[]) {
+  constructor(folders: readonly string[], { video_root }: { readonly video_root?: string | undefined } = {}) {
     this.#folders = folders.map((folder) => resolve(folder));
+    this.videoRoot = video_root === undefined ? undefined : resolve(video_root);
+    if (this.videoRoot !== undefined && !existsSync(this.videoRoot))
+      throw new DataError(`${video_root}: no such folder`, {
+        hint: 'name the folder that the clips lie in now',
+      });
     for (const folder of this.#folders)
       if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
         throw new DataError(`${folder}: no such folder`, {

@@ -57,4 +57,5 @@ export {
 } from './read-items.ts';
 export { CLEVRER_QUESTION_TYPES, clevrerPath } from './readers/clevrer.ts';
 export type { ReadResult } from './readers/reader.ts';
+export { recordedFiles } from './recorded-media.ts';
 export { DATA_ORDERS, type DataOrder, drawSubset, EpochSampler, type SamplerOptions } from './sampler.ts';

@@ -32,7 +32,7 @@ const IMAGE_FILE = /\.(png|jpe?g|webp|bmp|tiff?|gif)$/i;
 const DEFAULT_MAX_SIDE = 16_384;
 
 /** True for the name of an image that `readImage` takes. */
-function isImagePath(path: string): boolean {
+export function isImagePath(path: string): boolean {
   return IMAGE_FILE.test(path);
 }
 

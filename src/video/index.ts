@@ -4,6 +4,7 @@ export { type EncodedVideo, type EncodeOptions, encodeVideo } from './encode.ts'
 export { type EncodeManyOptions, encodeMany } from './encode-many.ts';
 export { type FfmpegProgram, findFfmpeg } from './ffmpeg.ts';
 export {
+  isImagePath,
   listFrames,
   type RgbFrames,
   type RgbImage,
