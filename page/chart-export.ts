@@ -19,7 +19,7 @@ export function exportPng(plot: uPlot, title: string): void {
   copy.width = canvas.width;
   copy.height = canvas.height;
   const context = copy.getContext('2d')!;
-  context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue('--card');
+  context.fillStyle = getComputedStyle(plot.root.closest('.card')!).backgroundColor;
   context.fillRect(0, 0, copy.width, copy.height);
   context.drawImage(canvas, 0, 0);
   copy.toBlob((blob) => {

@@ -125,6 +125,26 @@ export const SECTIONS: readonly { readonly title: string; readonly charts: reado
         label: 'at the start of a step',
         about: 'The same number at every step, or something leaks.',
       }),
+      {
+        title: 'Memory of the device',
+        unit: 'bytes',
+        keys: [
+          { key: 'memory/peak_bytes', label: 'most in the step' },
+          { key: 'memory/allocated_bytes', label: 'at its end' },
+          { key: 'memory/reserved_bytes', label: 'reserved' },
+        ],
+        include: [0],
+      },
+      {
+        title: 'Memory of the process',
+        unit: 'bytes',
+        keys: [
+          { key: 'memory/host_peak_rss_bytes', label: 'most so far' },
+          { key: 'memory/host_rss_bytes', label: 'at the end of the step' },
+        ],
+        include: [0],
+        about: 'Resident memory of the host; it should level off after some steps.',
+      },
       one('Videos left out', 'number', 'data/skipped_videos', { label: 'in a step', include: [0] }),
     ],
   },

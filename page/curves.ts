@@ -39,6 +39,22 @@ export interface Curve {
   readonly band: readonly [low: readonly (number | null)[], high: readonly (number | null)[]] | undefined;
 }
 
+/** Columns made here, as if the server had answered with them. */
+export function seriesOf(
+  step: readonly number[],
+  columns: Readonly<Record<string, readonly (number | null)[]>>,
+): Series {
+  const nothing = step.map(() => null);
+  return {
+    rows: step.length,
+    known: Object.keys(columns),
+    step,
+    hours: nothing,
+    tokens: nothing,
+    columns: Object.fromEntries(Object.entries(columns).map(([key, mean]) => [key, { mean }])),
+  };
+}
+
 const DASHES = [undefined, [6, 3], [2, 3], [8, 3, 2, 3]] as const;
 
 /**

@@ -1,10 +1,11 @@
 /** Numbers and times as people read them. */
 
-export type Unit = 'number' | 'percent' | 'tokens' | 'nats' | 'seconds';
+export type Unit = 'number' | 'percent' | 'tokens' | 'nats' | 'seconds' | 'bytes';
 
 export function formatNumber(value: number | null | undefined, unit: Unit = 'number'): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
   if (unit === 'percent') return `${trim(100 * value)} %`;
+  if (unit === 'bytes') return formatBytes(value);
   const text = trim(value);
   return unit === 'seconds' ? `${text} s` : text;
 }

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { Hit, SearchResult } from '../src/dashboard/api.ts';
 import { visibleText } from '../src/dashboard/visible-text.ts';
+import { AnswersOverRun } from './answers-over-run.tsx';
 import type { PageProps } from './app.tsx';
 import { ClipView } from './clip-view.tsx';
 import {
@@ -70,6 +71,7 @@ export function GroupsPage(props: PageProps) {
         </div>
       )}
       {!isReport && <Search run={runs[0]!.id} route={route} />}
+      <AnswersOverRun run={runs[0]!.id} revision={runs[0]!.revision} />
     </>
   );
 }

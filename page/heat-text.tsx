@@ -30,7 +30,7 @@ export function HeatText({ text, tokens, advantage, heat, scale, theme }: HeatTe
   const spans = useMemo(
     () =>
       Array.from({ length: count }, (_, t) => {
-        const value = heatValue(heat, tokens, t, advantage);
+        const value = heatValue(heat, tokens, t, { advantage, mean_weight: scale.mean_weight });
         const color = heatColor(heat, heatStrength(heat, value, scale), theme);
         return (
           <span
@@ -87,7 +87,7 @@ export function HeatText({ text, tokens, advantage, heat, scale, theme }: HeatTe
         {at === undefined || at >= tokens.ids.length ? (
           <span class="soft">point at a token, or walk with the arrow keys</span>
         ) : (
-          <TokenFacts text={text} tokens={tokens} advantage={advantage} at={at} />
+          <TokenFacts text={text} tokens={tokens} advantage={advantage} scale={scale} at={at} />
         )}
       </p>
     </div>
@@ -104,14 +104,17 @@ function TokenFacts({
   text,
   tokens,
   advantage,
+  scale,
   at,
-}: { readonly at: number } & Pick<HeatTextProps, 'text' | 'tokens' | 'advantage'>) {
+}: { readonly at: number } & Pick<HeatTextProps, 'text' | 'tokens' | 'advantage' | 'scale'>) {
+  const context = { advantage, mean_weight: scale.mean_weight };
   const facts: readonly (readonly [string, number | null])[] = [
     ['weight', tokens.weights[at]!],
+    ['against alpha 1', heatValue('against alpha 1', tokens, at, context)],
     ['entropy', tokens.entropy[at]!],
     ['log-probability', tokens.logps[at]!],
     ['probability', Math.exp(tokens.logps[at]!)],
-    ['ratio', heatValue('ratio', tokens, at, advantage)],
+    ['ratio', heatValue('ratio', tokens, at, context)],
     ['advantage', advantage],
   ];
   return (

@@ -6,6 +6,7 @@ import type { PageProps, ShownRun } from './app.tsx';
 import { Chart, type ChartView } from './chart.tsx';
 import { keysOf, rewardChart, SECTIONS } from './chart-specs.ts';
 import type { Axis, ChartSpec, RunSeries } from './curves.ts';
+import { EvaluationCurves } from './evaluation-curves.tsx';
 import { formatDuration, formatNumber } from './format.ts';
 import { PhaseBar } from './phase-bar.tsx';
 import { hrefOf, PAGES, type Route } from './route.ts';
@@ -46,7 +47,7 @@ export function Overview({ listing, runs, route, go, theme }: PageProps) {
     <>
       {verdict !== undefined && <VerdictCard verdict={verdict} route={route} run={front} />}
       {series[0] !== undefined && <Figures run={front} series={series[0].series} />}
-      <Evaluations listing={listing} runs={runs} />
+      <Evaluations listing={listing} runs={runs} theme={theme} />
       <Controls view={view} go={go} />
       {SECTIONS.map(({ title, charts }, i) => {
         const shown = [...charts, ...(i === 0 && extra !== undefined ? [extra] : [])].filter(has);
@@ -214,6 +215,7 @@ function Figures({ run, series }: { readonly run: ShownRun; readonly series: Ser
     ['entropy', formatNumber(last('entropy'))],
     ['KL', formatNumber(last('kl'))],
     ['gradient', formatNumber(last('grad_norm'))],
+    ['memory', formatNumber(last('memory/peak_bytes') ?? last('memory/host_rss_bytes'), 'bytes')],
     ['a step takes', formatNumber(seconds, 'seconds')],
     ['trained for', series.hours.at(-1) == null ? '–' : formatDuration(3600 * series.hours.at(-1)!)],
     ...(run.is_live && left !== undefined ? [['still to go', formatDuration(left)] as const] : []),
@@ -233,13 +235,14 @@ function Figures({ run, series }: { readonly run: ShownRun; readonly series: Ser
 }
 
 /** Accuracies of evaluations beside the run, with their intervals. */
-function Evaluations({ listing }: Pick<PageProps, 'listing' | 'runs'>) {
+function Evaluations({ listing, runs, theme }: Pick<PageProps, 'listing' | 'runs' | 'theme'>) {
   const views = useAnswers<EvaluationView>(
     listing.evaluations.map(({ id }) => `/evaluations/${id}`),
     listing.evaluations.map(({ revision }) => revision).join(' '),
   );
-  const rows = views.flatMap((view) =>
-    view?.accuracy == null
+  const known = useMemo(() => views.filter((view) => view !== undefined), [...views]);
+  const rows = known.flatMap((view) =>
+    view.accuracy == null
       ? []
       : [{ name: view.entry.name, id: view.entry.id, accuracy: view.accuracy.overall }],
   );
@@ -248,6 +251,7 @@ function Evaluations({ listing }: Pick<PageProps, 'listing' | 'runs'>) {
     <section>
       <h2>Evaluations</h2>
       <AccuracyDots label="Evaluations" rows={rows} />
+      <EvaluationCurves views={known} runs={runs} theme={theme} />
     </section>
   );
 }

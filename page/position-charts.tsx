@@ -46,6 +46,7 @@ export function PositionChart({
             points: { show: false },
           },
           { stroke: line, width: 2 },
+          { stroke: ink, width: 1.5, dash: [5, 4], points: { show: false } },
         ],
         axes: [
           { stroke: ink, grid, font, size: 28, ticks: { show: false } },
@@ -61,7 +62,7 @@ export function PositionChart({
           },
         ],
       },
-      [positions, alive, mean],
+      [positions, alive, mean, positions.map(() => 1)],
       element,
     );
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
@@ -87,6 +88,13 @@ export function PositionChart({
           <dt>
             <Dot color={line} />
             mean weight (left)
+          </dt>
+          <dd />
+        </div>
+        <div>
+          <dt>
+            <Dot color={theme === 'dark' ? '#a0a6ad' : '#5b6168'} />
+            plain GRPO: 1 everywhere
           </dt>
           <dd />
         </div>

@@ -1,11 +1,20 @@
 /** Numbers of the tokens of a completion, read from the API's arrays, and the colours they are shown in. */
 import type { TokenArrays } from '../src/dashboard/api.ts';
 
-export const HEATS = ['weight', 'entropy', 'log-probability', 'advantage', 'ratio'] as const;
+export const HEATS = [
+  'weight',
+  'against alpha 1',
+  'entropy',
+  'log-probability',
+  'advantage',
+  'ratio',
+] as const;
 export type Heat = (typeof HEATS)[number];
 
 export const HEAT_WORDS: Readonly<Record<Heat, string>> = {
   weight: 'weight in the loss: none at 1, strongest at the greatest',
+  'against alpha 1':
+    'share of the weight of this group, over the share that plain GRPO (alpha = 1) gives every token: green more, orange less',
   entropy: 'entropy of the distribution the token was drawn from, in nats',
   'log-probability': 'log-probability of the token: the stronger, the less likely it was',
   advantage: 'advantage times weight: what the loss multiplies the token by; green up, orange down',
@@ -35,8 +44,20 @@ export function decodeTokens(arrays: TokenArrays): TokenValues {
   };
 }
 
+/** What a token's values are seen against: the advantage of its completion, the mean weight of the group's tokens. */
+export interface HeatContext {
+  readonly advantage: number | null;
+  readonly mean_weight: number;
+}
+
 /** The value that a heat shows at a token. */
-export function heatValue(heat: Heat, tokens: TokenValues, t: number, advantage: number | null): number {
+export function heatValue(
+  heat: Heat,
+  tokens: TokenValues,
+  t: number,
+  { advantage, mean_weight }: HeatContext,
+): number {
+  if (heat === 'against alpha 1') return tokens.weights[t]! / mean_weight;
   if (heat === 'weight') return tokens.weights[t]!;
   if (heat === 'entropy') return tokens.entropy[t]!;
   if (heat === 'log-probability') return tokens.logps[t]!;
@@ -50,10 +71,12 @@ export function heatStrength(heat: Heat, value: number, scale: HeatScale): numbe
   if (heat === 'entropy') return clamp(value / scale.entropy);
   if (heat === 'log-probability') return clamp(-value / scale.surprise);
   if (heat === 'advantage') return scale.advantage === 0 ? 0 : clamp(value / scale.advantage);
-  return clamp(Math.log(value) / Math.log(1.2));
+  return clamp(Math.log(value) / Math.log(heat === 'ratio' ? 1.2 : scale.weight_max));
 }
 
 export interface HeatScale {
+  /** Of all tokens of the group. */
+  readonly mean_weight: number;
   readonly weight_max: number;
   readonly entropy: number;
   readonly surprise: number;
@@ -75,7 +98,10 @@ export function scaleOf(
     advantages.map((advantage) => Math.abs(advantage ?? 0)),
     0,
   );
+  const count = rows.reduce((sum, { weights }) => sum + weights.length, 0);
+  const total = rows.reduce((sum, { weights }) => sum + weights.reduce((a, b) => a + b, 0), 0);
   return {
+    mean_weight: count === 0 ? 1 : total / count,
     weight_max: most(
       rows.map(({ weights }) => most(weights, 1)),
       weight_max,
@@ -106,7 +132,7 @@ const FAINT = 0.02;
 export function heatColor(heat: Heat, strength: number, theme: 'light' | 'dark'): string | undefined {
   const size = Math.abs(strength);
   if (size < FAINT) return undefined;
-  const isSigned = heat === 'advantage' || heat === 'ratio';
+  const isSigned = heat === 'advantage' || heat === 'ratio' || heat === 'against alpha 1';
   const hue = isSigned
     ? strength > 0
       ? '0,158,115'

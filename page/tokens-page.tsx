@@ -3,7 +3,9 @@ import { useMemo } from 'preact/hooks';
 import type { GroupTokens, WeightSummary } from '../src/dashboard/api.ts';
 import { visibleText } from '../src/dashboard/visible-text.ts';
 import type { PageProps } from './app.tsx';
+import { Chart } from './chart.tsx';
 import { CompletionArticle, QuestionText } from './completion-card.tsx';
+import { type ChartSpec, seriesOf } from './curves.ts';
 import { formatNumber } from './format.ts';
 import { HeatText } from './heat-text.tsx';
 import { PositionChart, PositionMap } from './position-charts.tsx';
@@ -133,6 +135,7 @@ function RunWeights({
     <section>
       <h2>Over the run</h2>
       <PositionMap summary={data} theme={theme} />
+      <TopShare summary={data} theme={theme} />
       {words.length > 0 && (
         <div class="sides">
           <WordTable title="Words that earn most weight" words={words.slice(0, half)} />
@@ -140,6 +143,32 @@ function RunWeights({
         </div>
       )}
     </section>
+  );
+}
+
+const TOP_SHARE: ChartSpec = {
+  title: 'Loss on the fifth of tokens with most weight',
+  unit: 'percent',
+  keys: [
+    { key: 'weighted', label: 'as trained' },
+    { key: 'plain', label: 'the same tokens in plain GRPO (alpha = 1)' },
+  ],
+  include: [0],
+  about:
+    'Share of |advantage| times weight that the 20 % of tokens with the greatest weights of a step have.',
+};
+
+function TopShare({ summary, theme }: { readonly summary: WeightSummary } & Pick<PageProps, 'theme'>) {
+  const { steps, top_share: weighted, top_share_plain: plain } = summary;
+  const runs = useMemo(
+    () => [{ name: 'run', color: '', series: seriesOf(steps, { weighted, plain }) }],
+    [summary],
+  );
+  if (weighted.every((share) => share === null)) return null;
+  return (
+    <div class="charts">
+      <Chart spec={TOP_SHARE} runs={runs} view={{ axis: 'step', smoothing: 0, isLog: false, theme }} />
+    </div>
   );
 }
 

@@ -36,8 +36,12 @@ export interface EvaluationEntry {
   readonly path: string;
   /** The model that answered, as the evaluation's settings name it. */
   readonly model: string | null;
-  /** Step of the checkpoint that answered, where its name says so. */
+  /** Step of the checkpoint that answered, where its name says so; 0 for the model that its run began with. */
   readonly step: number | null;
+  /** The run whose model answered. */
+  readonly run: string | null;
+  /** What was asked: the benchmark's name, or those of the data files. */
+  readonly set: string | null;
   readonly revision: string;
 }
 
@@ -168,8 +172,24 @@ export interface WeightSummary {
   /** For every step the share of completions still going on at the beginning of each bucket. */
   readonly alive: readonly (readonly number[])[];
   readonly words: readonly WordChange[];
-  /** Soft rewards of the first `reward_funcs` entry: none, part, full, of every step looked at. */
-  readonly outcomes: readonly Readonly<Record<CompletionView['verdict'], number>>[];
+  /** For every step the share of the loss's weight, |advantage| times weight, of the 20 % of tokens with the greatest weights; and the share
+   * that the same tokens have where every weight is 1, as in plain GRPO. Null where no token has an advantage. */
+  readonly top_share: readonly (number | null)[];
+  readonly top_share_plain: readonly (number | null)[];
+  /** How the answers of every step were judged, and what became of each option letter. */
+  readonly outcomes: readonly StepOutcomes[];
+}
+
+export interface StepOutcomes {
+  readonly verdicts: Readonly<Record<CompletionView['verdict'], number>>;
+  readonly letters: Readonly<Record<string, LetterCounts>>;
+}
+
+/** Completions that named the letter rightly, wrongly, and that missed it. */
+export interface LetterCounts {
+  readonly hit: number;
+  readonly wrong: number;
+  readonly missed: number;
 }
 
 export interface WordChange {

@@ -2,8 +2,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { wordsOf } from '../report/index.ts';
 import type { TokenRecord } from '../run/index.ts';
-import type { CompletionView, WeightSummary, WordChange } from './api.ts';
-import { verdictOf } from './group-views.ts';
+import { stepOutcomes } from './answer-outcomes.ts';
+import type { StepOutcomes, WeightSummary, WordChange } from './api.ts';
 import type { RunData } from './run-data.ts';
 
 /** Steps looked at. */
@@ -21,18 +21,21 @@ export async function weightSummary(run: RunData): Promise<WeightSummary> {
   const steps = Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]!);
   const words = new Map<string, WordTotals>();
   const sums: TokenRecord[][] = [];
-  const outcomes: Record<CompletionView['verdict'], number>[] = [];
+  const outcomes: StepOutcomes[] = [];
+  const tops: TopShare[] = [];
   for (const [i, step] of steps.entries()) {
     const records = run.directory.readCompletions(step);
-    const counts = { right: 0, partly: 0, wrong: 0, unread: 0 };
-    for (const record of records) counts[verdictOf(record)]++;
-    outcomes.push(counts);
+    outcomes.push(stepOutcomes(records));
     const texts = new Map(records.map(({ group, row, completion }) => [`${group}/${row}`, completion]));
     const third = Math.floor((3 * i) / steps.length);
     const rows = run.tokens(step)?.rows ?? [];
     for (const row of rows)
       for (const [word, weight] of wordsOf(texts.get(`${row.group}/${row.row}`) ?? '', row))
         addWord(words, word, weight, third);
+    const advantages = new Map(records.map(({ group, row, advantage }) => [`${group}/${row}`, advantage]));
+    tops.push(
+      topShare(rows.map((row) => ({ row, advantage: advantages.get(`${row.group}/${row.row}`) ?? 0 }))),
+    );
     sums.push([...rows]);
     await setImmediate();
   }
@@ -49,8 +52,43 @@ export async function weightSummary(run: RunData): Promise<WeightSummary> {
       .map(([word, totals]) => wordChange(word, totals))
       .sort((a, b) => b.mean - a.mean)
       .slice(0, NUM_WORDS),
+    top_share: tops.map(({ weighted }) => weighted),
+    top_share_plain: tops.map(({ plain }) => plain),
     outcomes,
   };
+}
+
+interface TopShare {
+  readonly weighted: number | null;
+  readonly plain: number | null;
+}
+
+/** Part of the tokens that counts as the top. */
+const TOP = 0.2;
+
+/**
+ * What the 20 % of tokens with the greatest weights have of the loss's weight, with their weights and with 1 for each. Tokens of equal
+ * weight at the edge count in part, so that their order plays no role.
+ */
+export function topShare(
+  rows: readonly { readonly row: Pick<TokenRecord, 'weights'>; readonly advantage: number }[],
+): TopShare {
+  const tokens = rows.flatMap(({ row, advantage }) =>
+    Array.from(row.weights, (weight) => ({
+      weight,
+      size: Number.isFinite(advantage) ? Math.abs(advantage) : 0,
+    })),
+  );
+  const sum = (values: readonly { weight: number; size: number }[], isPlain: boolean) =>
+    values.reduce((total, { weight, size }) => total + (isPlain ? size : size * weight), 0);
+  if (sum(tokens, true) === 0) return { weighted: null, plain: null };
+  const count = TOP * tokens.length;
+  const edge = tokens.map(({ weight }) => weight).sort((a, b) => b - a)[Math.max(0, Math.ceil(count) - 1)]!;
+  const above = tokens.filter(({ weight }) => weight > edge);
+  const at = tokens.filter(({ weight }) => weight === edge);
+  const part = (count - above.length) / at.length;
+  const share = (isPlain: boolean) => (sum(above, isPlain) + part * sum(at, isPlain)) / sum(tokens, isPlain);
+  return { weighted: share(false), plain: share(true) };
 }
 
 interface WordTotals {

@@ -73,7 +73,7 @@ export class Workspace {
     const paths = [...this.#runs.values(), ...this.#evaluations.values()].map(({ path }) => path);
     const runs = [...this.#runs.values()].map((run) => runEntry(run, nameOf(run.path, paths)));
     const evaluations = [...this.#evaluations.values()].map((evaluation) =>
-      evaluationEntry(evaluation, nameOf(evaluation.path, paths)),
+      this.#evaluationEntry(evaluation, nameOf(evaluation.path, paths)),
     );
     return {
       version: packageVersion(),
@@ -93,6 +93,20 @@ export class Workspace {
       if (near.length > 0) return near.length === 1 ? near[0] : undefined;
       if (dirname(folder) === folder) return undefined;
     }
+  }
+
+  #evaluationEntry(evaluation: EvaluationData, name: string): EvaluationEntry {
+    const { id, path, model, set } = evaluation;
+    const run = this.runOf(evaluation);
+    const step = /checkpoint-(\d+)/.exec(model ?? '')?.[1];
+    const start = run?.config.text('model_name_or_path');
+    const isStart = model !== null && start !== undefined && resolve(model) === resolve(start);
+    return {
+      ...{ id, name, path, model, set },
+      step: step !== undefined ? Number(step) : isStart ? 0 : null,
+      run: run?.id ?? null,
+      revision: markOf(evaluation.rowsPath),
+    };
   }
 
   #look(): void {
@@ -141,18 +155,5 @@ function runEntry(run: RunData, name: string): RunEntry {
     max_steps: typeof max_steps === 'number' ? max_steps : null,
     is_live: Date.now() - changed < LIVE_MS && last_step !== max_steps,
     revision: `${markOf(directory.metricsPath)}/${markOf(directory.alertsPath)}`,
-  };
-}
-
-function evaluationEntry(evaluation: EvaluationData, name: string): EvaluationEntry {
-  const { id, path, model } = evaluation;
-  const step = /checkpoint-(\d+)/.exec(model ?? '')?.[1];
-  return {
-    id,
-    name,
-    path,
-    model,
-    step: step === undefined ? null : Number(step),
-    revision: markOf(evaluation.rowsPath),
   };
 }

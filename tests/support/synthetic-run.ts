@@ -199,5 +199,7 @@ function rowOf(
     ...times,
     'data/skipped_videos': 0,
     live_tensors: 310,
+    'memory/host_rss_bytes': 2 ** 30 * (1 + 0.02 * random.float()),
+    'memory/host_peak_rss_bytes': 1.05 * 2 ** 30,
   };
 }
