@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { decode, encode } from 'fast-png';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { appendJsonLines } from '../src/base/index.ts';
@@ -39,7 +40,7 @@ async function writeClip(): Promise<void> {
   await encodeVideo(clip, frames, { width, height, fps: 8 });
 }
 
-function writeEvaluation(name: string, isRight: (i: number) => boolean): void {
+function writeEvaluation(name: string, step: number, isRight: (i: number) => boolean): void {
   const path = join(folder, 'runs', name);
   mkdirSync(path);
   const rows = Array.from({ length: 12 }, (_, i) => ({
@@ -57,7 +58,7 @@ function writeEvaluation(name: string, isRight: (i: number) => boolean): void {
     truncated: false,
   }));
   appendJsonLines(join(path, 'rows.jsonl'), rows);
-  writeFileSync(join(path, 'settings.json'), JSON.stringify({ model: join(finished, 'checkpoint-6') }));
+  writeFileSync(join(path, 'settings.json'), JSON.stringify({ model: join(finished, `checkpoint-${step}`) }));
 }
 
 /** A page that was opened with the printed address, with everything that went wrong in it. */
@@ -142,8 +143,22 @@ describeInBrowser(`the dashboard in a browser${hasBrowser ? '' : ` (skipped: no 
       config: { max_steps: 50, seed: 7 },
       video: '/gone/a.mp4',
     });
-    writeEvaluation('before', (i) => i < 4);
-    writeEvaluation('after', (i) => i > 1);
+    const frames = join(folder, 'frames');
+    mkdirSync(frames);
+    const picture = {
+      width: 32,
+      height: 24,
+      channels: 3,
+      depth: 8,
+      data: new Uint8Array(32 * 24 * 3),
+    } as const;
+    for (let i = 0; i < 6; i++) writeFileSync(join(frames, `${i}.png`), encode(picture));
+    writeSyntheticRun(join(folder, 'runs', 'media'), {
+      ...{ num_steps: 1, num_groups: 1, num_generations: 2 },
+      video: `${frames} ${clip}`,
+    });
+    writeEvaluation('before', 2, (i) => i < 4);
+    writeEvaluation('after', 6, (i) => i > 1);
     dashboard = await startDashboard({ workspace: new Workspace([join(folder, 'runs')]), port: 0 });
     browser = await chromium.launch({
       executablePath: CHROMIUM,
@@ -277,6 +292,84 @@ describeInBrowser(`the dashboard in a browser${hasBrowser ? '' : ` (skipped: no 
     await page.getByRole('button', { name: 'Search' }).click();
     await page.getByText('4 of 24 completions').waitFor();
     await page.getByText('the clip a.mp4 is not on this machine').waitFor();
+    await page.context().close();
+  });
+
+  it('saves a chart as PNG, SVG and CSV, with the numbers of the run', async () => {
+    const { page, problems } = await open();
+    await front(page);
+    await page.locator('nav a[href^="#/overview"]').click();
+    const chart = page.locator('.chart', { has: page.getByRole('heading', { name: 'Entropy of a token' }) });
+    await chart.locator('canvas').waitFor();
+    const saved = async (kind: string) => {
+      await chart.locator('summary').click();
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        chart.getByRole('button', { name: kind }).click(),
+      ]);
+      await chart.locator('summary').click();
+      expect(download.suggestedFilename()).toBe(`entropy-of-a-token.${kind.toLowerCase()}`);
+      const file = join(folder, download.suggestedFilename());
+      await download.saveAs(file);
+      return readFileSync(file);
+    };
+    const rows = RunDirectory.open(finished).readMetrics();
+    const [head, ...lines] = (await saved('CSV')).toString().trimEnd().split('\n');
+    expect(head).toBe('curve,step,Entropy of a token,smoothed');
+    expect(lines.map((line) => line.split(',').slice(0, 3))).toEqual(
+      rows.map(({ step, entropy }) => ['entropy', String(step), String(entropy)]),
+    );
+    const svg = (await saved('SVG')).toString();
+    expect(svg).toContain('Entropy of a token</text>');
+    expect(/<polyline points="([^"]+)"/.exec(svg)![1]!.split(' ')).toHaveLength(rows.length);
+    const picture = decode(await saved('PNG'));
+    expect(picture.width).toBeGreaterThan(200);
+    // The card's own colour lies behind the curves, whichever colours are shown.
+    expect([...picture.data.slice(0, 3)]).toEqual([255, 255, 255]);
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
+  it('shows every medium of a question, one after the other', async () => {
+    const { page, problems } = await open();
+    await front(page, 'media');
+    await page.locator('nav a[href^="#/video"]').click();
+    await page.getByText('3 frames a second, 2.00 s, the model sees 4 of 6 frames').waitFor();
+    await page.getByRole('radio', { name: '2 of 2' }).check();
+    await page.locator('video').waitFor();
+    await page.getByText('8 frames a second, 2.00 s').waitFor();
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
+  it('draws accuracy over checkpoints, letters over the run, and the loss beside that of plain GRPO', async () => {
+    const { page, problems } = await open();
+    await front(page);
+    await page.locator('nav a[href^="#/overview"]').click();
+    const curve = page.getByRole('img', { name: /^Accuracy on held-out questions over checkpoints/ });
+    expect(await curve.getAttribute('aria-label')).toContain(
+      'strict, with its 95 % interval: 83.3 % at the end; soft: 83.3 % at the end',
+    );
+    await page.getByRole('heading', { name: 'Memory of the process' }).waitFor();
+    await page.locator('nav a[href^="#/groups"]').click();
+    const judged = page.getByRole('img', { name: /^From step 1 to 6: right \d+ % → \d+ %/ });
+    await judged.waitFor();
+    expect(await page.locator('.letter-bars tbody th').allTextContents()).toEqual(['A', 'B', 'C', 'D']);
+    await page.locator('nav a[href^="#/tokens"]').click();
+    await page.getByRole('img', { name: /^Loss on the fifth of tokens with most weight/ }).waitFor();
+    await show(page, `#/tokens?run=${await frontId(page)}&step=3&group=1&heat=against alpha 1`);
+    await page.locator('.segments input:checked + span', { hasText: 'against alpha 1' }).waitFor();
+    const { rows } = RunDirectory.open(finished).readTokens(3);
+    const own = rows.filter(({ group }) => group === 1);
+    const weights = own.flatMap((row) => [...row.weights]);
+    const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
+    const shown = await page
+      .locator('article[aria-label="Completion 2"] span[data-token]')
+      .evaluateAll((spans) => spans.map((span) => Number((span as HTMLElement).dataset['value'])));
+    const wanted = [...own.find(({ row }) => row === 2)!.weights].map((weight) => weight / mean);
+    expect(shown).toHaveLength(wanted.length);
+    for (const [t, value] of wanted.entries()) expect(shown[t]).toBeCloseTo(value, 12);
+    expect(problems).toEqual([]);
     await page.context().close();
   });
 
