@@ -1,5 +1,6 @@
 export { KEY_ALIASES, KEY_NOTES, keysOfAlias, presentValue, presentWords, valueOfAlias } from './aliases.ts';
 export { isLeftover, sweepLeftovers, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
+export { compiledModule } from './compiled-module.ts';
 export { forEachConcurrently, limitConcurrency } from './concurrency.ts';
 export { type EngineFile, engineFilePath, readEngineFile, setUpCommandLine } from './engine-file.ts';
 export {
@@ -16,7 +17,16 @@ export {
   VideoError,
 } from './errors.ts';
 export { lockFolder } from './folder-lock.ts';
-export { checkJson, firstDuplicateKey, readJsonFile } from './json-file.ts';
+export { insideFolder } from './inside-folder.ts';
+export {
+  checkJson,
+  checkJson,
+  firstDuplicateKey,
+  firstDuplicateKey,
+  isDeeper,
+  readJsonFile,
+  readJsonFile,
+} from './json-file.ts';
 export { appendJsonLines, type JsonObject, readJsonLines, repairJsonLines } from './json-lines.ts';
 export { type Lock, takeLock } from './lock-file.ts';
 export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
@@ -29,3 +39,6 @@ export { deriveSeed, promptSeed, Random, type RandomState } from './random.ts';
 export { closest } from './spelling.ts';
 export { tableLines } from './table.ts';
 export { recordOf, tally } from './tally.ts';
+export { readTextFile, readWholeFile, UnreadableFile } from './text-file.ts';
+export { withinTime } from './time-limit.ts';
+export { parseYaml, readYamlFile, type Yaml } from './yaml.ts';

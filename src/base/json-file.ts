@@ -1,23 +1,34 @@
 /** JSON files of a model folder: read and checked by a schema, every failure a CheckpointError naming file and key. */
-import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 
 import { CheckpointError } from './errors.ts';
+import { readTextFile, UnreadableFile } from './text-file.ts';
+
+/** Larger than the largest tokenizer.json of the field by a factor of two. */
+const MAX_BYTES = 64 * 2 ** 20;
+/** Levels of lists and objects; the deepest published file has 8. */
+const MAX_DEPTH = 64;
 
 /**
  * Read a JSON file of a model folder.
- * @throws CheckpointError naming the file when it is missing (unless `optional`: then undefined) or not JSON; with `uniqueKeys` also
- *   when one object names a key twice (JSON.parse would keep the last in silence).
+ * @throws CheckpointError naming the file when it is missing (unless `optional`: then undefined), not JSON, too long or nested too
+ *   deeply; with `uniqueKeys` also when one object names a key twice (JSON.parse would keep the last in silence).
  */
 export function readJsonFile(file: string, { optional = false, uniqueKeys = false } = {}): unknown {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readTextFile(file, MAX_BYTES);
   } catch (cause) {
-    if (optional && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new CheckpointError(`${file}: cannot be read (${(cause as NodeJS.ErrnoException).code ?? cause})`, {
+    if (!(cause instanceof UnreadableFile)) throw cause;
+    if (optional && cause.code === 'ENOENT') return undefined;
+    throw new CheckpointError(`${file}: ${cause.message}`, {
       cause,
       hint: 'Give the folder of a Qwen2-VL or Qwen2.5-VL model, with all its files.',
+    });
+  }
+  if (isDeeper(text, MAX_DEPTH)) {
+    throw new CheckpointError(`${file}: lists and objects are nested more than ${MAX_DEPTH} levels deep`, {
+      hint: 'No file of a model is: download the folder again, from a source you trust.',
     });
   }
   let value: unknown;
@@ -48,8 +59,29 @@ export function checkJson<S extends z.ZodType>(
     const key = [...path, ...issue.path.map(String)].join('.') || '(top level)';
     return `${key}: ${issue.message}`;
   });
-  throw new CheckpointError(`${file}: ${lines.join('; ')}`);
+  const more = lines.length > MAX_PROBLEMS ? `; and ${lines.length - MAX_PROBLEMS} more` : '';
+  throw new CheckpointError(`${file}: ${lines.slice(0, MAX_PROBLEMS).join('; ')}${more}`);
 }
+
+const MAX_PROBLEMS = 20;
+
+/** True where brackets outside of strings open more levels than `limit`; the text need not be valid JSON. */
+export function isDeeper(text: string, limit: number): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) {
+      for (i++; i < text.length && text.charCodeAt(i) !== QUOTE; i++)
+        if (text.charCodeAt(i) === BACKSLASH) i++;
+    } else if (code === 0x5b || code === 0x7b) {
+      if (++depth > limit) return true;
+    } else if (code === 0x5d || code === 0x7d) depth--;
+  }
+  return false;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 /**
  * The first key that one object of a JSON text names twice, at any depth; undefined where all are unique.

@@ -1,8 +1,6 @@
 /** What every command that begins or continues a training run takes: `--config`, `--set`, `--dry-run`, `--resume`. */
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { parseDocument } from 'yaml';
-import { ConfigError, type JsonObject, type Output } from '../base/index.ts';
+import { ConfigError, type JsonObject, type Output, parseYaml, readYamlFile } from '../base/index.ts';
 import { type ConfigLayer, runConfigLayer, runFolderOf } from '../train/index.ts';
 import { type ConfigOptions, configOptions } from './command.ts';
 
@@ -46,19 +44,8 @@ function resumedLayer(resume: string, sets: ConfigLayer): ConfigLayer {
 
 /** A YAML file as a layer of the configuration. @throws ConfigError with the line of a syntax error or duplicate key */
 function readConfigFile(file: string): ConfigLayer {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new ConfigError(`--config ${file}: cannot be read (${(cause as NodeJS.ErrnoException).code})`, {
-      cause,
-    });
-  }
-  const document = parseDocument(text);
-  const [error] = document.errors;
-  if (error !== undefined) throw new ConfigError(`${file}: ${error.message}`);
-  const values: unknown = document.toJS() ?? {};
-  if (typeof values !== 'object' || Array.isArray(values))
+  const { values = {} } = readYamlFile(file, `--config ${file}`);
+  if (typeof values !== 'object' || values === null || Array.isArray(values))
     throw new ConfigError(`${file}: expected a list of "key: value" lines`);
   return { source: file, values: values as JsonObject };
 }
@@ -70,9 +57,8 @@ function readSets(sets: readonly string[]): ConfigLayer {
     const at = text.indexOf('=');
     if (at < 1)
       throw new ConfigError(`--set ${text}: expected key=value, for example --set learning_rate=1e-6`);
-    const document = parseDocument(text.slice(at + 1));
-    if (document.errors.length > 0) throw new ConfigError(`--set ${text}: ${document.errors[0]?.message}`);
-    values[text.slice(0, at)] = document.toJS();
+    const { values: value = null } = parseYaml(text.slice(at + 1), `--set ${text}`);
+    values[text.slice(0, at)] = value;
   }
   return { source: '--set', values: values as JsonObject };
 }

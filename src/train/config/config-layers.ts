@@ -11,6 +11,7 @@ import {
   KEY_NOTES,
   keysOfAlias,
   presentValue,
+  recordOf,
   valueOfAlias,
 } from '../../base/index.ts';
 
@@ -45,10 +46,11 @@ export interface MergedLayers {
  * @throws ConfigError when one layer sets a key twice under two names, or an old key has a value nothing answers to
  */
 export function mergeLayers(layers: readonly ConfigLayer[], schema: z.ZodObject): MergedLayers {
-  const isKey = (name: string) => name in schema.shape;
-  const values: Record<string, unknown> = {};
-  const sources: Record<string, string> = {};
-  const origins: Record<string, string> = {};
+  const isKey = (name: string) => Object.hasOwn(schema.shape, name);
+  // Keys come from files: one called "__proto__" is a key like any other, and unknown.
+  const values = recordOf<unknown>([]);
+  const sources = recordOf<string>([]);
+  const origins = recordOf<string>([]);
   const notices: string[] = [];
   for (const layer of layers) {
     const spelling = new Map<string, { readonly key: string; readonly value: unknown }>();
@@ -67,7 +69,7 @@ export function mergeLayers(layers: readonly ConfigLayer[], schema: z.ZodObject)
         spelling.set(name, { key, value });
         delete values[name];
         delete sources[name];
-        if (value === null && name in schema.shape) continue;
+        if (value === null && isKey(name)) continue;
         const present = presentValue(name, value);
         if (present !== undefined)
           notices.push(
@@ -120,7 +122,7 @@ export function checkConfig<Schema extends z.ZodObject>(
 ): Resolved<z.output<Schema>> {
   const parsed = schema.safeParse(values);
   if (parsed.success) return { config: parsed.data, sources, notices };
-  const isKey = (name: string) => name in schema.shape;
+  const isKey = (name: string) => Object.hasOwn(schema.shape, name);
   const aliases = Object.keys(KEY_ALIASES).filter((name) => keysOfAlias(name, isKey) !== undefined);
   const names = [...Object.keys(schema.shape), ...aliases];
   const lines = parsed.error.issues.flatMap((issue) => {

@@ -2,16 +2,18 @@
  * The configuration of a run that exists, read back from its folder, so that `--resume` needs no other file: the run goes
  * on with what it began with, and only what is set anew differs.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { isMap, isNode, isScalar, parseDocument } from 'yaml';
+import { isMap, isNode, isScalar } from 'yaml';
 import {
   CheckpointError,
   ConfigError,
   type JsonObject,
   keysOfAlias,
   presentValue,
+  readYamlFile,
   valueOfAlias,
+  type Yaml,
 } from '../../base/index.ts';
 import type { ConfigLayer } from './config-layers.ts';
 
@@ -36,24 +38,22 @@ export function runFolderOf(path: string): string {
  */
 export function runConfigLayer(folder: string): ConfigLayer {
   const file = join(folder, 'config.yaml');
-  let text: string;
+  let yaml: Yaml;
   try {
-    text = readFileSync(file, 'utf8');
+    yaml = readYamlFile(file);
   } catch (cause) {
-    throw new ConfigError(`${file}: cannot be read, so the run's configuration is unknown`, {
+    throw new ConfigError(`${(cause as Error).message}, so the run's configuration is unknown`, {
       hint: 'give it with --config',
       cause,
     });
   }
-  const document = parseDocument(text);
-  const [error] = document.errors;
-  if (error !== undefined || !isMap(document.contents))
-    throw new ConfigError(`${file}: ${error?.message ?? 'expected a list of "key: value" lines'}`);
+  const { contents } = yaml.document;
+  if (!isMap(contents)) throw new ConfigError(`${file}: expected a list of "key: value" lines`);
   const sources: Record<string, string> = {};
-  for (const { key, value } of document.contents.items)
+  for (const { key, value } of contents.items)
     if (isScalar(key) && isNode(value) && value.comment != null)
       sources[String(key.value)] = value.comment.trim();
-  const values = document.toJS() as Record<string, unknown>;
+  const values = yaml.values as Record<string, unknown>;
   if (resolve(String(values['output_dir'])) !== resolve(folder)) {
     values['output_dir'] = folder;
     sources['output_dir'] = '--resume';
