@@ -1,15 +1,22 @@
 /**
- * The chat template of a model folder: messages to the text the model was trained on. Rendered by `@huggingface/jinja`,
- * which follows transformers' environment (trim_blocks, lstrip_blocks, tojson, raise_exception, strftime_now).
+ * The chat template of a model folder: messages to the text the model was trained on. Rendered by `@huggingface/jinja` in a thread
+ * of its own (`template-thread.ts`), which follows transformers' environment (trim_blocks, lstrip_blocks, tojson, raise_exception, strftime_now).
  * Known difference: a printed boolean reads `true`, in Python `True` (no published chat template prints one).
  *
  * Source: transformers `utils/chat_template_utils.py`, `processing_utils.py` (where templates are looked for).
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
-import { CheckpointError, checkJson, DataError, readJsonFile } from '../base/index.ts';
+import {
+  CheckpointError,
+  checkJson,
+  DataError,
+  readJsonFile,
+  readTextFile,
+  UnreadableFile,
+} from '../base/index.ts';
+import { TemplateThread } from './template-thread.ts';
 
 /** A part of a message. Videos and images only mark their place here; the processor fills it. */
 export type ChatContent =
@@ -25,7 +32,7 @@ export interface ChatMessage {
 export interface RenderOptions {
   /** End with the opening of the assistant's turn. Default true: what generation needs. */
   readonly add_generation_prompt?: boolean;
-  /** More variables for the template (`add_vision_id`, `tools`, …). */
+  /** More variables for the template (`add_vision_id`, `tools`, …): plain values. */
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
@@ -33,17 +40,21 @@ export interface RenderOptions {
 export const TEXT_TEMPLATE_HINT =
   'a template of a language model can not show videos: copy the chat template of the video-language model (chat_template.json or chat_template.jinja) into the folder';
 
+/** One for all templates of the process. */
+const thread = new TemplateThread();
+
+const MAX_BYTES = 2 ** 20;
+
 export class ChatTemplate {
   /** The Jinja source. */
   readonly source: string;
   /** The file it came from, for messages. */
   readonly file: string;
-  readonly #template: Template;
   readonly #defaults: Readonly<Record<string, unknown>>;
 
   /**
    * @param defaults variables every rendering sees (transformers passes the named special tokens, `eos_token` and such)
-   * @throws CheckpointError where the template cannot be parsed
+   * @throws CheckpointError where the template cannot be parsed within the limits of `TemplateThread`
    */
   constructor(
     source: string,
@@ -53,13 +64,11 @@ export class ChatTemplate {
     this.source = source;
     this.file = file;
     this.#defaults = Object.fromEntries(Object.entries(defaults).filter(([, value]) => value !== undefined));
-    try {
-      this.#template = new Template(source);
-    } catch (cause) {
-      throw new CheckpointError(`${file}: not a template we can parse (${(cause as Error).message})`, {
-        cause,
+    const parsed = thread.run({ source });
+    if ('problem' in parsed)
+      throw new CheckpointError(`${file}: not a template we can parse (${parsed.problem})`, {
+        hint: 'Copy the chat template of the instruct model into the folder.',
       });
-    }
   }
 
   /**
@@ -69,7 +78,7 @@ export class ChatTemplate {
    */
   static fromPretrained(dir: string, defaults: Readonly<Record<string, unknown>> = {}): ChatTemplate {
     const jinja = join(dir, 'chat_template.jinja');
-    if (existsSync(jinja)) return new ChatTemplate(readFileSync(jinja, 'utf8'), jinja, defaults);
+    if (existsSync(jinja)) return new ChatTemplate(readTemplate(jinja), jinja, defaults);
     for (const name of ['chat_template.json', 'tokenizer_config.json']) {
       const file = join(dir, name);
       const json = readJsonFile(file, { optional: true });
@@ -88,23 +97,31 @@ export class ChatTemplate {
 
   /**
    * The text of a conversation.
-   * @throws DataError where the template refuses it (`raise_exception`) or cannot handle the messages
+   * @throws DataError where the template refuses it (`raise_exception`), cannot handle the messages, or does not end within the limits
    */
   render(
     messages: readonly ChatMessage[],
     { add_generation_prompt = true, variables = {} }: RenderOptions = {},
   ): string {
-    try {
-      return this.#template.render({ ...this.#defaults, ...variables, messages, add_generation_prompt });
-    } catch (cause) {
-      const isText = messages.every(
-        ({ content }) => typeof content === 'string' || content.every(({ type }) => type === 'text'),
-      );
-      throw new DataError(`${this.file}: the messages cannot be rendered (${(cause as Error).message})`, {
-        cause,
-        ...(isText ? {} : { hint: TEXT_TEMPLATE_HINT }),
-      });
-    }
+    const given = { ...this.#defaults, ...variables, messages, add_generation_prompt };
+    const answer = thread.run({ source: this.source, variables: given });
+    if ('text' in answer) return answer.text;
+    const isText = messages.every(
+      ({ content }) => typeof content === 'string' || content.every(({ type }) => type === 'text'),
+    );
+    throw new DataError(
+      `${this.file}: the messages cannot be rendered (${answer.problem})`,
+      isText ? {} : { hint: TEXT_TEMPLATE_HINT },
+    );
+  }
+}
+
+function readTemplate(file: string): string {
+  try {
+    return readTextFile(file, MAX_BYTES);
+  } catch (cause) {
+    if (!(cause instanceof UnreadableFile)) throw cause;
+    throw new CheckpointError(`${file}: ${cause.message}`, { cause });
   }
 }
 

@@ -1,9 +1,12 @@
 /** Batches made by several threads, or by this one: hands out jobs, collects results in order, begins no more after an error. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { ConfigError, forEachConcurrently, packageRoot, TwgrpoError, VideoError } from '../../base/index.ts';
+import {
+  ConfigError,
+  compiledModule,
+  forEachConcurrently,
+  TwgrpoError,
+  VideoError,
+} from '../../base/index.ts';
 import { type BatchJob, type BatchResult, makeBatch } from './batch.ts';
 import type { BatchAnswer } from './batch-worker.ts';
 
@@ -25,7 +28,10 @@ export async function makeBatches(
 ): Promise<BatchResult[]> {
   const results = new Array<BatchResult>(jobs.length);
   const count = Math.min(threads === 0 ? HERE : threads, jobs.length);
-  const workers = threads === 0 ? [] : Array.from({ length: count }, () => new Worker(workerFile()));
+  const workers =
+    threads === 0
+      ? []
+      : Array.from({ length: count }, () => new Worker(compiledModule(import.meta.url, 'batch-worker')));
   const idle = [...workers];
   const make = async (job: BatchJob): Promise<BatchResult> => {
     if (threads === 0) return await makeBatch(job);
@@ -61,12 +67,4 @@ async function ask(worker: Worker, job: BatchJob): Promise<BatchResult> {
   if ('result' in answer) return answer.result;
   const { message, hint, kind } = answer.failed;
   throw new ERRORS[kind](message, { hint });
-}
-
-/** The compiled worker: beside this file, or, when the sources are run as they are, in the build. */
-function workerFile(): string {
-  const beside = fileURLToPath(new URL('./batch-worker.js', import.meta.url));
-  return existsSync(beside)
-    ? beside
-    : join(packageRoot(), 'build', 'js', 'world', 'files', 'batch-worker.js');
 }
