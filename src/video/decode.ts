@@ -8,7 +8,7 @@
  */
 import { VideoError } from '../base/index.ts';
 import { findFfmpeg, passthroughArguments, runFfmpeg } from './ffmpeg.ts';
-import { inputArguments } from './media-file.ts';
+import { inputArguments, READ_MEMORY } from './media-file.ts';
 import { checkTruncation, type ProbeOptions, probeDecoded, probeVideo, type VideoInfo } from './probe.ts';
 
 /** The result of a `FrameChooser`: at least the frames to decode. */
@@ -135,6 +135,7 @@ async function decodePass(
     ],
     {
       subject: path,
+      maxMemoryBytes: READ_MEMORY,
       timeoutS: options.timeoutS ?? DEFAULT_TIMEOUT_S,
       onOutput: (chunk) => collected.add(chunk),
       maxOutputBytes: unique.length * frameBytes,

@@ -106,6 +106,8 @@ export interface RunFfmpegOptions {
   readonly onOutput?: (chunk: Buffer) => void;
   /** Standard output beyond this many bytes kills the child. */
   readonly maxOutputBytes?: number;
+  /** Address space of the child in bytes at most, where the system can limit it (Linux). @default no limit */
+  readonly maxMemoryBytes?: number;
   /** Bytes for standard input, written with back-pressure. */
   readonly input?: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
@@ -141,10 +143,12 @@ function track(child: ChildProcess): void {
 export async function runFfmpeg(args: readonly string[], options: RunFfmpegOptions): Promise<FfmpegResult> {
   const program = options.program ?? findFfmpeg();
   options.signal?.throwIfAborted();
-  const child = spawn(program.path, ['-hide_banner', '-nostdin', ...args], {
+  const [command, commandArgs] = limited(program.path, ['-hide_banner', '-nostdin', ...args], options);
+  const child = spawn(command, commandArgs, {
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    // Static builds crash when they convert the service name in an MPEG-TS file with the converters of another glibc.
-    env: { ...process.env, GCONV_PATH: '/nonexistent' },
+    // Static builds crash when they convert the service name in an MPEG-TS file with the converters of another glibc. Of the arenas of
+    // the allocator each takes 64 MiB of address space, one a core.
+    env: { ...process.env, GCONV_PATH: '/nonexistent', MALLOC_ARENA_MAX: '2' },
   });
   track(child);
 
@@ -224,6 +228,18 @@ export async function runFfmpeg(args: readonly string[], options: RunFfmpegOptio
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', abort);
   }
+}
+
+/** The command line under a limit of memory: Node can set none for a child, the shell can. */
+function limited(
+  program: string,
+  args: readonly string[],
+  { maxMemoryBytes }: RunFfmpegOptions,
+): [command: string, args: string[]] {
+  if (maxMemoryBytes === undefined || process.platform !== 'linux') return [program, [...args]];
+  const kibibytes = Math.floor(maxMemoryBytes / 1024);
+  // Where a lower limit holds already, it stays.
+  return ['/bin/sh', ['-c', `ulimit -S -v ${kibibytes} 2>/dev/null; exec "$0" "$@"`, program, ...args]];
 }
 
 async function feed(

@@ -3,12 +3,12 @@
  * Transparent pixels are laid on white, as qwen_vl_utils does. PNG and other lossless files give the bytes PIL gives; JPEG
  * may differ by small amounts, because FFmpeg's decoder is not libjpeg.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { VideoError } from '../base/index.ts';
+import { readWholeFile, UnreadableFile, VideoError } from '../base/index.ts';
 import type { DecodedFrames, DecodeOptions, FrameChooser, FrameSelection } from './decode.ts';
 import { runFfmpeg } from './ffmpeg.ts';
-import { checkMediaFile, imageInputArguments } from './media-file.ts';
+import { checkMediaFile, imageInputArguments, READ_MEMORY, tooManyPixels } from './media-file.ts';
 import { exifOrientation, upright, webpChunks } from './orientation.ts';
 import { parseHeader } from './probe.ts';
 
@@ -42,9 +42,9 @@ export function isImagePath(path: string): boolean {
  */
 export async function readImage(path: string, options: DecodeOptions = {}): Promise<RgbImage> {
   checkMediaFile(path);
-  const file = readFileSync(path);
+  const file = readImageFile(path);
   const bytes = stillOf(file);
-  const chunks: Buffer[] = [];
+  const pixels = new OnWhite();
   const maxSide = options.maxSide ?? DEFAULT_MAX_SIDE;
   const { exitCode, messages } = await runFfmpeg(
     [
@@ -63,29 +63,31 @@ export async function readImage(path: string, options: DecodeOptions = {}): Prom
     ],
     {
       subject: path,
+      maxMemoryBytes: READ_MEMORY,
       timeoutS: options.timeoutS ?? 60,
       input: [bytes],
-      onOutput: (chunk) => chunks.push(chunk),
+      onOutput: (chunk) => pixels.add(chunk),
       maxOutputBytes: maxSide * maxSide * 4,
       signal: options.signal,
     },
   );
-  const rgba = Buffer.concat(chunks);
+  const tooLarge = tooManyPixels(path, messages);
+  if (tooLarge !== undefined) throw tooLarge;
   const video = parseHeader(messages)?.video;
   const problem = /^.*(?:invalid|error|truncat|corrupt|ended prematurely).*$/im.exec(messages)?.[0];
-  if (exitCode !== 0 || video === undefined || rgba.length === 0 || problem !== undefined) {
+  if (exitCode !== 0 || video === undefined || pixels.numPixels === 0 || problem !== undefined) {
     throw new VideoError(
       `${path}: FFmpeg cannot read it as an image${problem === undefined ? '' : ` (${problem.replace(/\[[^\]]*\] ?/g, '').trim()})`}`,
       { hint: 'check that the file is a complete PNG, JPEG, WebP, BMP, TIFF or GIF' },
     );
   }
   const { width, height } = video;
-  if (rgba.length !== width * height * 4) {
+  if (pixels.numPixels !== width * height) {
     throw new VideoError(
-      `${path}: expected ${width}x${height} pixels (${width * height * 4} bytes), got ${rgba.length}`,
+      `${path}: expected ${width}x${height} pixels (${width * height}), got ${pixels.numPixels}`,
     );
   }
-  return upright({ pixels: onWhite(rgba), height, width }, exifOrientation(file));
+  return upright({ pixels: pixels.rgb(), height, width }, exifOrientation(file));
 }
 
 /** The first picture of an animated WebP as a WebP of its own, for FFmpeg reads no animated ones; other files as they are. */
@@ -107,17 +109,50 @@ function stillOf(file: Buffer): Buffer {
 
 const ANIMATION = 2;
 
-/** Alpha blending on white with PIL's rounding. */
-function onWhite(rgba: Uint8Array): Uint8Array {
-  const rgb = new Uint8Array((rgba.length / 4) * 3);
-  for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) {
-    const alpha = rgba[from + 3]!;
-    for (let channel = 0; channel < 3; channel++) {
-      const sum = rgba[from + channel]! * alpha + 255 * (255 - alpha) + 128;
-      rgb[to + channel] = ((sum >> 8) + sum) >> 8;
-    }
+/** An uncompressed TIFF of as many pixels as are read fits in. */
+const MAX_FILE_BYTES = 2 ** 30;
+
+function readImageFile(path: string): Buffer {
+  try {
+    return readWholeFile(path, MAX_FILE_BYTES);
+  } catch (cause) {
+    if (!(cause instanceof UnreadableFile)) throw cause;
+    throw new VideoError(`${path}: ${cause.message}`, { cause });
   }
-  return rgb;
+}
+
+/** Alpha blending on white with PIL's rounding, piece by piece as RGBA arrives: a large picture is not held twice. */
+class OnWhite {
+  numPixels = 0;
+  readonly #pieces: Uint8Array[] = [];
+  #rest = Buffer.alloc(0);
+
+  add(chunk: Buffer): void {
+    const rgba = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    const end = rgba.length - (rgba.length % 4);
+    const rgb = new Uint8Array((end / 4) * 3);
+    for (let from = 0, to = 0; from < end; from += 4, to += 3) {
+      const alpha = rgba[from + 3]!;
+      for (let channel = 0; channel < 3; channel++) {
+        const sum = rgba[from + channel]! * alpha + 255 * (255 - alpha) + 128;
+        rgb[to + channel] = ((sum >> 8) + sum) >> 8;
+      }
+    }
+    this.#pieces.push(rgb);
+    this.#rest = Buffer.from(rgba.subarray(end));
+    this.numPixels += end / 4;
+  }
+
+  /** RGB bytes of all pixels. */
+  rgb(): Uint8Array {
+    const all = new Uint8Array(this.numPixels * 3);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      all.set(piece, at);
+      at += piece.length;
+    }
+    return all;
+  }
 }
 
 /** Names of a folder's images in natural order: `frame2` before `frame10`. @throws VideoError when it is missing or holds none */

@@ -29,6 +29,12 @@ const CONTAINERS = [
 /** Demuxers for one image on standard input. */
 const IMAGES = 'png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe,ppm_pipe,pgm_pipe,gif';
 
+/** Pixels of a picture at most, those PIL calls a decompression bomb: decoders give up before they allocate them. */
+const MAX_PIXELS = 178_956_970;
+
+/** Address space of an FFmpeg that reads a file we did not make, in bytes. */
+export const READ_MEMORY = 8 * 2 ** 30;
+
 /** Input arguments that keep FFmpeg to this one local file. */
 export function inputArguments(path: string): string[] {
   return [
@@ -36,6 +42,8 @@ export function inputArguments(path: string): string[] {
     'file',
     '-format_whitelist',
     CONTAINERS.join(','),
+    '-max_pixels',
+    String(MAX_PIXELS),
     '-i',
     `file:${resolve(path)}`,
   ];
@@ -50,7 +58,15 @@ export function imageInputArguments(bytes: Uint8Array): string[] {
     : magic === '\x89PNG'
       ? ['-f', 'png_pipe']
       : [];
-  return ['-protocol_whitelist', 'pipe', '-format_whitelist', IMAGES, ...demuxer, '-i', 'pipe:0'];
+  const limits = [
+    '-protocol_whitelist',
+    'pipe',
+    '-format_whitelist',
+    IMAGES,
+    '-max_pixels',
+    String(MAX_PIXELS),
+  ];
+  return [...limits, ...demuxer, '-i', 'pipe:0'];
 }
 
 /** @throws VideoError when the file is missing, is not a file, or is empty. */
@@ -79,4 +95,12 @@ export function checkMediaFile(path: string): void {
   if (size === 0) {
     throw new VideoError(`${path}: the file is empty`, { hint: 'copy or download it again' });
   }
+}
+
+/** What FFmpeg said of a picture that is too large, as an error; undefined where it said no such thing. */
+export function tooManyPixels(path: string, messages: string): VideoError | undefined {
+  if (!/exceeds specified max pixel count|Picture size \d+x\d+ is invalid/.test(messages)) return undefined;
+  return new VideoError(`${path}: its picture has more than ${MAX_PIXELS} pixels`, {
+    hint: 'scale it down first, if you trust it',
+  });
 }

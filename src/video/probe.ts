@@ -6,7 +6,7 @@
  */
 import { VideoError } from '../base/index.ts';
 import { findFfmpeg, passthroughArguments, runFfmpeg } from './ffmpeg.ts';
-import { checkMediaFile, inputArguments } from './media-file.ts';
+import { checkMediaFile, inputArguments, READ_MEMORY, tooManyPixels } from './media-file.ts';
 import { isConstantRate } from './sample.ts';
 
 export interface VideoInfo {
@@ -58,6 +58,7 @@ export async function probeVideo(path: string, options: ProbeOptions = {}): Prom
     [...inputArguments(path), '-map', '0:V:0', '-c', 'copy', '-f', 'framecrc', '-'],
     {
       subject: path,
+      maxMemoryBytes: READ_MEMORY,
       timeoutS: options.timeoutS ?? 60,
       onOutput: (chunk) => packets.add(chunk),
       signal: options.signal,
@@ -148,6 +149,7 @@ export async function probeDecoded(info: VideoInfo, options: ProbeOptions = {}):
     ],
     {
       subject: path,
+      maxMemoryBytes: READ_MEMORY,
       timeoutS: options.timeoutS ?? 300,
       onOutput: (chunk) => frames.add(chunk),
       signal: options.signal,
@@ -170,6 +172,8 @@ export function checkTruncation(path: string, messages: string): void {
 }
 
 function unreadable(path: string, messages: string): VideoError {
+  const tooLarge = tooManyPixels(path, messages);
+  if (tooLarge !== undefined) return tooLarge;
   checkTruncation(path, messages);
   if (messages.includes('moov atom not found')) {
     return new VideoError(`${path}: not a complete MP4 file: it holds no index (moov atom not found)`, {
