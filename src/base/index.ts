@@ -18,15 +18,7 @@ export {
 } from './errors.ts';
 export { lockFolder } from './folder-lock.ts';
 export { insideFolder } from './inside-folder.ts';
-export {
-  checkJson,
-  checkJson,
-  firstDuplicateKey,
-  firstDuplicateKey,
-  isDeeper,
-  readJsonFile,
-  readJsonFile,
-} from './json-file.ts';
+export { checkJson, firstDuplicateKey, isDeeper, readJsonFile } from './json-file.ts';
 export { appendJsonLines, type JsonObject, readJsonLines, repairJsonLines } from './json-lines.ts';
 export { type Lock, takeLock } from './lock-file.ts';
 export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';

@@ -6,7 +6,7 @@
  * and is stricter in one point the format asks for but parsers forget: duplicate keys are refused, since JSON.parse
  * would silently keep the last.
  */
-import { CheckpointError, firstDuplicateKey } from '../base/index.ts';
+import { CheckpointError, firstDuplicateKey, isDeeper } from '../base/index.ts';
 
 /** Bytes of one element for every dtype of the format. */
 export const DTYPE_BYTES = {
@@ -96,6 +96,9 @@ export function parseHeader(header: Uint8Array, fileLength: number, file: string
     throw damaged(file, 'has a header that is not valid UTF-8', cause);
   }
   if (!text.startsWith('{')) throw damaged(file, 'has a header that does not begin with "{"');
+  // {tensor: {shape: [ has three levels.
+  if (isDeeper(text, 3))
+    throw damaged(file, 'has a header with lists and objects nested more than 3 levels deep');
   let json: Record<string, unknown>;
   try {
     json = JSON.parse(text);

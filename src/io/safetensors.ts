@@ -7,10 +7,10 @@
  * Shard names come from the index, a file we do not trust: each must be a plain name of a regular file in the folder
  * (or, where the folder is a snapshot in Hugging Face's cache, in that repository's `blobs`).
  */
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs';
-import { basename, dirname, join, sep } from 'node:path';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { CheckpointError, checkJson, readJsonFile } from '../base/index.ts';
+import { CheckpointError, checkJson, insideFolder, readJsonFile } from '../base/index.ts';
 import { type DType, empty, from_file, itemSize, keep, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import {
   headerLength,
@@ -182,7 +182,9 @@ export function loadCheckpoint(
     const [found, hint] = otherWeights(dir);
     throw new CheckpointError(`${dir}: no ${SINGLE_FILE} and no ${INDEX_FILE}${found}`, { hint });
   }
-  return new CheckpointFiles([new Shard(inside(dir, SINGLE_FILE, dir), MAX_HEADER_BYTES)]);
+  return new CheckpointFiles([
+    new Shard(insideFolder(dir, SINGLE_FILE, `${dir}: weights`), MAX_HEADER_BYTES),
+  ]);
 }
 
 /** Weights in other forms that lie in a folder without safetensors, and what to do about it. */
@@ -227,7 +229,7 @@ function loadShards(dir: string, index: string, mayLack: (key: string) => boolea
   const files = new CheckpointFiles(
     [...shards]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, key]) => new Shard(inside(dir, name, `${index}: ${key}`), MAX_HEADER_BYTES)),
+      .map(([name, key]) => new Shard(insideFolder(dir, name, `${index}: ${key}: shard`), MAX_HEADER_BYTES)),
   );
   const problems: string[] = [];
   for (const [key, name] of Object.entries(weight_map)) {
@@ -252,39 +254,6 @@ function loadShards(dir: string, index: string, mayLack: (key: string) => boolea
 export function listed(problems: readonly string[]): string {
   const shown = problems.slice(0, 12).join('; ');
   return problems.length > 12 ? `${shown}; and ${problems.length - 12} more` : shown;
-}
-
-/**
- * The path of a shard, after making sure that its name cannot lead out of the folder.
- * @param origin the file that names it, for messages
- */
-function inside(dir: string, name: string, origin: string): string {
-  if (name === '' || name === '.' || name === '..' || /[/\\\0]/.test(name)) {
-    throw new CheckpointError(`${origin}: shard name ${JSON.stringify(name)} is not a plain file name`, {
-      hint: 'Do not use this folder: its index points outside.',
-    });
-  }
-  const path = join(dir, name);
-  let real: string;
-  let root: string;
-  try {
-    root = realpathSync(dir);
-    real = realpathSync(path);
-  } catch (cause) {
-    throw new CheckpointError(`${origin}: shard ${name} is missing`, {
-      cause,
-      hint: 'The folder is incomplete: copy the file into it.',
-    });
-  }
-  // Hugging Face's cache: <repository>/snapshots/<revision>/<file> links to <repository>/blobs/<hash>.
-  const roots = [root];
-  if (basename(dirname(root)) === 'snapshots') roots.push(join(dirname(dirname(root)), 'blobs'));
-  if (!roots.some((allowed) => real.startsWith(allowed + sep))) {
-    throw new CheckpointError(`${origin}: shard ${name} is a link to ${real}, outside the folder`, {
-      hint: 'Replace the link by the file itself.',
-    });
-  }
-  return path;
 }
 
 /** A weight to be written: known by dtype and shape, read only when its turn comes. */

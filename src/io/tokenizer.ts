@@ -8,8 +8,30 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { CheckpointError, checkJson, readJsonFile } from '../base/index.ts';
 
+/**
+ * Patterns that text may be split by before it is merged, as the published tokenizers have them. Another one is refused, since it runs
+ * on every text that is read: a pattern of a stranger may need years for a line.
+ */
+const PATTERNS: readonly unknown[] = [
+  // Qwen2 to Qwen3
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+  // Qwen3.5
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+];
+
+/** Most ids of any vocabulary: an array of tokens is as long as the largest id. */
+const MAX_ID = 2 ** 22;
+
 const tokenizerSchema = z.looseObject({
-  added_tokens: z.array(z.looseObject({ id: z.number().int(), content: z.string(), special: z.boolean() })),
+  added_tokens: z
+    .array(
+      z.looseObject({
+        id: z.number().int().nonnegative().max(MAX_ID),
+        content: z.string().min(1).max(1000),
+        special: z.boolean(),
+      }),
+    )
+    .max(100_000),
   model: z.looseObject({
     type: z.literal('BPE', 'only byte-level BPE tokenizers are supported'),
     // not `z.record`: checking 150,000 entries one by one takes half the loading time
@@ -86,6 +108,7 @@ export class Tokenizer {
       pad_token: content(named.pad_token) ?? undefined,
       unk_token: content(named.unk_token) ?? undefined,
     };
+    checkPatterns(tokenizer as Readonly<Record<string, unknown>>, file);
     try {
       this.#encoder = new HuggingFaceTokenizer(tokenizer as object, config as object);
     } catch (cause) {
@@ -187,6 +210,23 @@ export class Tokenizer {
     }
     return id;
   }
+}
+
+/** @throws CheckpointError for a regular expression that no published tokenizer has */
+function checkPatterns(tokenizer: Readonly<Record<string, unknown>>, file: string): void {
+  const visit = (value: unknown, path: string): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      if (key === 'Regex' && !PATTERNS.includes(inner)) {
+        throw new CheckpointError(
+          `${file}: ${path}.Regex: ${JSON.stringify(inner)?.slice(0, 200)} is none of the patterns that are known here`,
+          { hint: 'Use the tokenizer.json of the published model.' },
+        );
+      }
+      visit(inner, `${path}.${key}`);
+    }
+  };
+  for (const key of ['normalizer', 'pre_tokenizer']) visit(tokenizer[key], key);
 }
 
 const BYTE_OF = new Map(byteAlphabet().map((char, byte) => [char, byte]));

@@ -8,8 +8,9 @@ import { type Notice, TwgrpoError } from '../base/index.ts';
 import { type LazyTensor, loadCheckpoint } from '../io/index.ts';
 import type { ModelConfig } from './config.ts';
 import { familyOf, partOf } from './families.ts';
-import { namesOf, scaleOf } from './lora/lora.ts';
-import { openAdapter } from './lora/lora-files.ts';
+import { namesOf } from './lora/lora.ts';
+import { openAdapter, patterned } from './lora/lora-files.ts';
+import { withPatternsOf } from './lora/module-names.ts';
 import { openModelFolder } from './model-folder.ts';
 import { publishedSize } from './published.ts';
 import { EMBEDDING, HEAD, unwrapName } from './stored-names.ts';
@@ -122,12 +123,13 @@ function inspectAdapter(path: string): AdapterReport {
         ? 'pairs in the vision tower'
         : 'pairs in the decoder',
   );
+  const scale = (module: string) => patterned(config, namesOf(module, family)).scale;
   return {
     kind: 'adapter',
     path,
     base_model_name_or_path: config.base_model_name_or_path,
     ...{ r: config.r, lora_alpha: config.lora_alpha, use_rslora: config.use_rslora },
-    scales: [...new Set([...pairs.keys()].map((module) => scaleOf(config, namesOf(module, family))))],
+    scales: [...withPatternsOf(config.file, () => new Set([...pairs.keys()].map(scale)))],
     layers,
     replaced: [...replaced.keys()],
     ...{ parts, total: totalOf(parts), files: filesOf(tensors) },

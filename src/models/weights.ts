@@ -8,6 +8,7 @@ import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   CheckpointError,
+  insideFolder,
   type Notice,
   processWarning,
   writeFileAtomic,
@@ -184,7 +185,7 @@ export function writeModelSources(
   const stored = weights.get(EMBEDDING)?.dtype as StoredDType;
   for (const name of COMPANION_FILES) {
     if (from !== undefined && existsSync(join(from, name)))
-      copyFileSync(join(from, name), join(folder, name));
+      copyFileSync(insideFolder(from, name, `${from}: file`), join(folder, name));
   }
   const json = JSON.stringify(writeConfig({ ...config, dtype: stored }), null, 2);
   writeFileAtomic(join(folder, 'config.json'), `${json}\n`);

@@ -9,7 +9,13 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { CheckpointError, type Notice, processWarning, writeFileAtomic } from '../../base/index.ts';
+import {
+  CheckpointError,
+  insideFolder,
+  type Notice,
+  processWarning,
+  writeFileAtomic,
+} from '../../base/index.ts';
 import {
   type CheckpointFiles,
   type LazyTensor,
@@ -34,6 +40,7 @@ import {
   scaleOf,
   selected,
 } from './lora.ts';
+import { withPatternsOf } from './module-names.ts';
 
 const WEIGHTS_FILE = 'adapter_model.safetensors';
 const PREFIX = 'base_model.model.';
@@ -61,7 +68,7 @@ export function openAdapter(
   const config = readAdapterConfig(dir, notice);
   const file = join(dir, WEIGHTS_FILE);
   checkStored(dir, file);
-  const files = openSafetensors(file);
+  const files = openSafetensors(insideFolder(dir, WEIGHTS_FILE, `${dir}: weights`));
   const halves = new Map<string, { A?: LazyTensor; B?: LazyTensor }>();
   const replaced = new Map<string, LazyTensor>();
   const strange: string[] = [];
@@ -151,6 +158,10 @@ export function loadLora(
  * @throws CheckpointError naming every tensor that does not fit
  */
 export function checkAdapter(opened: OpenedAdapter, model: AdaptedShapes, notice: Notice): void {
+  withPatternsOf(opened.config.file, () => checkAgainst(opened, model, notice));
+}
+
+function checkAgainst(opened: OpenedAdapter, model: AdaptedShapes, notice: Notice): void {
   const { config, pairs, replaced } = opened;
   const { weights } = model;
   const family = familyOf(model.config);
@@ -176,7 +187,7 @@ export function checkAdapter(opened: OpenedAdapter, model: AdaptedShapes, notice
       continue;
     }
     const [out, into] = stored.shape as [number, number];
-    const r = patterned(config, namesOf(module, family));
+    const { r } = patterned(config, namesOf(module, family));
     if (A.shape[0] !== r)
       problems.push(`${A.name} has the rank ${A.shape[0]}, adapter_config.json says ${r}`);
     else {
@@ -220,11 +231,10 @@ function compareTargets({ config, pairs }: OpenedAdapter, model: AdaptedShapes, 
   }
 }
 
-/** Rank of a module. @throws CheckpointError where a pattern of the config can not be read */
-function patterned(config: AdapterConfig, names: readonly string[]): number {
+/** Rank and scale of a module. @throws CheckpointError where a pattern of the config can not be read */
+export function patterned(config: AdapterConfig, names: readonly string[]): { r: number; scale: number } {
   try {
-    scaleOf(config, names);
-    return rankOf(config, names);
+    return { r: rankOf(config, names), scale: scaleOf(config, names) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new CheckpointError(`${config.file}: rank_pattern or alpha_pattern: ${error.message}`, {

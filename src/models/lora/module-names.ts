@@ -3,6 +3,25 @@
  *
  * Source: huggingface/peft 0.21 `tuners/tuners_utils.py` `check_target_module_exists`, `utils/other.py` `get_pattern_key`.
  */
+import { CheckpointError, withinTime } from '../../base/index.ts';
+
+const LIMIT_MS = 3000;
+
+/**
+ * Work with the patterns of an adapter's config. One that a stranger wrote may keep a matcher busy for ever: `(a+)+$`.
+ * @throws CheckpointError naming the file, after 3 s
+ */
+export function withPatternsOf<T>(file: string, work: () => T): T {
+  return withinTime(
+    LIMIT_MS,
+    work,
+    () =>
+      new CheckpointError(
+        `${file}: target_modules, exclude_modules, rank_pattern or alpha_pattern takes longer than ${LIMIT_MS / 1000} s to match`,
+        { hint: 'write the names of the modules instead of a pattern' },
+      ),
+  );
+}
 
 /** PEFT's rule: a list holds whole names or endings after a dot, a string is a pattern for the whole name. @throws SyntaxError */
 export function matches(module: string, names: readonly string[] | string): boolean {

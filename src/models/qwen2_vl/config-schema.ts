@@ -5,7 +5,14 @@
  */
 import { z } from 'zod';
 
-export const positive = z.number().int().positive();
+/** A width, a side or a count of heads: far above any model, and far below what a loop or an array of it would choke on. */
+export const positive = z
+  .number()
+  .int()
+  .positive()
+  .max(2 ** 22);
+/** Layers are walked one by one, before the weights are looked at. */
+export const layers = z.number().int().positive().max(2000);
 const tokenId = z.number().int().nonnegative();
 const tokenIds = z.union([tokenId, z.array(tokenId).min(1)]);
 
@@ -20,7 +27,7 @@ export const textSchema = z.looseObject({
   vocab_size: positive,
   hidden_size: positive,
   intermediate_size: positive,
-  num_hidden_layers: positive,
+  num_hidden_layers: layers,
   num_attention_heads: positive,
   /** Null means as many as `num_attention_heads`. */
   num_key_value_heads: positive.nullable(),
@@ -41,7 +48,7 @@ export const textSchema = z.looseObject({
 });
 
 export const visionShared = {
-  depth: positive,
+  depth: layers,
   num_heads: positive,
   in_channels: positive.optional(),
   in_chans: positive.optional(),
