@@ -78,7 +78,7 @@ const cases: readonly (readonly [what: string, change: Change, message: readonly
   [
     'a size missing in the config',
     json('config.json', (c) => delete c['num_attention_heads']),
-    [/config\.json leaves out num_attention_heads 64 \(class defaults/, /half the head size/],
+    [/config\.json leaves out num_attention_heads 64 \(class defaults/, /head_dim 1 is odd/],
   ],
   [
     'a layer more in the config',
