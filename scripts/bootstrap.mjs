@@ -46,6 +46,8 @@ import { duration, note, SetupError, say } from './set-up/report.mjs';
  */
 
 const BYTES_PER_COMPILER = 2e9; // one translation unit of libtorch headers takes about 1.5 GB
+/** A long step says this often that it goes on. */
+const SIGN_MS = 15_000;
 const PROGRESS_MS = 10_000;
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -326,7 +328,15 @@ async function main() {
       }
       const start = performance.now();
       say(`${step.name}: ${step.work}`);
-      await step.run(current);
+      const sign = setInterval(
+        () => say(`${step.name}: at work for ${duration(performance.now() - start)}`),
+        SIGN_MS,
+      );
+      try {
+        await step.run(current);
+      } finally {
+        clearInterval(sign);
+      }
       writeJson(statePath, current);
       say(`${step.name}: done in ${duration(performance.now() - start)}`);
     }

@@ -51,6 +51,21 @@ describe('progress', () => {
     expect(silent.text()).toBe('');
   });
 
+  it.each([
+    [100, '[■■■■■■■■■■■■            ] 2/4 · 0 s left · reward 1 · len 20 · loss 0.500'],
+    [60, '[■■■■■■■■        ] 2/4 · 0 s left · reward 1 · len 20'],
+    [44, '[■■■■■    ] 2/4 · 0 s left · reward 1'],
+    [24, '[] 2/4 · 0 s left'],
+  ])('fits %i columns: the bar gives way first, then the last facts', (columns, wanted) => {
+    const { stream, text } = capture(true);
+    Object.assign(stream, { columns });
+    const progress = createProgress({ total: 4, label: 'train', stream, now: () => 0 });
+    progress.update(2, { reward: 1, len: 20, loss: 0.5 });
+    progress.stop();
+    expect(text()).toContain(`train ${wanted}`);
+    expect(`train ${wanted}`.length).toBeLessThan(columns);
+  });
+
   it('writes times as people say them', () => {
     expect([undefined, 0.4, 38, 245, 18_720].map(formatSeconds)).toEqual([
       '?',

@@ -63,23 +63,59 @@ class Pace {
 function barProgress(options: ProgressOptions, stream: NodeJS.WriteStream, pace: Pace): Progress {
   const bar = new cliProgress.SingleBar(
     {
-      format: `${options.label} [{bar}] {value}/{total} · {time} left{facts}`,
+      format: (_, { value, total }, payload) => {
+        const { time, facts } = payload as BarPayload;
+        return barLine({ label: options.label, value, total, time, facts }, stream.columns ?? WIDTH);
+      },
       stream,
       hideCursor: true,
       clearOnComplete: false,
-      barsize: 24,
       fps: 8,
       // cli-progress would otherwise own SIGINT and SIGTERM; stopping is the command's business.
       gracefulExit: false,
     },
     cliProgress.Presets.rect,
   );
-  bar.start(options.total, options.start ?? 0, { facts: '', time: '?' });
+  bar.start(options.total, options.start ?? 0, { facts: [], time: '?' } satisfies BarPayload);
   return {
     update: (done, facts = {}) =>
-      bar.update(done, { facts: factsText(facts), time: formatSeconds(pace.etaS(done)) }),
+      bar.update(done, {
+        facts: factTexts(facts),
+        time: formatSeconds(pace.etaS(done)),
+      } satisfies BarPayload),
     stop: () => bar.stop(),
   };
+}
+
+interface BarPayload {
+  readonly time: string;
+  readonly facts: readonly string[];
+}
+
+/** Columns of a terminal that does not say how many it has. */
+const WIDTH = 80;
+const BAR = 24;
+/** The bar gives way to facts down to this. */
+const LEAST_BAR = 6;
+
+/** One line that fits the terminal: the bar shrinks first, then the last facts go. */
+function barLine(
+  { label, value, total, time, facts }: BarPayload & { label: string; value: number; total: number },
+  columns: number,
+): string {
+  const count = `${value}/${total} · ${time} left`;
+  // The last column stays free: some terminals begin a new line there.
+  const free = columns - 1 - `${label} [] ${count}`.length;
+  let room = free - LEAST_BAR;
+  const shown: string[] = [];
+  for (const fact of facts) {
+    room -= fact.length;
+    if (room < 0) break;
+    shown.push(fact);
+  }
+  const size = Math.max(0, Math.min(BAR, free - shown.join('').length));
+  const full = Math.round(size * Math.min(1, total > 0 ? value / total : 1));
+  return `${label} [${'■'.repeat(full)}${' '.repeat(size - full)}] ${count}${shown.join('')}`;
 }
 
 function plainProgress(options: ProgressOptions, stream: NodeJS.WriteStream, pace: Pace): Progress {
@@ -92,16 +128,16 @@ function plainProgress(options: ProgressOptions, stream: NodeJS.WriteStream, pac
       shownS = elapsed;
       const left =
         done < options.total ? ` · ${formatSeconds(pace.etaS(done))} left` : ` · ${formatSeconds(elapsed)}`;
-      stream.write(`${options.label} ${done}/${options.total}${left}${factsText(facts)}\n`);
+      stream.write(`${options.label} ${done}/${options.total}${left}${factTexts(facts).join('')}\n`);
     },
     stop: () => {},
   };
 }
 
-function factsText(facts: Readonly<Record<string, number | string>>): string {
-  return Object.entries(facts)
-    .map(([key, value]) => ` · ${key} ${typeof value === 'number' ? formatNumber(value) : value}`)
-    .join('');
+function factTexts(facts: Readonly<Record<string, number | string>>): string[] {
+  return Object.entries(facts).map(
+    ([key, value]) => ` · ${key} ${typeof value === 'number' ? formatNumber(value) : value}`,
+  );
 }
 
 function formatNumber(value: number): string {

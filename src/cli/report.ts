@@ -1,6 +1,6 @@
 /** `twgrpo report`: runs and evaluations as one HTML file, for people who have neither the folder nor this program. */
 import { statSync } from 'node:fs';
-import { writeFileAtomic } from '../base/index.ts';
+import { createProgress, type Progress, writeFileAtomic } from '../base/index.ts';
 import { reportFile, Workspace } from '../dashboard/index.ts';
 import type { CommandDefinition } from './command.ts';
 import { wholeNumber } from './numbers.ts';
@@ -29,8 +29,13 @@ export const report: CommandDefinition = {
   run: async ({ args, options, out }) => {
     const { output, steps, videoRoot } = options<Options>();
     const workspace = new Workspace(args, { video_root: videoRoot });
-    out.status('reading the runs, decoding the clips of their groups');
-    writeFileAtomic(output, await reportFile(workspace, { steps }));
+    let progress: Progress | undefined;
+    const onProgress = (done: number, total: number) => {
+      progress ??= createProgress({ total, label: 'steps with their clips', quiet: out.isQuiet });
+      progress.update(done);
+    };
+    const text = await reportFile(workspace, { steps, onProgress }).finally(() => progress?.stop());
+    writeFileAtomic(output, text);
     const bytes = statSync(output).size;
     out.print(`${output}  ${(bytes / 2 ** 20).toFixed(1)} MiB`);
     out.json({ output, bytes });

@@ -12,6 +12,8 @@ import type { Workspace } from './workspace.ts';
 export interface ReportFileOptions {
   /** Steps whose completions stand in the file, spread evenly over the run. @default 8 */
   readonly steps?: number;
+  /** Told of the steps that are read, and how many will be. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** Points of a curve. */
@@ -27,7 +29,7 @@ const NUM_ITEMS = 60;
  */
 export async function reportFile(
   workspace: Workspace,
-  { steps: numSteps = 8 }: ReportFileOptions = {},
+  { steps: numSteps = 8, onProgress = () => {} }: ReportFileOptions = {},
 ): Promise<string> {
   const api = apiRoutes(workspace);
   const answers: Record<string, unknown> = {};
@@ -43,6 +45,11 @@ export async function reportFile(
     return answer;
   };
   const listing = workspace.listing();
+  const total = listing.runs.reduce(
+    (sum, { id }) => sum + Math.min(numSteps, workspace.run(id).steps().length),
+    0,
+  );
+  let done = 0;
   answers['/listing'] = { ...listing, runs: listing.runs.map((run) => ({ ...run, is_live: false })) };
   for (const { id } of listing.runs) {
     const run = workspace.run(id);
@@ -52,7 +59,10 @@ export async function reportFile(
     const { steps } = await keep<StepList>(`/runs/${id}/steps`, ({ steps }) => ({
       steps: spread(steps, numSteps),
     }));
-    for (const step of steps) await keepStep(run, step, answers, keep, api);
+    for (const step of steps) {
+      await keepStep(run, step, answers, keep, api);
+      onProgress(++done, total);
+    }
   }
   for (const { id } of listing.evaluations) {
     await keep(`/evaluations/${id}`);
