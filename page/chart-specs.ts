@@ -18,6 +18,19 @@ const one = (
   };
 };
 
+/** A chart of several keys, each with the words of its curve. */
+const several = (
+  title: string,
+  unit: Unit,
+  labels: Readonly<Record<string, string>>,
+  more: Pick<ChartSpec, 'include' | 'about'> = {},
+): ChartSpec => ({
+  title,
+  unit,
+  keys: Object.entries(labels).map(([key, label]) => ({ key, label })),
+  ...more,
+});
+
 export const SECTIONS: readonly { readonly title: string; readonly charts: readonly ChartSpec[] }[] = [
   {
     title: 'Is it learning?',
@@ -49,16 +62,16 @@ export const SECTIONS: readonly { readonly title: string; readonly charts: reado
         band: { low: 'completions/min_length', high: 'completions/max_length' },
       }),
       one('Cut off at the limit', 'percent', 'completions/clipped_ratio', { label: 'share', include: [0] }),
-      {
-        title: 'Letters named',
-        unit: 'percent',
-        keys: [
-          { key: 'answers/precision', label: 'precision' },
-          { key: 'answers/recall', label: 'recall' },
-          { key: 'answers/parse_failure', label: 'unreadable' },
-        ],
-        include: [0, 1],
-      },
+      several(
+        'Letters named',
+        'percent',
+        {
+          'answers/precision': 'precision',
+          'answers/recall': 'recall',
+          'answers/parse_failure': 'unreadable',
+        },
+        { include: [0, 1] },
+      ),
       one('Different completions in a group', 'percent', 'completions/unique_ratio', {
         label: 'share',
         include: [0, 1],
@@ -76,44 +89,37 @@ export const SECTIONS: readonly { readonly title: string; readonly charts: reado
       one('KL to the reference', 'nats', 'kl', { label: 'KL', include: [0] }),
       one('Gradient norm, before clipping', 'number', 'grad_norm', { label: 'norm', include: [0] }),
       one('Learning rate', 'number', 'learning_rate', { label: 'rate', include: [0] }),
-      {
-        title: 'Clipped tokens',
-        unit: 'percent',
-        keys: [
-          { key: 'clip_ratio/low_mean', label: 'below' },
-          { key: 'clip_ratio/high_mean', label: 'above' },
-        ],
-        include: [0],
-      },
-      {
-        title: 'Token weights',
-        unit: 'number',
-        keys: [
-          { key: 'token_weight/mean', label: 'mean' },
-          { key: 'token_weight/max', label: 'greatest' },
-        ],
-        include: [1],
-      },
-      {
-        title: 'Where no completion has ended',
-        unit: 'percent',
-        keys: [
-          { key: 'token_weight/tokens_all_alive', label: 'share of tokens' },
-          { key: 'token_weight/weight_all_alive', label: 'of weight' },
-          { key: 'token_weight/excess_all_alive', label: 'of weight above 1' },
-        ],
-        include: [0, 1],
-      },
-      {
-        title: 'Sampling against training',
-        unit: 'nats',
-        keys: [
-          { key: 'sampling/sampling_logp_difference/mean', label: 'mean' },
-          { key: 'sampling/sampling_logp_difference/max', label: 'greatest' },
-        ],
-        include: [0],
-        about: 'Difference of log-probabilities: rounding only, else something is wrong.',
-      },
+      several(
+        'Clipped tokens',
+        'percent',
+        { 'clip_ratio/low_mean': 'below', 'clip_ratio/high_mean': 'above' },
+        { include: [0] },
+      ),
+      several(
+        'Token weights',
+        'number',
+        { 'token_weight/mean': 'mean', 'token_weight/max': 'greatest' },
+        { include: [1] },
+      ),
+      several(
+        'Where no completion has ended',
+        'percent',
+        {
+          'token_weight/tokens_all_alive': 'share of tokens',
+          'token_weight/weight_all_alive': 'of weight',
+          'token_weight/excess_all_alive': 'of weight above 1',
+        },
+        { include: [0, 1] },
+      ),
+      several(
+        'Sampling against training',
+        'nats',
+        {
+          'sampling/sampling_logp_difference/mean': 'mean',
+          'sampling/sampling_logp_difference/max': 'greatest',
+        },
+        { include: [0], about: 'Difference of log-probabilities: rounding only, else something is wrong.' },
+      ),
     ],
   },
   {
@@ -125,26 +131,22 @@ export const SECTIONS: readonly { readonly title: string; readonly charts: reado
         label: 'at the start of a step',
         about: 'The same number at every step, or something leaks.',
       }),
-      {
-        title: 'Memory of the device',
-        unit: 'bytes',
-        keys: [
-          { key: 'memory/peak_bytes', label: 'most in the step' },
-          { key: 'memory/allocated_bytes', label: 'at its end' },
-          { key: 'memory/reserved_bytes', label: 'reserved' },
-        ],
-        include: [0],
-      },
-      {
-        title: 'Memory of the process',
-        unit: 'bytes',
-        keys: [
-          { key: 'memory/host_peak_rss_bytes', label: 'most so far' },
-          { key: 'memory/host_rss_bytes', label: 'at the end of the step' },
-        ],
-        include: [0],
-        about: 'Resident memory of the host; it should level off after some steps.',
-      },
+      several(
+        'Memory of the device',
+        'bytes',
+        {
+          'memory/peak_bytes': 'most in the step',
+          'memory/allocated_bytes': 'at its end',
+          'memory/reserved_bytes': 'reserved',
+        },
+        { include: [0] },
+      ),
+      several(
+        'Memory of the process',
+        'bytes',
+        { 'memory/host_peak_rss_bytes': 'most so far', 'memory/host_rss_bytes': 'at the end of the step' },
+        { include: [0], about: 'Resident memory of the host; it should level off after some steps.' },
+      ),
       one('Videos left out', 'number', 'data/skipped_videos', { label: 'in a step', include: [0] }),
     ],
   },

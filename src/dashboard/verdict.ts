@@ -102,8 +102,7 @@ function findReasons(column: Column, records: readonly CompletionRecord[]): Reas
     ...constantReward(column),
     ...collapse(column),
     ...withoutSignal(column),
-    ...cutOff(column),
-    ...unreadable(column),
+    ...shares(column),
     ...gradients(column),
   ];
 }
@@ -215,30 +214,37 @@ function withoutSignal(column: Column): Reason[] {
   ];
 }
 
-function cutOff(column: Column): Reason[] {
-  const share = mean(valuesOf(column, 'completions/clipped_ratio').slice(-20));
-  if (!(share > 0.3)) return [];
-  return [
-    {
-      rule: 'clipped_completions',
-      text: `${percent(share, 0)} of the completions are cut off before they end`,
-      advice: 'raise max_completion_length, or set mask_truncated_completions',
-      key: 'completions/clipped_ratio',
-    },
-  ];
+/** A share of the last completions that is too large. */
+interface ShareRule {
+  readonly rule: string;
+  readonly key: string;
+  readonly limit: number;
+  readonly text: (share: string) => string;
+  readonly advice: string;
 }
 
-function unreadable(column: Column): Reason[] {
-  const share = mean(valuesOf(column, 'answers/parse_failure').slice(-20));
-  if (!(share > 0.5)) return [];
-  return [
-    {
-      rule: 'parse_failure',
-      text: `no answer can be read from ${percent(share, 0)} of the completions`,
-      advice: 'look at them, and at prompt_template and answer_parser',
-      key: 'answers/parse_failure',
-    },
-  ];
+const SHARE_RULES: readonly ShareRule[] = [
+  {
+    rule: 'clipped_completions',
+    key: 'completions/clipped_ratio',
+    limit: 0.3,
+    text: (share) => `${share} of the completions are cut off before they end`,
+    advice: 'raise max_completion_length, or set mask_truncated_completions',
+  },
+  {
+    rule: 'parse_failure',
+    key: 'answers/parse_failure',
+    limit: 0.5,
+    text: (share) => `no answer can be read from ${share} of the completions`,
+    advice: 'look at them, and at prompt_template and answer_parser',
+  },
+];
+
+function shares(column: Column): Reason[] {
+  return SHARE_RULES.flatMap(({ rule, key, limit, text, advice }) => {
+    const share = mean(valuesOf(column, key).slice(-20));
+    return share > limit ? [{ rule, text: text(percent(share, 0)), advice, key }] : [];
+  });
 }
 
 function gradients(column: Column): Reason[] {
