@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createLogger } from '../src/base/index.ts';
 import { type DataItem, toQuestion } from '../src/data/index.ts';
+import { SINGLE_PROCESS } from '../src/dist/index.ts';
 import { openSafetensors } from '../src/io/index.ts';
 import {
   loadModel,
@@ -24,7 +25,6 @@ import {
   type PromptSource,
   RunLength,
   resolveGrpoConfig,
-  SINGLE_PROCESS,
   Updater,
 } from '../src/train/index.ts';
 import {
@@ -95,7 +95,7 @@ class Ours {
     const logger = createLogger({ quiet: true, fd: 2 });
     const metrics = new MetricAccumulator();
     const updater = new Updater({
-      ...{ optimizer: this.#optimizer, max_grad_norm: config.max_grad_norm, process: SINGLE_PROCESS },
+      ...{ optimizer: this.#optimizer, max_grad_norm: config.max_grad_norm, processes: SINGLE_PROCESS },
       ...{ clock, logger },
     });
     const trainer = new GrpoTrainer({
@@ -137,7 +137,9 @@ class Ours {
   #prompts(): PromptSource {
     const question = toQuestion(ITEM, { video_root: '.' });
     return {
-      next: async () => [{ question, text: '', inputs: this.#inputs, dispose: () => {} }],
+      next: async () => [
+        { place: 0, ready: { question, text: '', inputs: this.#inputs, dispose: () => {} } },
+      ],
       prefetch: () => {},
     };
   }

@@ -9,6 +9,7 @@
 //   download.cpp          copies to the host that are waited for later
 //   engine.cpp            generators, threads, versions
 //   memory.cpp            what a device's allocator says, and emptying it
+//   process_group.cpp     collectives of several processes
 //
 // and operators of our own, registered as twgrpo::*:
 //

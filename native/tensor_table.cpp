@@ -81,6 +81,13 @@ void TensorTable::clear() {
   most_ = 0;
 }
 
+void TensorTable::resized(const void* storage, int64_t bytes) {
+  auto entry = storages_.find(storage);
+  if (entry == storages_.end()) return;
+  bytes_ += bytes - entry->second.bytes;
+  entry->second.bytes = bytes;
+}
+
 void TensorTable::reportMemory(napi_env env) {
   constexpr int64_t step = 4 << 20;
   if (hostBytes_ < most_ + step) return;

@@ -29,6 +29,8 @@ class TensorTable {
   /// such tensors bring V8 to collect as early as these did.
   void releaseCollected(napi_env env, uint32_t handle);
   void clear();
+  /// A storage has another size now.
+  void resized(const void* storage, int64_t bytes);
 
   size_t liveTensors() const { return live_; }
   /// Bytes of the storages that live handles refer to; views of one storage count once.

@@ -20,7 +20,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
 /** Rooms that load the addon. */
 const ADDON_ROOMS = ['tensor'];
 /** Who may start other programs: `video` runs FFmpeg; one file asks git which commit a run was made from. */
-const SPAWNERS = ['video/', 'base/package-root.ts'];
+const SPAWNERS = ['video/', 'base/package-root.ts', 'dist/launch.ts'];
 /** Rooms that may open connections, and the ways to do so. */
 const NETWORK_ROOMS = ['hub'];
 const NETWORK_MODULES = ['http', 'https', 'http2', 'net', 'tls', 'dgram', 'undici', '@huggingface/hub'];
@@ -151,7 +151,7 @@ function brokenImport(
     if (isTest) return [];
     const name = target.replace(/^node:/, '');
     if (name === 'child_process' && !SPAWNERS.some((allowed) => file.startsWith(allowed)))
-      return [`imports ${target} (only 'video' starts other programs)`];
+      return [`imports ${target} (only 'video' and 'dist' start other programs)`];
     if (name === 'module' && !ADDON_ROOMS.includes(room))
       return [`imports ${target} (only ${ADDON_ROOMS.join(' and ')} load the addon)`];
     if (NETWORK_MODULES.includes(name) && !NETWORK_ROOMS.includes(room))

@@ -142,7 +142,9 @@ describe('the npm package', () => {
         'build/js/library/index.d.ts',
       ]),
     );
-    const sources = readdirSync(join(ROOT, 'native')).map((name) => `native/${name}`);
+    const sources = readdirSync(join(ROOT, 'native'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.\w+$/.test(name))
+      .map((name) => `native/${name}`);
     expect(files.filter((file) => file.startsWith('native/')).sort()).toEqual(sources.sort());
   });
 

@@ -21,6 +21,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     purpose: 'Any libtorch operator through one call; Tensor, scopes, autograd, random streams.',
     uses: ['base'],
   },
+  dist: {
+    purpose: 'Several processes as one run: who they are, how they start, what they tell each other.',
+    uses: ['base', 'tensor'],
+  },
   run: {
     purpose: 'The run directory: metrics, completions, token files, TensorBoard events, phase times.',
     uses: ['base'],
@@ -63,7 +67,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   prompt: {
     purpose: 'From a question to a prompt with its frames, ahead of time.',
-    uses: ['base', 'tensor', 'models', 'video', 'data'],
+    uses: ['base', 'tensor', 'types:dist', 'models', 'video', 'data'],
   },
   rollout: {
     purpose: 'Sampling chain, groups of completions from one prompt, their rewards.',
@@ -71,7 +75,20 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   train: {
     purpose: 'Configuration, optimizers, the run loop, GRPO and supervised training, checkpoints.',
-    uses: ['base', 'tensor', 'run', 'io', 'video', 'models', 'answers', 'rl', 'data', 'prompt', 'rollout'],
+    uses: [
+      'base',
+      'tensor',
+      'dist',
+      'run',
+      'io',
+      'video',
+      'models',
+      'answers',
+      'rl',
+      'data',
+      'prompt',
+      'rollout',
+    ],
   },
   plan: {
     purpose: 'Memory and time of a run, forecast from its configuration and the shapes of the weights.',
@@ -79,7 +96,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   eval: {
     purpose: 'Benchmarks, protocols, resumable evaluations.',
-    uses: ['base', 'tensor', 'video', 'models', 'answers', 'data', 'stats', 'prompt', 'rollout'],
+    uses: ['base', 'tensor', 'dist', 'video', 'models', 'answers', 'data', 'stats', 'prompt', 'rollout'],
   },
   report: {
     purpose: 'Pages and charts of evaluations, runs and worlds.',
@@ -117,6 +134,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'base',
       'hub',
       'tensor',
+      'dist',
       'run',
       'video',
       'models',

@@ -66,6 +66,16 @@ export class DistError extends TwgrpoError {
   override readonly exitCode: number = EXIT_CODES.dist;
 }
 
+/** An error that a rank before this one has and tells already. */
+export class ToldError extends TwgrpoError {
+  override readonly exitCode: number;
+
+  constructor(error: TwgrpoError) {
+    super(error.message, { hint: error.hint, cause: error });
+    this.exitCode = error.exitCode;
+  }
+}
+
 /** Exit code for any thrown value: our errors carry theirs, everything else is 1. */
 export function exitCodeOf(error: unknown): number {
   return error instanceof TwgrpoError ? error.exitCode : EXIT_CODES.failed;

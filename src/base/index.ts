@@ -13,6 +13,7 @@ export {
   exitCodeOf,
   formatError,
   HubError,
+  ToldError,
   TwgrpoError,
   VideoError,
 } from './errors.ts';
@@ -20,6 +21,7 @@ export { lockFolder } from './folder-lock.ts';
 export { insideFolder } from './inside-folder.ts';
 export { checkJson, firstDuplicateKey, isDeeper, readJsonFile } from './json-file.ts';
 export { appendJsonLines, type JsonObject, readJsonLines, repairJsonLines } from './json-lines.ts';
+export { FINAL_CODE, isEndedRun, LAUNCH_FOLDER, reportEnd, reportStart } from './launch-report.ts';
 export { type Lock, takeLock } from './lock-file.ts';
 export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
 export { type Notice, processWarning } from './notice.ts';

@@ -48,6 +48,11 @@ export class Output {
     if (!this.isQuiet) this.#streams.stderr.write(`${text}\n`);
   }
 
+  /** A line that another process wrote on its stderr. */
+  line(text: string): void {
+    this.#streams.stderr.write(`${text}\n`);
+  }
+
   /** A warning, on stderr, also with `--quiet`. */
   warn(text: string): void {
     this.#streams.stderr.write(`warning: ${text}\n`);

@@ -1,6 +1,7 @@
 /**
  * The program itself: what `./twgrpo` starts.
  */
+import { isEndedRun, reportEnd, reportStart } from '../base/index.ts';
 import { runCli } from './program.ts';
 
 // A reader that went away (`twgrpo … | head`) is no failure of ours.
@@ -10,4 +11,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 // Not process.exit: what is still being written to a pipe must arrive.
-process.exitCode = await runCli(process.argv.slice(2));
+if (!isEndedRun()) {
+  reportStart();
+  process.exitCode = reportEnd(await runCli(process.argv.slice(2)));
+}

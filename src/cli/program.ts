@@ -2,6 +2,7 @@
  * From a command line to an exit code: builds the parser out of the command definitions, runs the chosen one, and
  * turns every error into one clear message. 0 done, 1 failed, 2 wrong usage, 3 data missing, 4 a peer lost.
  */
+import { Writable } from 'node:stream';
 import { Command, CommanderError } from 'commander';
 import {
   EXIT_CODES,
@@ -11,6 +12,7 @@ import {
   packageVersion,
   presentWords,
   type Streams,
+  ToldError,
   TwgrpoError,
 } from '../base/index.ts';
 import type { CommandEntry, CommonOptions } from './command.ts';
@@ -181,11 +183,19 @@ async function addCommands(
       const code = await run({
         args: command.args,
         options: <Options>() => options as Options & CommonOptions,
-        out: new Output(streams, options),
+        out: outputOf(streams, options),
       });
       onDone(code ?? EXIT_CODES.done);
     });
   }
+}
+
+/** Of several processes the first one speaks; the others have their logs, and say only what ends them. */
+function outputOf(streams: Streams, options: CommonOptions): Output {
+  if (Number(process.env['RANK'] ?? process.env['SLURM_PROCID'] ?? 0) === 0)
+    return new Output(streams, options);
+  const nowhere = () => new Writable({ write: (_chunk, _encoding, done) => done() });
+  return new Output({ stdout: nowhere(), stderr: nowhere() }, { ...options, quiet: true });
 }
 
 /** Adds the options that every command understands. */
@@ -230,6 +240,7 @@ export async function runCli(
     // The parser has already explained itself; help and version are its exits with code 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.done : EXIT_CODES.config;
     const code = exitCodeOf(error);
+    if (error instanceof ToldError) return code;
     streams.stderr.write(`${formatError(error)}\n`);
     if (argv.includes('--json'))
       streams.stdout.write(`${JSON.stringify({ error: errorRecord(error, code) })}\n`);

@@ -3,8 +3,8 @@ import { EXIT_CODES, type Output } from '../base/index.ts';
 
 export interface StopSignals {
   readonly signal: AbortSignal;
-  /** 0 when nothing arrived, else 130 or 143. */
-  readonly exitCode: () => number;
+  /** 0 when nothing arrived, else 130 or 143. @param other the signal that another process of the run got */
+  readonly exitCode: (other?: string | undefined) => number;
   /** Stops listening. */
   readonly off: () => void;
 }
@@ -21,19 +21,18 @@ export function stopSignals(out: Output, part = 'step'): StopSignals {
       process.exit(name === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated);
     received = name;
     out.status(`${name}: finishing this ${part} and saving; once more to stop at once`);
-    controller.abort();
+    controller.abort(name);
   };
   const [onInt, onTerm] = [listen('SIGINT'), listen('SIGTERM')];
   process.on('SIGINT', onInt);
   process.on('SIGTERM', onTerm);
   return {
     signal: controller.signal,
-    exitCode: () =>
-      received === undefined
-        ? EXIT_CODES.done
-        : received === 'SIGINT'
-          ? EXIT_CODES.interrupted
-          : EXIT_CODES.terminated,
+    exitCode: (other) => {
+      const name = received ?? other;
+      if (name === undefined) return EXIT_CODES.done;
+      return name === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated;
+    },
     off: () => {
       process.off('SIGINT', onInt);
       process.off('SIGTERM', onTerm);

@@ -8,6 +8,7 @@ import {
   type Output,
   type Progress,
 } from '../base/index.ts';
+import { readRankEnvironment } from '../dist/index.ts';
 import {
   createTrainProgress,
   type Facts,
@@ -19,6 +20,7 @@ import {
   type TrainProgress,
 } from '../train/index.ts';
 import type { CommandDefinition } from './command.ts';
+import { type LaunchChoice, launchCommand, launchOptions } from './launch-options.ts';
 import { printPlans } from './locate.ts';
 import { locateRun, planRun } from './locate-run.ts';
 import { printResolved, type RunOptions, readRunOptions, runOptions } from './run-options.ts';
@@ -68,9 +70,9 @@ export function trainingCommand<
 >(command: TrainingCommand<Resolved, Report, Result>): CommandDefinition {
   return {
     examples: command.examples,
-    configure: (parser) => void runOptions(parser),
+    configure: (parser) => void launchOptions(runOptions(parser)),
     run: async ({ options, out }) => {
-      const given = options<RunOptions>();
+      const given = options<RunOptions & LaunchChoice>();
       const { layers, resume } = readRunOptions(given);
       const resolved = command.resolve(layers);
       for (const notice of resolved.notices) out.warn(notice);
@@ -91,13 +93,17 @@ export function trainingCommand<
         out.json({ ...resolved, check });
         return EXIT_CODES.done;
       }
+      const nproc = given.nproc ?? 1;
+      if (nproc > 1) return await launchCommand({ ...given, nproc }, out);
+      const rank = readRankEnvironment()?.rank ?? 0;
       const located = await locateRun(resolved, resume, out);
       const { output_dir } = resolved.config;
       const logger = createLogger({
         quiet: out.isQuiet,
         fd: 2,
         color: out.hasColor,
-        file: join(output_dir, 'logs', 'rank-0.jsonl'),
+        file: join(output_dir, 'logs', `rank-${rank}.jsonl`),
+        rank,
       });
       const began = performance.now();
       const stop = stopSignals(out);
@@ -133,7 +139,7 @@ export function trainingCommand<
         out.print(`metrics  ${result.output_dir}/metrics.jsonl`);
         for (const line of command.lines?.(result) ?? []) out.print(line);
         out.json(result);
-        return stop.exitCode();
+        return stop.exitCode(result.stopped_by);
       } finally {
         checking?.stop();
         progress?.stop();

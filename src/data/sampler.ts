@@ -57,6 +57,11 @@ export class EpochSampler {
     return this.#epoch + this.#position / this.#order.length;
   }
 
+  /** Items handed out since the first epoch began. */
+  get numDrawn(): number {
+    return this.#epoch * this.#options.length + this.#position;
+  }
+
   /** Position as plain data, for a checkpoint. */
   state(): Record<string, unknown> {
     return { ...this.#options, epoch: this.#epoch, position: this.#position };

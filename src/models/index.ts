@@ -3,7 +3,7 @@ export type { GenerationConfig, ModelConfig } from './config.ts';
 export type { DecodeSession } from './decoder/session.ts';
 export { parseModelConfig, partOf, readModelConfig, weightShapes } from './families.ts';
 export { type AdapterReport, inspectFolder, type ModelReport, type PartSize } from './inspect.ts';
-export { indexTensor } from './layers.ts';
+export { indexTensor, type LayerGate } from './layers.ts';
 export {
   adapterSize,
   createLora,

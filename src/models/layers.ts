@@ -25,6 +25,17 @@ export interface LowRankPair {
   readonly scale: number;
 }
 
+/**
+ * Told when the weights of a decoder layer are read in training: they may be put together before and taken apart after, and their
+ * gradients sent while the next layer is computed.
+ */
+export interface LayerGate {
+  /** Before the layer's weights are read; on the way back, before it is computed again. */
+  enter(layer: number, isBackward: boolean): void;
+  /** After its weights were read for the last time in this pass; on the way back their gradients are complete. */
+  leave(layer: number, isBackward: boolean): void;
+}
+
 /** The weights, adapters and dtype that a forward pass reads. */
 export interface ModelParams {
   readonly weights: ReadonlyMap<string, Tensor>;
@@ -32,6 +43,7 @@ export interface ModelParams {
   readonly adapters: ReadonlyMap<string, LowRankPair> | undefined;
   /** The dtype activations have. */
   readonly dtype: DType;
+  readonly gate?: LayerGate | undefined;
 }
 
 /** A weight by name, in the compute dtype. */

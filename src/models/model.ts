@@ -7,6 +7,7 @@
 import type { Device, DType, Tensor } from '../tensor/index.ts';
 import type { ModelConfig } from './config.ts';
 import type { DecodeSession } from './decoder/session.ts';
+import type { LayerGate } from './layers.ts';
 import type { LoraAdapter } from './lora/lora.ts';
 import type { SaveModelOptions } from './weights.ts';
 
@@ -100,6 +101,8 @@ export interface VideoLanguageModel {
   readonly text_after_vision: TextAfterVision;
   /** The low-rank adapter on top of the weights; undefined: none. Setting one does not freeze the weights. */
   adapter: LoraAdapter | undefined;
+  /** Told of the decoder's layers by `completionHidden`; undefined: nobody is. */
+  layerGate: LayerGate | undefined;
 
   /** Run `body` as if there were no adapter: the reference policy of a LoRA run. Synchronous only. */
   withoutAdapter<T>(body: () => T): T;

@@ -12,7 +12,7 @@ import { type DecodeSession, openSession } from './decoder/session.ts';
 import { headLogits, headName } from './decoder/text.ts';
 import { familyOf, partOf } from './families.ts';
 import type { VisionFeatures } from './family.ts';
-import { indexTensor, type ModelParams } from './layers.ts';
+import { indexTensor, type LayerGate, type ModelParams } from './layers.ts';
 import type { LoraAdapter } from './lora/lora.ts';
 import type {
   CompletionHidden,
@@ -43,6 +43,7 @@ export class Transformer implements VideoLanguageModel {
   /** The weights with those that the adapter replaces. */
   #adapted: ReadonlyMap<string, Tensor>;
   #isAdapterOff = false;
+  layerGate: LayerGate | undefined;
   readonly #from: string | undefined;
 
   constructor(config: ModelConfig, weights: ReadonlyMap<string, Tensor>, options: ModelOptions = {}) {
@@ -67,9 +68,9 @@ export class Transformer implements VideoLanguageModel {
 
   /** The parameters that the forward functions read now: the weights, and the adapter unless it is off. */
   get params(): ModelParams {
-    const { weights, compute_dtype: dtype } = this;
-    if (this.#isAdapterOff) return { weights, adapters: undefined, dtype };
-    return { weights: this.#adapted, adapters: this.#adapter?.pairs, dtype };
+    const { weights, compute_dtype: dtype, layerGate: gate } = this;
+    if (this.#isAdapterOff) return { weights, adapters: undefined, dtype, gate };
+    return { weights: this.#adapted, adapters: this.#adapter?.pairs, dtype, gate };
   }
 
   get adapter(): LoraAdapter | undefined {

@@ -8,7 +8,7 @@ export {
   readFrames,
   readMiddleFrame,
 } from './frame-store.ts';
-export { ItemFeed } from './item-feed.ts';
+export { ItemFeed, type Placed } from './item-feed.ts';
 export { type Disposable, LoadAhead } from './load-ahead.ts';
 export {
   type ImageLimits,

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { VideoError } from '../base/index.ts';
 import { EpochSampler } from '../data/index.ts';
-import { ItemFeed } from './item-feed.ts';
+import { ItemFeed, type Placed } from './item-feed.ts';
 
 const items = Array.from({ length: 7 }, (_, i) => ({ id: `q${i}` }));
 
@@ -39,7 +39,7 @@ function workshop(bad: readonly string[] = [], on_bad_video: 'error' | 'skip' = 
   return { alive, said, state, open, order };
 }
 
-const idsOf = (loaded: readonly { readonly id: string }[]) => loaded.map(({ id }) => id);
+const idsOf = (loaded: readonly Placed<{ readonly id: string }>[]) => loaded.map(({ ready }) => ready.id);
 
 describe('the feed of items', () => {
   it('hands out in the order of the sampler, whatever loads first, however much is loaded ahead', async () => {

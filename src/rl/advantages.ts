@@ -17,6 +17,8 @@ export type ScaleRewards = (typeof SCALE_REWARDS)[number];
 export interface AdvantageOptions {
   /** Default `group`. */
   readonly scale_rewards?: ScaleRewards;
+  /** Rewards of the whole batch, where it has more groups than these. */
+  readonly batch?: readonly number[] | undefined;
   /** Added to the standard deviation; default 1e-4 as in TRL and in the authors' code. */
   readonly epsilon?: number;
 }
@@ -44,9 +46,9 @@ const EQUAL_REWARDS = 1e-8;
  */
 export function computeAdvantages(
   rewards_PG: readonly (readonly number[])[],
-  { scale_rewards = 'group', epsilon = 1e-4 }: AdvantageOptions = {},
+  { scale_rewards = 'group', batch: whole = rewards_PG.flat(), epsilon = 1e-4 }: AdvantageOptions = {},
 ): Advantages[] {
-  const batch = rewardStatistics(rewards_PG.flat());
+  const batch = rewardStatistics(whole);
   return rewards_PG.map((rewards_G, p) => {
     if (rewards_G.length === 0) throw new TwgrpoError(`advantages: group ${p} has no completion`);
     const { mean, std } = rewardStatistics(rewards_G);

@@ -23,6 +23,8 @@ export interface ScoreOptions {
   };
   readonly rewards: readonly NamedReward[];
   readonly tokenizer: ReadOptions['tokenizer'];
+  /** The rewards of all ranks that score prompts of this batch. @default those of these prompts */
+  readonly rewardsOfBatch?: ((own: readonly number[]) => Promise<readonly number[]>) | undefined;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function score(
   prompts: readonly RolloutPrompt[],
   drawn: readonly (readonly Completion[])[],
   shuffled: ReadonlyMap<number, readonly Completion[]>,
-  { config, rewards, tokenizer }: ScoreOptions,
+  { config, rewards, tokenizer, rewardsOfBatch }: ScoreOptions,
 ): Promise<RolloutGroup[]> {
   const { answer_parser, reward_weights, scale_rewards, temporal_contrast_bonus: bonus } = config;
   const read = (prompt: RolloutPrompt, completions: readonly Completion[] = []) =>
@@ -54,7 +56,8 @@ export async function score(
   const totals_PG = rewards_PGF.map((group, p) =>
     group.map((rewards_F, g) => combineRewards(rewards_F, reward_weights) + (contrasts[p]?.bonuses[g] ?? 0)),
   );
-  const statistics = computeAdvantages(totals_PG, { scale_rewards });
+  const batch = scale_rewards === 'batch' ? await rewardsOfBatch?.(totals_PG.flat()) : undefined;
+  const statistics = computeAdvantages(totals_PG, { scale_rewards, batch });
   return prompts.map((prompt, p) => {
     const { advantages, std, is_zero_std } = statistics[p]!;
     const contrast = contrasts[p];

@@ -8,6 +8,16 @@ export {
   isGradEnabled,
   noGrad,
 } from './autograd.ts';
+export {
+  type Backend,
+  CollectiveGroup,
+  fillStorage,
+  freeStorage,
+  hasBackend,
+  type ReduceOp,
+  Store,
+  Work,
+} from './collectives.ts';
 export { Download } from './download.ts';
 export { type Device, type DType, itemSize, type TypedArray } from './dtype.ts';
 export { benchDirectAdd, engineInfo, getNumThreads, setNumThreads } from './engine.ts';

@@ -26,6 +26,10 @@ export type NativeGenerator = object & { readonly __generator: unique symbol };
 
 /** A copy to the host (an external value that only the addon can open). */
 export type NativeDownload = object & { readonly __download: unique symbol };
+/** A key-value store that all ranks reach, a group of ranks, a collective under way: objects that only the addon can open. */
+export type NativeStore = object & { readonly __store: unique symbol };
+export type NativeGroup = object & { readonly __group: unique symbol };
+export type NativeWork = object & { readonly __work: unique symbol };
 
 export interface NativeSchemaArgument {
   readonly name: string;
@@ -132,6 +136,36 @@ interface Native {
   seedGenerator(generator: NativeGenerator, seed: bigint): void;
   generatorState(generator: NativeGenerator): NativeHandle;
   setGeneratorState(generator: NativeGenerator, state: NativeHandle): void;
+
+  openStore(
+    host: string,
+    port: number,
+    isServer: boolean,
+    prefix: string,
+    timeoutMs: number,
+  ): Promise<NativeStore>;
+  storeSet(store: NativeStore, key: string, text: string): Promise<void>;
+  storeGet(store: NativeStore, key: string, timeoutMs: number): Promise<string>;
+  storeAdd(store: NativeStore, key: string, amount: number): Promise<number>;
+  storeHas(store: NativeStore, key: string): Promise<boolean>;
+  hasBackend(backend: string): boolean;
+  openGroup(
+    store: NativeStore,
+    backend: string,
+    rank: number,
+    size: number,
+    timeoutMs: number,
+    host: string,
+  ): Promise<NativeGroup>;
+  closeGroup(group: NativeGroup): Promise<void>;
+  allReduce(group: NativeGroup, tensor: NativeHandle, op: string): NativeWork;
+  reduceScatter(group: NativeGroup, output: NativeHandle, input: NativeHandle): NativeWork;
+  allGather(group: NativeGroup, output: NativeHandle, input: NativeHandle): NativeWork;
+  broadcast(group: NativeGroup, tensor: NativeHandle, root: number): NativeWork;
+  waitWork(work: NativeWork): void;
+  finishWork(work: NativeWork): Promise<void>;
+  workTimes(work: NativeWork): [number, number];
+  resizeStorage(handle: NativeHandle, bytes: number): void;
 
   setNumThreads(count: number): void;
   getNumThreads(): number;

@@ -14,7 +14,6 @@ export { checkGrpo, runGrpo } from './grpo/grpo-run.ts';
 export { type GrpoStepReport, GrpoTrainer, type PromptSource } from './grpo/grpo-trainer.ts';
 export { checkpointSteps } from './loop/checkpoint.ts';
 export { readable } from './loop/preflight.ts';
-export { SINGLE_PROCESS } from './loop/process-state.ts';
 export { RunLength } from './loop/run-length.ts';
 export type { RunCheck, RunProgress, RunResult, RunStart, StepReport } from './loop/run-loop.ts';
 export { AdamW } from './optim/adamw.ts';

@@ -86,19 +86,16 @@ export function completionHidden(
     const rotary = promptRotary(prompt, layout.offsets(), config, { dtype: params.dtype, device });
     const attend = groupAttention(layout);
     const predicting = layout.predictingIndex();
-    const layerOf = (layer: number, x: Tensor, deep: DeepFeatures | undefined) =>
-      addDeep(
-        decoderLayer(
-          params,
-          text,
-          layer,
-          x,
-          rotary,
-          attend.function,
-          layer === last ? layout.prefixLength - 1 : 0,
-        ),
-        deep,
-      );
+    const { gate } = params;
+    const layerOf = (layer: number, x: Tensor, deep: DeepFeatures | undefined) => {
+      const hasGraph = isGradEnabled();
+      gate?.enter(layer, isRecomputed && hasGraph);
+      const askFrom = layer === last ? layout.prefixLength - 1 : 0;
+      const output = decoderLayer(params, text, layer, x, rotary, attend.function, askFrom);
+      // With a graph the weights are read once more, on the way back.
+      if (!hasGraph) gate?.leave(layer, false);
+      return addDeep(output, deep);
+    };
     const head = (x: Tensor) =>
       finalNorm(params, text, x.index_select(0, predicting)).view([
         completions.length,
@@ -118,7 +115,10 @@ export function completionHidden(
       const hidden_GCD = head(x);
       return {
         hidden_GCD,
-        backward: (gradHidden) => backward([hidden_GCD], [gradHidden]),
+        backward: (gradHidden) => {
+          backward([hidden_GCD], [gradHidden]);
+          for (let layer = last; layer >= 0; layer--) gate?.leave(layer, true);
+        },
         dispose: () => {},
       };
     }
@@ -154,6 +154,7 @@ export function completionHidden(
             const after: Tensor | undefined = gradient;
             const [ofInput, ofFeatures] = stage.backward([after]);
             gradient = ofInput;
+            if (stages.length <= last) gate?.leave(stages.length, true);
             const own = deep[stages.length];
             if (own !== undefined) reach(own.features_FD, ofFeatures);
             if (after !== gradHidden) after?.dispose();

@@ -221,7 +221,9 @@ const optimizationShape = {
     .describe('the norm of all gradients together is cut to this'),
   prompts_per_micro_batch: count
     .default(1)
-    .describe('prompts computed together; each has num_generations completions'),
+    .describe(
+      'prompts computed together; each has num_generations completions; processes share those of a step',
+    ),
   gradient_accumulation_steps: count.default(1).describe('micro-batches a step'),
   num_train_epochs: z.number().positive().default(1).describe('passes over the data'),
   max_steps: z.int().min(1).optional().describe('steps; overrides num_train_epochs'),
@@ -262,6 +264,11 @@ const runShape = {
     .boolean()
     .default(false)
     .describe('checkpoints without optimizer: smaller, but nobody can resume from them'),
+  dist_timeout: z
+    .number()
+    .positive()
+    .default(600)
+    .describe('several processes: seconds that one waits for another before the run ends with an error'),
   tensorboard: z
     .boolean()
     .default(false)

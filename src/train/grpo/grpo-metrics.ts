@@ -5,14 +5,15 @@
 import { answerStatistics } from '../../answers/index.ts';
 import { itemTask } from '../../data/index.ts';
 import { type ChunkedLoss, rewardStatistics } from '../../rl/index.ts';
-import type { Rollout, RolloutGroup } from '../../rollout/index.ts';
+import type { Rollout } from '../../rollout/index.ts';
 import { type MetricAccumulator, max, mean, min, sum } from '../../run/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
+import type { LearnedGroup } from './learned-group.ts';
 
 /** Figures of the completions and their rewards. */
 export function addExperienceMetrics(
   metrics: MetricAccumulator,
-  groups: readonly RolloutGroup[],
+  groups: readonly LearnedGroup[],
   rewardNames: readonly string[],
   config: Pick<GrpoConfig, 'scale_rewards'>,
 ): void {
@@ -75,7 +76,7 @@ export function addExperienceMetrics(
 /** Means of the reward by kind of question, and of the whole by the items' `data_source`. */
 function addTaskMetrics(
   metrics: MetricAccumulator,
-  groups: readonly RolloutGroup[],
+  groups: readonly LearnedGroup[],
   rewardNames: readonly string[],
 ): void {
   const add = (key: string, values: readonly number[]): void => {
@@ -91,7 +92,7 @@ function addTaskMetrics(
       own.flatMap(({ rollouts }) => rollouts.map(({ rewards }) => rewards[f]!)),
     );
   }
-  const sourceOf = ({ prompt }: RolloutGroup): unknown => prompt.question.item.provenance['data_source'];
+  const sourceOf = ({ prompt }: LearnedGroup): unknown => prompt.question.item.provenance['data_source'];
   const sources = new Set(groups.map(sourceOf).filter((name) => typeof name === 'string' && name !== ''));
   for (const source of sources) {
     const own = groups.filter((group) => sourceOf(group) === source);

@@ -1,6 +1,7 @@
 /** A GRPO run: what the run loop needs to know of it, from the reward functions to what a step leaves in the run folder. */
 import type { Logger } from '../../base/index.ts';
 import { EpochSampler } from '../../data/index.ts';
+import { type Processes, SINGLE_PROCESS } from '../../dist/index.ts';
 import type { GenerationConfig } from '../../models/index.ts';
 import { FrameStore, ItemFeed, promptLoader } from '../../prompt/index.ts';
 import type { RewardFunction } from '../../rl/index.ts';
@@ -33,20 +34,18 @@ export interface GrpoRunOptions extends RunOptions<GrpoConfig, GrpoStepReport> {
  * @throws TwgrpoError when too many updates in a row were refused, after saving
  */
 export async function runGrpo(options: GrpoRunOptions): Promise<RunResult> {
-  return await runTraining(grpoMethod(options), options);
+  return await runTraining(grpoMethod, options);
 }
 
 /** What a run would begin with, found out as the run does. @throws what `runGrpo` throws before it loads weights */
 export async function checkGrpo(options: GrpoRunOptions): Promise<RunCheck> {
-  return await checkTraining(grpoMethod(options), options);
+  return await checkTraining(grpoMethod(options, SINGLE_PROCESS), options);
 }
 
-function grpoMethod({
-  resolved,
-  logger,
-  frames: shared,
-  rewards: ownRewards,
-}: GrpoRunOptions): Method<'grpo', Pick<GrpoStepReport, 'groups'>> {
+function grpoMethod(
+  { resolved, logger, frames: shared, rewards: ownRewards }: GrpoRunOptions,
+  processes: Processes,
+): Method<'grpo', Pick<GrpoStepReport, 'groups'>> {
   const { config } = resolved;
   return {
     kind: 'grpo',
@@ -79,6 +78,7 @@ function grpoMethod({
             load: promptLoader(processor, config, frames),
             on_bad_video: config.on_bad_video,
             logger,
+            processes,
           });
           tellUnusedSampling(folder.generation, config, logger);
           let isProbeDue = config.probe;
@@ -94,7 +94,8 @@ function grpoMethod({
             tokenizer: processor.tokenizer,
             logger,
             onExperience: ([first]) => {
-              if (isProbeDue && first !== undefined) logProbe(first, rewardNames, logger);
+              if (isProbeDue && first !== undefined && processes.is_main_process)
+                logProbe(first, rewardNames, logger);
               isProbeDue = false;
             },
           });

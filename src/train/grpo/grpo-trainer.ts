@@ -5,12 +5,16 @@
  * each. All groups of a step are rolled out before the update, because the loss may be normalised by all their tokens.
  * With `num_iterations` above 1 the step makes that many updates at one learning rate.
  *
+ * Several ranks share the prompts of a step. Each rolls out and scores its own; what must be known of all (which groups have a signal,
+ * how many tokens the loss is divided by) they tell each other, so that the numbers are those of one process.
+ *
  * Source: arXiv 2402.03300 (GRPO), 2505.24718 (TW-GRPO).
  */
 
 import type { Logger } from '../../base/index.ts';
+import { type Processes, SINGLE_PROCESS } from '../../dist/index.ts';
 import type { VideoLanguageModel } from '../../models/index.ts';
-import type { ReadyPrompt } from '../../prompt/index.ts';
+import type { Placed, ReadyPrompt } from '../../prompt/index.ts';
 import type { ChunkedLoss, LossScale, NamedReward } from '../../rl/index.ts';
 import {
   type ReadOptions,
@@ -21,19 +25,21 @@ import {
   rollOutShuffled,
   score,
 } from '../../rollout/index.ts';
-import { last, type MetricAccumulator, sum } from '../../run/index.ts';
+import { last, MetricAccumulator, sum } from '../../run/index.ts';
 import { dispose, keep, liveTensors, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
 import type { StepOutcome, StepReport, Trainer, TrainerParts } from '../loop/run-loop.ts';
 import { scheduledAt } from '../optim/schedule.ts';
 import type { UpdateOptions } from '../optim/update.ts';
+import type { Gradients } from '../shard/gradients.ts';
 import { addExperienceMetrics, addSamplingGap, addUpdateMetrics } from './grpo-metrics.ts';
+import type { LearnedGroup } from './learned-group.ts';
 import { accumulateGroupGradient, type FixedLogps, scoreCompletions } from './policy-update.ts';
 
 /** Gives prompts in the order of training; waits for decoding where it must. */
 export interface PromptSource {
-  /** The next `count` prompts. The caller disposes them. */
-  next(count: number): Promise<ReadyPrompt[]>;
+  /** The next `count` prompts: those of this rank, with their places among all. The caller disposes them. */
+  next(count: number): Promise<readonly Placed<ReadyPrompt>[]>;
   /** Begins to load the `count` prompts after those, without waiting. */
   prefetch(count: number): void;
 }
@@ -50,13 +56,28 @@ export interface GrpoTrainerParts extends TrainerParts {
   readonly banned_token_ids: readonly number[];
   readonly tokenizer: ReadOptions['tokenizer'];
   readonly logger: Logger;
-  /** Called with the scored groups of every step, before the update. */
+  /** Called with this rank's scored groups of every step, before the update. */
   readonly onExperience?: ((groups: readonly RolloutGroup[]) => void) | undefined;
 }
 
 export interface GrpoStepReport extends StepReport {
-  /** What the step learned from; every rollout has its `update`. */
+  /** What the step learned from, on all ranks and in the order of the data; every rollout has its `update`. */
+  readonly groups: readonly LearnedGroup[];
+}
+
+/** What all ranks know of a group of the step. */
+interface GroupFacts {
+  readonly rank: number;
+  readonly stream: number;
+  readonly is_zero_std: boolean;
+  /** Tokens of its completions that count in the loss. */
+  readonly num_tokens: number;
+}
+
+/** Groups to learn from: this rank's own, and what is known of all, both in the order of the data. */
+interface Experience {
   readonly groups: readonly RolloutGroup[];
+  readonly all: readonly GroupFacts[];
 }
 
 export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
@@ -74,24 +95,57 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
     const { config, rewards, clock, length, onExperience } = this.#parts;
     const { experience, newTokens, release } = await this.#collect(step, metrics);
     try {
-      clock.enter('metrics');
-      const names = rewards.map(({ name }) => name);
-      addExperienceMetrics(metrics, experience, names, config);
-      onExperience?.(experience);
+      onExperience?.(experience.groups);
       const learning_rate = scheduledAt(config.learning_rate, length.position(step), config);
       metrics.add('learning_rate', last(learning_rate));
-      const groups = await this.#update(experience, { step: step + 1, rates: { learning_rate }, metrics });
+      // Parts of the whole that this rank has.
+      const parts = new MetricAccumulator();
+      const options = { step: step + 1, rates: { learning_rate }, metrics };
+      const own = await this.#update(experience, parts, options);
+      clock.enter('metrics');
+      const groups = await this.#together(own, parts, metrics);
+      addExperienceMetrics(
+        metrics,
+        groups,
+        rewards.map(({ name }) => name),
+        config,
+      );
       return { counts: { tokens: newTokens }, details: { groups } };
     } finally {
       release();
     }
   }
 
+  get #processes(): Processes {
+    return this.#parts.processes ?? SINGLE_PROCESS;
+  }
+
+  /** The groups of all ranks, in the order of the data; merges the metrics of all. */
+  async #together(
+    own: readonly RolloutGroup[],
+    parts: MetricAccumulator,
+    metrics: MetricAccumulator,
+  ): Promise<readonly LearnedGroup[]> {
+    if (this.#processes.world_size === 1) {
+      metrics.merge(parts.snapshot());
+      return own;
+    }
+    const groups = own.map(({ prompt: { question, stream }, ...group }) => ({
+      ...group,
+      prompt: { question, stream },
+    }));
+    const all = await this.#processes.gather({ groups, parts: parts.snapshot() }, 'the records of a step');
+    for (const one of all) metrics.merge(one.parts);
+    return all.flatMap((one) => one.groups).sort((a, b) => a.prompt.stream - b.prompt.stream);
+  }
+
   /** Prompts and their scored completions; groups without signal are replaced where the configuration asks for it. */
   async #collect(step: number, metrics: MetricAccumulator) {
     const { config, prompts, frames, model, clock, length, logger } = this.#parts;
     const wanted = config.prompts_per_micro_batch * config.gradient_accumulation_steps;
-    const experience: RolloutGroup[] = [];
+    const processes = this.#processes;
+    const kept: RolloutGroup[] = [];
+    const all: GroupFacts[] = [];
     const owned = new Set<RolloutPrompt>();
     const free = (prompt: RolloutPrompt) => {
       prompt.dispose();
@@ -103,22 +157,25 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
     let newTokens = 0;
     let resampled = 0;
     const tries = config.dynamic_sampling ? config.max_resample_times : 0;
-    const options = { ...this.#parts, step };
+    const rewardsOfBatch = async (own: readonly number[]) =>
+      (await processes.gather(own, 'the rewards of a batch')).flat();
+    const options = { ...this.#parts, step, rewardsOfBatch };
     try {
-      for (let attempt = 0; experience.length < wanted && attempt <= tries; attempt++) {
+      for (let attempt = 0; all.length < wanted && attempt <= tries; attempt++) {
         clock.enter('data');
-        const ready = await prompts.next(wanted - experience.length);
+        const numAsked = wanted - all.length;
+        const ready = await prompts.next(numAsked);
         // Here no prompt is half loaded, so the count depends on nothing but the step.
         if (attempt === 0) metrics.add('live_tensors', last(liveTensors() - frames.numKept));
         // Decoded by other processes while this step generates, which yields after every token.
         if (!length.isOver(step + 1)) prompts.prefetch(wanted);
         clock.enter('encode');
-        const encoded = ready.map((prompt, i) => {
-          const own = encodePrompt(model, prompt, numDrawn + i);
+        const encoded = ready.map(({ place, ready: prompt }) => {
+          const own = encodePrompt(model, prompt, numDrawn + place);
           owned.add(own);
           return own;
         });
-        numDrawn += ready.length;
+        numDrawn += numAsked;
         clock.enter('generate');
         const drawn = await rollOut(model, encoded, options);
         const shuffled = config.temporal_contrast
@@ -126,15 +183,23 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
           : new Map<number, never>();
         clock.enter('reward');
         const groups = await score(encoded, drawn, shuffled, options);
-        for (const { ids } of [...drawn, ...shuffled.values()].flat()) newTokens += ids.length;
+        const told = {
+          groups: groups.map((group) => this.#factsOf(group)),
+          tokens: [
+            ...[...drawn, ...shuffled.values()].flat().map(({ ids }) => ids.length),
+            ...groups.map(({ prompt }) => prompt.inputs.input_ids.length),
+          ].reduce((total, count) => total + count, 0),
+        };
+        const heard = await processes.gather(told, 'agreement on the groups of a step');
+        for (const { tokens } of heard) newTokens += tokens;
+        const isKept = ({ is_zero_std }: Pick<GroupFacts, 'is_zero_std'>) =>
+          !is_zero_std || attempt === tries;
+        const facts = heard.flatMap((one) => one.groups);
+        all.push(...facts.filter(isKept).sort((a, b) => a.stream - b.stream));
+        resampled += facts.filter((one) => !isKept(one)).length;
         for (const group of groups) {
-          newTokens += group.prompt.inputs.input_ids.length;
-          if (!group.is_zero_std || attempt === tries) {
-            experience.push(group);
-          } else {
-            resampled += 1;
-            free(group.prompt);
-          }
+          if (isKept(group)) kept.push(group);
+          else free(group.prompt);
         }
       }
     } catch (error) {
@@ -142,20 +207,34 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
       throw error;
     }
     if (config.dynamic_sampling) metrics.add('resampled_groups', sum(resampled));
-    if (experience.every(({ is_zero_std }) => is_zero_std))
+    if (all.every(({ is_zero_std }) => is_zero_std))
       logger.debug({ step: step + 1 }, 'no group of this step has a signal: all rewards are equal');
+    const experience: Experience = { groups: kept, all };
     return { experience, newTokens, release };
   }
 
+  #factsOf({ prompt: { stream }, rollouts, is_zero_std }: RolloutGroup): GroupFacts {
+    const { mask_truncated_completions } = this.#parts.config;
+    const counted = rollouts.filter(
+      ({ finish_reason }) => !(finish_reason === 'length' && mask_truncated_completions),
+    );
+    const num_tokens = counted.reduce((total, { ids }) => total + ids.length, 0);
+    return { rank: this.#processes.rank, stream, is_zero_std, num_tokens };
+  }
+
   /** `num_iterations` updates on the experience. @returns the groups with what the first iteration computed of their tokens */
-  async #update(groups: readonly RolloutGroup[], options: UpdateOptions): Promise<RolloutGroup[]> {
+  async #update(
+    experience: Experience,
+    parts: MetricAccumulator,
+    options: UpdateOptions,
+  ): Promise<RolloutGroup[]> {
     const { config, updater } = this.#parts;
-    const fixed = this.#fixedLogps(groups);
+    const fixed = this.#fixedLogps(experience.groups);
     const updated: RolloutGroup[] = [];
     try {
       for (let iteration = 0; iteration < config.num_iterations; iteration++)
         await updater.update(
-          () => this.#accumulate(groups, fixed, updated, iteration, options.metrics),
+          (gradients) => this.#accumulate(experience, gradients, fixed, updated, iteration, parts),
           options,
         );
       updater.endStep();
@@ -165,18 +244,19 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
     return updated;
   }
 
-  /** Adds the gradients of all groups. The first iteration fills `updated`, and `fixed` for those after it. @returns the loss */
-  #accumulate(
-    groups: readonly RolloutGroup[],
+  /** Adds the gradients of own groups. The first iteration fills `updated`, and `fixed` for those after it. @returns their loss */
+  async #accumulate(
+    { groups, all }: Experience,
+    gradients: Pick<Gradients, 'round'>,
     fixed: FixedLogps[],
     updated: RolloutGroup[],
     iteration: number,
     metrics: MetricAccumulator,
-  ): number {
+  ): Promise<number> {
     const { config, model, clock } = this.#parts;
     let loss = 0;
-    groups.forEach((group, i) => {
-      const scale = this.#scaleOf(groups, i);
+    const learn = (group: RolloutGroup, i: number): void => {
+      const scale = this.#scaleOf(all, group.prompt.stream);
       const update = accumulateGroupGradient(model, group, fixed[i]!, config, scale, clock);
       clock.enter('metrics');
       loss += update.loss;
@@ -191,7 +271,16 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
       else update.logps_GT.dispose();
       update.weights_GT.dispose();
       update.entropy_GT.dispose();
-    });
+    };
+    const counts = new Map<number, number>();
+    for (const { rank } of all) counts.set(rank, (counts.get(rank) ?? 0) + 1);
+    const numRounds = Math.max(...counts.values());
+    for (let i = 0; i < numRounds; i++) {
+      const group = groups[i];
+      await gradients.round(i === numRounds - 1, () => {
+        if (group !== undefined) learn(group, i);
+      });
+    }
     return loss;
   }
 
@@ -219,14 +308,12 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
     });
   }
 
-  /** What the loss of group `i` is divided by. */
-  #scaleOf(groups: readonly RolloutGroup[], i: number): LossScale {
+  /** What the loss of the group `stream` is divided by. */
+  #scaleOf(groups: readonly GroupFacts[], stream: number): LossScale {
     const { config } = this.#parts;
-    const countTokens = (some: readonly RolloutGroup[]) =>
-      some
-        .flatMap(({ rollouts }) => rollouts)
-        .filter(({ finish_reason }) => !(finish_reason === 'length' && config.mask_truncated_completions))
-        .reduce((total, { ids }) => total + ids.length, 0);
+    const i = groups.findIndex((group) => group.stream === stream);
+    const countTokens = (some: readonly GroupFacts[]) =>
+      some.reduce((total, { num_tokens }) => total + num_tokens, 0);
     const size = config.prompts_per_micro_batch;
     const start = Math.floor(i / size) * size;
     const numMicroBatches = Math.ceil(groups.length / size);

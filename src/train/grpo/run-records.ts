@@ -1,13 +1,13 @@
 /** What a GRPO step leaves in the run folder beside its row of metrics: its completions, the numbers of its tokens. */
 import { solutionText, truthOf } from '../../data/index.ts';
-import type { RolloutGroup } from '../../rollout/index.ts';
 import { type CompletionRecord, encodeTokens, type RunDirectory, type TokenRecord } from '../../run/index.ts';
+import type { LearnedGroup } from './learned-group.ts';
 
 /** @param step steps done */
 export function recordStep(
   run: RunDirectory,
   step: number,
-  groups: readonly RolloutGroup[],
+  groups: readonly LearnedGroup[],
   rewardNames: readonly string[],
 ): void {
   run.appendCompletions(step, completionRecords(step, groups, rewardNames));
@@ -16,7 +16,7 @@ export function recordStep(
 
 function completionRecords(
   step: number,
-  groups: readonly RolloutGroup[],
+  groups: readonly LearnedGroup[],
   rewardNames: readonly string[],
 ): CompletionRecord[] {
   return groups.flatMap(({ prompt, rollouts }, group) => {
@@ -37,7 +37,7 @@ function completionRecords(
   });
 }
 
-function tokenRecords(groups: readonly RolloutGroup[]): TokenRecord[] {
+function tokenRecords(groups: readonly LearnedGroup[]): TokenRecord[] {
   return groups.flatMap(({ rollouts }, group) =>
     rollouts.map(({ ids, text_ends: ends, logps: sampling_logps, update }, row) => {
       if (update === undefined) throw new Error('internal: a step is recorded before its update');

@@ -10,6 +10,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { DataError, forEachConcurrently, type Logger, VideoError } from '../../base/index.ts';
 import { mediaFacts, type Question, type VideoFacts } from '../../data/index.ts';
+import type { Processes } from '../../dist/index.ts';
 import type { Processor } from '../../models/index.ts';
 import { type PromptKeys, promptCounter } from '../../prompt/index.ts';
 import type { VideoKeys } from '../../video/index.ts';
@@ -28,6 +29,8 @@ export interface CheckPromptsOptions {
   readonly processor: Processor;
   readonly config: PromptKeys & VideoKeys & Pick<GrpoConfig, 'on_bad_video'>;
   readonly logger: Logger;
+  /** Those that share the questions. @default this process alone */
+  readonly processes?: Pick<Processes, 'rank' | 'world_size'> | undefined;
   /** When aborted, what was not looked at yet is left out. */
   readonly signal?: AbortSignal | undefined;
   /** Called as files are opened. */
@@ -38,14 +41,16 @@ export interface CheckPromptsOptions {
 const NUM_NAMED = 5;
 
 /**
- * Measures the prompt of every question.
+ * Measures the prompt of every question; of several ranks each does its share.
  * @throws DataError that lists the prompts longer than `max_prompt_length`
  * @throws VideoError for missing or unreadable videos with `on_bad_video: error`; with `skip` they are counted and warned of
  */
 export async function checkPrompts(
-  questions: readonly Question[],
+  all: readonly Question[],
   options: CheckPromptsOptions,
 ): Promise<PromptLengths> {
+  const { rank = 0, world_size = 1 } = options.processes ?? {};
+  const questions = all.filter((_, i) => i % world_size === rank);
   const { processor, config, logger, signal } = options;
   const count = promptCounter(processor, config);
   const bad = new Map<string, string>();
@@ -106,7 +111,7 @@ export async function checkPrompts(
       throw new VideoError(`${text}: ${examples}`, {
         hint: 'check video_root and video_prefix, or set on_bad_video: skip',
       });
-    if (bad.size === questions.length)
+    if (world_size === 1 && bad.size === questions.length)
       throw new VideoError(`none of the ${questions.length} questions has a readable video: ${examples}`, {
         hint: 'check video_root and video_prefix, or look at the files with: twgrpo data check',
       });

@@ -20,6 +20,7 @@ export class RunLength {
   readonly #maxMs: number | undefined;
   readonly #beganMs: number;
   readonly #now: () => number;
+  #heldMs: number | undefined;
 
   /** The clock starts here. */
   constructor(options: RunLengthOptions) {
@@ -40,11 +41,16 @@ export class RunLength {
     return this.#now() - this.#beganMs;
   }
 
+  /** Until the next call the run is where it was after so many milliseconds: ranks that follow one clock decide alike. */
+  hold(ms: number): void {
+    this.#heldMs = ms;
+  }
+
   /** @param step steps done */
   isOver(step: number): boolean {
     return (
       step >= (this.maxSteps ?? Number.POSITIVE_INFINITY) ||
-      (this.#maxMs !== undefined && this.usedMs() >= this.#maxMs)
+      (this.#maxMs !== undefined && (this.#heldMs ?? this.usedMs()) >= this.#maxMs)
     );
   }
 
@@ -52,7 +58,7 @@ export class RunLength {
   position(step: number): { readonly done: number; readonly total: number } {
     const bySteps = { done: step, total: this.maxSteps ?? Number.POSITIVE_INFINITY };
     if (this.#maxMs === undefined) return bySteps;
-    const byTime = { done: this.usedMs(), total: this.#maxMs };
+    const byTime = { done: this.#heldMs ?? this.usedMs(), total: this.#maxMs };
     return bySteps.done / bySteps.total > byTime.done / byTime.total ? bySteps : byTime;
   }
 }

@@ -3,8 +3,9 @@
  * weights are loaded, steps, writes the run folder, saves, resumes, and stops cleanly. What a step is belongs to the method
  * (`grpo/grpo-run.ts`, `sft/sft-run.ts`).
  */
-import { type Lock, type Logger, lockFolder, TwgrpoError } from '../../base/index.ts';
+import { ConfigError, type Lock, type Logger, lockFolder, TwgrpoError } from '../../base/index.ts';
 import type { Question } from '../../data/index.ts';
+import { inProcessGroup, type Processes, SINGLE_PROCESS, together } from '../../dist/index.ts';
 import { type ModelFolder, openModelFolder, type VideoLanguageModel } from '../../models/index.ts';
 import { last, MetricAccumulator, type MetricsRow, PhaseClock, RunDirectory, sum } from '../../run/index.ts';
 import { getNumThreads, setNumThreads } from '../../tensor/index.ts';
@@ -13,12 +14,12 @@ import type { GrpoConfig } from '../config/config-schema.ts';
 import type { SftConfig } from '../config/sft-config.ts';
 import { createOptimizer } from '../optim/optimizer.ts';
 import { Updater } from '../optim/update.ts';
+import { ReducedGradients } from '../shard/gradients.ts';
 import { checkPrompts } from './check-prompts.ts';
 import { loadOptimizer, saveTrainingCheckpoint } from './checkpoint.ts';
 import { StepMemory } from './memory-metrics.ts';
 import { loadPolicy } from './policy-model.ts';
 import { type Preflight, preflight } from './preflight.ts';
-import { type ProcessState, SINGLE_PROCESS } from './process-state.ts';
 import { findResumed, openRun, type Resumed } from './resume.ts';
 import { RunLength } from './run-length.ts';
 import { RunOutput } from './run-output.ts';
@@ -73,6 +74,8 @@ export interface RunResult {
   /** The last checkpoint written, the model of the run; undefined when it was stopped before its first step. */
   readonly checkpoint: string | undefined;
   readonly stopped: boolean;
+  /** The signal that stopped it, whichever rank got it; undefined where none did. */
+  readonly stopped_by?: string | undefined;
   /** Items left out because their video could not be read, since this process began. */
   readonly skipped_videos: number;
 }
@@ -123,6 +126,8 @@ export interface PreparedMethod<Kind extends TrainingKind, Details> {
 
 /** What the loop gives to a trainer. */
 export interface TrainerParts {
+  /** @default this process alone */
+  readonly processes?: Processes | undefined;
   readonly model: VideoLanguageModel;
   readonly updater: Updater;
   readonly clock: PhaseClock;
@@ -172,8 +177,10 @@ interface PreparedRun<Kind extends TrainingKind, Details> {
 async function prepareRun<Kind extends TrainingKind, Details>(
   method: Method<Kind, Details>,
   options: RunOptions<RunConfig, never>,
+  processes: Processes,
 ): Promise<PreparedRun<Kind, Details>> {
-  const { logger, signal, resume, onCheck } = options;
+  const { logger, signal, onCheck } = options;
+  const resume = processes.isRestart ? 'auto' : options.resume;
   const { config } = options.resolved;
   if (config.num_threads !== undefined) setNumThreads(config.num_threads);
   if (config.save_only_model)
@@ -189,16 +196,20 @@ async function prepareRun<Kind extends TrainingKind, Details>(
   if (config.check_prompts && saved === undefined) {
     const { questions } = prepared;
     const { longest } = await checkPrompts(questions, {
-      processor,
-      config,
-      logger,
-      signal,
+      ...{ processor, config, logger, signal, processes },
       onProgress: onCheck,
     });
     logger.debug({ longest }, 'prompts measured');
     prepared.checkTexts?.();
   }
   const perStep = prepared.microBatchSize * config.gradient_accumulation_steps;
+  if (perStep < processes.world_size)
+    throw new ConfigError(
+      `${processes.world_size} processes share ${perStep} prompts or packs a step: some would have nothing to do`,
+      {
+        hint: 'start fewer processes, or raise gradient_accumulation_steps: it counts those of all together',
+      },
+    );
   const newLength = () =>
     new RunLength({
       ...config,
@@ -227,7 +238,7 @@ export async function checkTraining<Kind extends TrainingKind, Details>(
   method: Method<Kind, Details>,
   options: RunOptions<RunConfig, never>,
 ): Promise<RunCheck> {
-  const { resumed, checked, prepared, newLength } = await prepareRun(method, options);
+  const { resumed, checked, prepared, newLength } = await prepareRun(method, options, SINGLE_PROCESS);
   return {
     ...checked,
     num_items: prepared.numItems,
@@ -241,55 +252,84 @@ export async function checkTraining<Kind extends TrainingKind, Details>(
  * @throws ConfigError, DataError, CheckpointError, VideoError before or during training, each naming file and key
  * @throws TwgrpoError when too many updates in a row were refused, after saving
  */
-export async function runTraining<Kind extends TrainingKind, Details extends object>(
-  method: Method<Kind, Details>,
-  options: RunOptions<RunConfig, StepReport & Details>,
+export async function runTraining<
+  Kind extends TrainingKind,
+  Details extends object,
+  Options extends RunOptions<RunConfig, StepReport & Details>,
+>(
+  methodOf: (options: Options, processes: Processes) => Method<Kind, Details>,
+  options: Options,
 ): Promise<RunResult> {
-  const process: ProcessState = SINGLE_PROCESS;
   const { logger, resolved } = options;
-  // Taken before the folder is read: another process may be about to write the checkpoint that this one would go on from.
-  const lock = process.is_main_process
-    ? await lockFolder(resolved.config.output_dir, (text) => logger.info(text))
-    : undefined;
-  try {
-    return await runAlone(method, options, process, lock);
-  } finally {
-    await lock?.release();
-  }
+  return await inProcessGroup(resolved.config, async ({ processes, device }) => {
+    const own = { ...options, resolved: { ...resolved, config: { ...resolved.config, device } } };
+    // Taken before the folder is read: another process may be about to write the checkpoint that this one would go on from.
+    const lock = await together(processes, 'the lock of the run folder', async () =>
+      processes.is_main_process
+        ? await lockFolder(resolved.config.output_dir, (text) => logger.info(text))
+        : undefined,
+    );
+    try {
+      return await runLocked(methodOf(own, processes), own, processes, lock);
+    } finally {
+      await lock?.release();
+    }
+  });
 }
 
-async function runAlone<Kind extends TrainingKind, Details extends object>(
+async function runLocked<Kind extends TrainingKind, Details extends object>(
   method: Method<Kind, Details>,
   options: RunOptions<RunConfig, StepReport & Details>,
-  process: ProcessState,
+  processes: Processes,
   lock: Lock | undefined,
 ): Promise<RunResult> {
   const { resolved, logger, signal } = options;
   const { config } = resolved;
-  const { folder, resumed, prepared, newLength } = await prepareRun(method, options);
+  const { folder, resumed, prepared, newLength } = await together(
+    processes,
+    'the checks before the run',
+    async () => await prepareRun(method, options, processes),
+  );
   const { checkpointDir, saved } = resumed;
   const result = (step: number, checkpoint: string | undefined, skipped_videos = 0): RunResult => ({
     output_dir: config.output_dir,
     step,
     max_steps: newLength().maxSteps,
     checkpoint,
-    stopped: signal?.aborted === true,
+    stopped: stop !== undefined,
+    stopped_by: stop === '' ? undefined : stop,
     skipped_videos,
   });
-  if (process.agreeStop(signal?.aborted === true)) return result(saved?.step ?? 0, checkpointDir);
+  /** Why the run stops: the signal that any rank got; empty for a caller's own reason. */
+  let stop: string | undefined;
+  const agreeStop = async (): Promise<boolean> => {
+    const own = signal?.aborted === true ? nameOf(signal.reason) : undefined;
+    const all = await processes.gather(own, 'agreement to go on');
+    stop ??= all.find((reason) => reason !== undefined);
+    return stop !== undefined;
+  };
+  if (await agreeStop()) return result(saved?.step ?? 0, checkpointDir);
 
   const model = loadPolicy(config, folder, checkpointDir);
   const trainable = new Map([...model.parameters()].filter(([, weight]) => weight.requires_grad));
   const optimizer = createOptimizer(trainable, config, (name) => model.isHidden(name));
   const clock = new PhaseClock();
-  const updater = new Updater({ ...config, optimizer, process, clock, logger });
+  const gradients =
+    processes.tensors === undefined ? undefined : new ReducedGradients(trainable, processes.tensors);
+  model.layerGate = gradients?.gate;
+  const updater = new Updater({ ...config, optimizer, processes, gradients, clock, logger });
   const length = newLength();
-  const started = prepared.start({ model, updater, clock, length });
+  const started = prepared.start({ model, updater, clock, length, processes });
   updater.badStepsInARow = saved?.badStepsInARow ?? 0;
   if (checkpointDir !== undefined) loadOptimizer(checkpointDir, optimizer);
 
-  const run = openRun(options.recorded ?? resolved, resumed, logger);
-  const output = new RunOutput({ ...config, run, process, saved, logger });
+  const run = await together(processes, 'the run folder', async () => {
+    if (!processes.is_main_process) return undefined;
+    const opened = openRun(options.recorded ?? resolved, resumed, logger);
+    await processes.noteStart();
+    return opened;
+  });
+  const output = new RunOutput({ ...config, run, saved, logger });
   let step = saved?.step ?? 0;
   let numTokens = saved?.numTokens ?? 0;
   const progress = (): RunProgress => ({
@@ -305,7 +345,7 @@ async function runAlone<Kind extends TrainingKind, Details extends object>(
   // The data run ahead while a step is under way; what is saved is the position after the last whole one.
   let position = started.data().state();
   const save = () => {
-    if (savedStep === step || !process.is_main_process) return;
+    if (savedStep === step || run === undefined) return;
     lock?.check();
     const state = {
       format: 1,
@@ -334,9 +374,12 @@ async function runAlone<Kind extends TrainingKind, Details extends object>(
     const metrics = new MetricAccumulator();
     const memory = new StepMemory(model.device);
     const skippedBefore = started.data().skipped;
+    processes.step = step + 1;
+    processes.takeWaited();
     clock.enter('data');
     const { counts, details } = await started.trainer.trainStep(step, metrics);
     const { phases, total } = clock.take();
+    await addIdleShares(metrics, processes, total);
     step += 1;
     numTokens += counts.tokens;
     position = started.data().state();
@@ -348,34 +391,42 @@ async function runAlone<Kind extends TrainingKind, Details extends object>(
     metrics.add('epoch', last(started.data().epoch));
     metrics.add('data/skipped_videos', sum(started.data().skipped - skippedBefore));
     lock?.check();
-    if (process.is_main_process) started.record?.(step, details, run);
+    if (run !== undefined) started.record?.(step, details, run);
     const row = output.step(step, metrics);
     options.onStep?.({ ...progress(), metrics: row, ...details });
-    if (updater.badStepsInARow >= config.max_bad_steps)
+    if (updater.badStepsInARow >= config.max_bad_steps) {
+      save();
       throw new TwgrpoError(
         `${updater.badStepsInARow} updates in a row were refused: loss or gradients are not finite`,
         {
           hint: 'lower learning_rate or max_grad_norm, and look at the last completions; the saved weights are those of the last good update',
         },
       );
+    }
   };
 
   try {
     for (;;) {
-      const isOver = process.agreeStop(length.isOver(step) || started.isFinished?.() === true);
+      if (processes.world_size > 1 && config.max_minutes !== undefined)
+        length.hold((await processes.gather(length.usedMs(), 'the time of the run'))[0]!);
+      const isOver = length.isOver(step) || started.isFinished?.() === true;
       const settled = (await started.settle?.({ step, isOver, output })) ?? 'same';
-      if (settled === 'stopped') break;
+      if (settled === 'stopped') {
+        await agreeStop();
+        break;
+      }
       // A checkpoint that was made before does not know of this.
       if (settled === 'changed') savedStep = -1;
       position = started.data().state();
       if (step % config.save_steps === 0) save();
-      if (isOver || started.isFinished?.() === true || process.agreeStop(signal?.aborted === true)) break;
+      if (isOver || started.isFinished?.() === true || (await agreeStop())) break;
       await trainStep();
     }
     save();
   } catch (error) {
-    // Nothing is lost: what was learned up to the last whole step is saved before the error is shown.
-    if (!updater.isTorn) {
+    // Nothing is lost: what was learned up to the last whole step is saved before the error is shown. Several ranks save together or
+    // not at all, and here one may be gone.
+    if (!updater.isTorn && processes.world_size === 1) {
       try {
         save();
       } catch (cause) {
@@ -390,4 +441,19 @@ async function runAlone<Kind extends TrainingKind, Details extends object>(
     model.dispose();
   }
   return result(step, checkpoint, started.data().skipped);
+}
+
+/** The name of a signal that a command was told to stop by; empty for any other reason. */
+const nameOf = (reason: unknown): string => (typeof reason === 'string' ? reason : '');
+
+/** Share of the step that each rank waited for others: `idle_share/rank_<n>`. */
+async function addIdleShares(
+  metrics: MetricAccumulator,
+  processes: Processes,
+  seconds: number,
+): Promise<void> {
+  if (processes.world_size === 1) return;
+  const share = processes.takeWaited() / 1000 / seconds;
+  const shares = await processes.gather(share, 'the idle time of a step');
+  for (const [rank, idle] of shares.entries()) metrics.add(`idle_share/rank_${rank}`, sum(idle));
 }

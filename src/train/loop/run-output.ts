@@ -5,12 +5,11 @@
 import type { Logger } from '../../base/index.ts';
 import { EventWriter, MetricAccumulator, type MetricsRow, type RunDirectory } from '../../run/index.ts';
 import { Alarms } from './alarms.ts';
-import type { ProcessState } from './process-state.ts';
 import type { TrainingState } from './training-state.ts';
 
 export interface RunOutputOptions {
-  readonly run: RunDirectory;
-  readonly process: ProcessState;
+  /** Undefined in a process that does not write the run folder. */
+  readonly run: RunDirectory | undefined;
   readonly logging_steps: number;
   readonly tensorboard: boolean;
   /** The state that the run goes on from. */
@@ -25,11 +24,11 @@ export class RunOutput {
   readonly #window = new MetricAccumulator();
 
   constructor(options: RunOutputOptions) {
-    const { run, process, tensorboard, saved } = options;
+    const { run, tensorboard, saved } = options;
     this.#options = options;
-    this.#alarms = new Alarms(run.readMetrics());
+    this.#alarms = new Alarms(run?.readMetrics());
     this.#window.merge(saved?.window ?? []);
-    if (process.is_main_process && tensorboard)
+    if (run !== undefined && tensorboard)
       this.#events = new EventWriter(run.path, saved === undefined ? {} : { resumeStep: saved.step });
   }
 
@@ -42,8 +41,8 @@ export class RunOutput {
 
   /** Writes a row, and what is to be said of it. */
   row(row: MetricsRow): void {
-    const { run, process, logger } = this.#options;
-    if (!process.is_main_process) return;
+    const { run, logger } = this.#options;
+    if (run === undefined) return;
     run.appendMetrics(row);
     const { step, ...numbers } = row;
     this.#events?.scalars(numbers as Record<string, number>, step);

@@ -3,15 +3,18 @@
  * or a refusal where a number is not finite. A refused update leaves weights and optimizer as they were and is counted.
  */
 import type { Logger } from '../../base/index.ts';
+import type { Processes } from '../../dist/index.ts';
 import { type MetricAccumulator, max, type PhaseClock, sum } from '../../run/index.ts';
-import type { ProcessState } from '../loop/process-state.ts';
+import { type Gradients, OwnGradients } from '../shard/gradients.ts';
 import { clipGradNorm } from './grad-norm.ts';
 import type { LearningRates, Optimizer } from './optimizer.ts';
 
 export interface UpdaterOptions {
   readonly optimizer: Optimizer;
   readonly max_grad_norm: number;
-  readonly process: ProcessState;
+  readonly processes: Pick<Processes, 'agreeFinite'>;
+  /** What several ranks do with their gradients. @default those of one process, as they are */
+  readonly gradients?: Gradients | undefined;
   readonly clock: PhaseClock;
   readonly logger: Logger;
 }
@@ -29,13 +32,15 @@ export class Updater {
   /** Refused updates since the last good one. */
   badStepsInARow = 0;
   readonly #options: UpdaterOptions;
+  readonly #gradients: Gradients;
   #isTorn = false;
 
   constructor(options: UpdaterOptions) {
     this.#options = options;
     this.optimizer = options.optimizer;
+    this.#gradients = options.gradients ?? new OwnGradients(() => this.optimizer.zeroGrad());
     // Gradients exist from the start: what does not fit shows before the first step, and a resumed run counts alike.
-    this.optimizer.zeroGrad();
+    this.#gradients.zero();
   }
 
   /** True from the first change of a weight until `endStep`: the weights belong to no whole step and must not be saved. */
@@ -45,20 +50,22 @@ export class Updater {
 
   /**
    * Clock phase: `optimizer`; what `accumulate` enters is its own.
-   * @param accumulate adds gradients to `.grad` of the parameters and returns the loss
+   * @param accumulate adds gradients to `.grad` of the parameters, a round a way back, and returns this process's part of the loss
    */
   async update(
-    accumulate: () => number | Promise<number>,
+    accumulate: (gradients: Pick<Gradients, 'round'>) => number | Promise<number>,
     { step, rates, metrics }: UpdateOptions,
   ): Promise<void> {
-    const { optimizer, max_grad_norm, process, clock, logger } = this.#options;
+    const { optimizer, max_grad_norm, processes, clock, logger } = this.#options;
     clock.enter('optimizer');
-    optimizer.zeroGrad();
-    const loss = await accumulate();
+    this.#gradients.zero();
+    const loss = await accumulate(this.#gradients);
+    if (this.#options.gradients !== undefined) clock.enter('reduce');
+    await this.#gradients.finish();
     clock.enter('optimizer');
     this.#isTorn = true;
     const norm = clipGradNorm(optimizer.params, max_grad_norm);
-    const isGood = process.agreeFinite(loss, norm);
+    const isGood = await processes.agreeFinite(loss, norm);
     metrics.add('bad_steps', sum(isGood ? 0 : 1));
     if (isGood) {
       metrics.add('grad_norm', max(norm));
@@ -76,6 +83,7 @@ export class Updater {
   }
 
   dispose(): void {
+    this.#gradients.dispose();
     this.optimizer.dispose();
   }
 }

@@ -5,6 +5,7 @@
 
 import { type JsonObject, type Logger, VideoError } from '../../base/index.ts';
 import { type Question, truthOf } from '../../data/index.ts';
+import { type Processes, SINGLE_PROCESS } from '../../dist/index.ts';
 import type { VideoLanguageModel } from '../../models/index.ts';
 import type { FrameStore, HeldMedia } from '../../prompt/index.ts';
 import {
@@ -36,6 +37,8 @@ export interface HeldOutOptions {
   > &
     VideoKeys;
   readonly logger: Logger;
+  /** Ranks that share the questions. @default this process alone */
+  readonly processes?: Processes | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -67,23 +70,24 @@ export interface HeldOutResult {
   readonly answers: readonly HeldOutAnswer[];
 }
 
-/** @returns undefined when the signal stopped it */
+/** Of several ranks each asks its batches; all have the whole result. @returns undefined when the signal stopped it on any */
 export async function evaluateHeldOut(
   questions: readonly Question[],
   options: HeldOutOptions,
 ): Promise<HeldOutResult | undefined> {
-  const { config, signal } = options;
+  const { config, signal, processes = SINGLE_PROCESS } = options;
   const size = config.per_device_eval_batch_size;
   // Neighbours share their video, so that it is decoded once even where nothing is kept.
   const ordered = packQuestions(questions, questions.length).flatMap((pack) => pack.questions);
   const batches = Array.from({ length: Math.ceil(ordered.length / size) }, (_, i) =>
     ordered.slice(i * size, (i + 1) * size),
   );
-  const totals = { loss: 0, numTokens: 0, numRight: 0, length: 0, missing: 0 };
-  const answers: HeldOutAnswer[] = [];
-  const slices: Record<string, Record<string, { n: number; right: number }>> = {};
-  for (const batch of batches) {
-    if (signal?.aborted) return undefined;
+  const own: BatchResult[] = [];
+  for (const [number, batch] of batches.entries()) {
+    if (number % processes.world_size !== processes.rank) continue;
+    if (signal?.aborted) break;
+    const totals = { loss: 0, numTokens: 0, numRight: 0, length: 0, missing: 0 };
+    const answers: (HeldOutAnswer & { readonly dims: Question['item']['dims'] })[] = [];
     const loaded = await loadFrames(batch, options);
     totals.missing += batch.length - loaded.length;
     try {
@@ -102,20 +106,37 @@ export async function evaluateHeldOut(
         const { chosen, score } = judgeAnswer(question.item, { text, answer });
         const right = score === 1;
         totals.length += completion.ids.length;
-        answers.push({ id: question.id, completion: text, chosen, truth, right });
-        for (const name of SLICES) {
-          const value = question.item.dims[name];
-          if (value === undefined) continue;
-          slices[name] ??= {};
-          const { n, right: numRight } = slices[name][value] ?? { n: 0, right: 0 };
-          slices[name][value] = { n: n + 1, right: numRight + (right ? 1 : 0) };
-        }
+        answers.push({ id: question.id, completion: text, chosen, truth, right, dims: question.item.dims });
       }
     } finally {
       for (const { frames } of loaded) frames.dispose();
     }
-    options.onProgress?.(answers.length + totals.missing, questions.length);
+    own.push({ number, totals, answers });
+    options.onProgress?.(
+      own.reduce((done, one) => done + one.answers.length + one.totals.missing, 0),
+      questions.length,
+    );
   }
+  const told = { batches: own, isStopped: signal?.aborted === true };
+  const heard = await processes.gather(told, 'the held-out answers');
+  if (heard.some(({ isStopped }) => isStopped)) return undefined;
+  const all = heard.flatMap((one) => one.batches).sort((a, b) => a.number - b.number);
+  const totals = { loss: 0, numTokens: 0, numRight: 0, length: 0, missing: 0 };
+  for (const { totals: part } of all)
+    for (const key of Object.keys(totals) as (keyof typeof totals)[]) totals[key] += part[key];
+  const slices: Record<string, Record<string, { n: number; right: number }>> = {};
+  const answers = all.flatMap((one) =>
+    one.answers.map(({ dims, ...answer }): HeldOutAnswer => {
+      for (const name of SLICES) {
+        const value = dims[name];
+        if (value === undefined) continue;
+        slices[name] ??= {};
+        const { n, right } = slices[name][value] ?? { n: 0, right: 0 };
+        slices[name][value] = { n: n + 1, right: right + (answer.right ? 1 : 0) };
+      }
+      return answer;
+    }),
+  );
   const n = answers.length;
   if (n === 0) throw new VideoError('none of the held-out questions has a readable video');
   return {
@@ -128,6 +149,13 @@ export async function evaluateHeldOut(
     slices,
     answers,
   };
+}
+
+/** What came of a batch, in the form in which ranks tell each other. */
+interface BatchResult {
+  readonly number: number;
+  readonly totals: Readonly<Record<'loss' | 'numTokens' | 'numRight' | 'length' | 'missing', number>>;
+  readonly answers: readonly (HeldOutAnswer & { readonly dims: Question['item']['dims'] })[];
 }
 
 interface LoadedQuestion {

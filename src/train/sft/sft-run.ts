@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/index.ts';
 import { EpochSampler, type Question } from '../../data/index.ts';
+import { type Processes, SINGLE_PROCESS } from '../../dist/index.ts';
 import type { ModelFolder } from '../../models/index.ts';
 import { FrameStore, ItemFeed } from '../../prompt/index.ts';
 import { stepName } from '../../run/index.ts';
@@ -49,7 +50,10 @@ export async function runSft(options: SftRunOptions): Promise<SftRunResult> {
   const { config } = options.resolved;
   const curriculum = new Curriculum(config.curriculum);
   const heldOut: { strict?: number } = {};
-  const result = await runTraining(sftMethod(options, curriculum, heldOut), options);
+  const result = await runTraining(
+    (own: SftRunOptions, processes) => sftMethod(own, processes, curriculum, heldOut),
+    options,
+  );
   return {
     ...result,
     stages_done: config.curriculum === undefined ? 0 : curriculum.state().stage,
@@ -60,13 +64,14 @@ export async function runSft(options: SftRunOptions): Promise<SftRunResult> {
 /** What a run would begin with, found out as the run does. @throws what `runSft` throws before it loads weights */
 export async function checkSft(options: SftRunOptions): Promise<RunCheck> {
   return await checkTraining(
-    sftMethod(options, new Curriculum(options.resolved.config.curriculum), {}),
+    sftMethod(options, SINGLE_PROCESS, new Curriculum(options.resolved.config.curriculum), {}),
     options,
   );
 }
 
 function sftMethod(
   options: SftRunOptions,
+  processes: Processes,
   curriculum: Curriculum,
   last: { strict?: number },
 ): Method<'sft', object> {
@@ -81,7 +86,15 @@ function sftMethod(
       if (saved !== undefined) curriculum.loadState(saved);
       const frames = options.frames ?? new FrameStore({ budget_mib: config.video_cache_mib, logger });
       const { pixel_unit } = folder.processor.config;
-      const packs = new StagePacks({ ...options, questions, fingerprint, curriculum, frames, pixel_unit });
+      const packs = new StagePacks({
+        ...options,
+        processes,
+        questions,
+        fingerprint,
+        curriculum,
+        frames,
+        pixel_unit,
+      });
       // Refuses a position in other data.
       packs.open(curriculum.isFinished ? undefined : saved?.sampler);
       const all = [...questions, ...heldOut];
@@ -130,6 +143,7 @@ function sftMethod(
 }
 
 interface StagePacksOptions extends Pick<SftRunOptions, 'resolved' | 'logger'> {
+  readonly processes: Processes;
   readonly questions: readonly Question[];
   readonly fingerprint: string;
   readonly curriculum: Curriculum;
@@ -177,6 +191,7 @@ class StagePacks {
       },
       on_bad_video: config.on_bad_video,
       logger,
+      processes: this.#options.processes,
     });
   }
 
@@ -196,7 +211,7 @@ class StagePacks {
 
 interface StageChangeOptions
   extends Pick<SftRunOptions, 'resolved' | 'logger' | 'signal' | 'onEvaluation'>,
-    Pick<TrainerParts, 'model'> {
+    Pick<TrainerParts, 'model' | 'processes'> {
   readonly folder: ModelFolder;
   readonly encoder: SftEncoder;
   readonly heldOut: readonly Question[];
@@ -253,7 +268,7 @@ class StageChange {
 
   /** @returns undefined when the signal stopped it */
   async #evaluate(step: number, output: RunOutput): Promise<HeldOutResult | undefined> {
-    const { resolved, folder, heldOut, curriculum, onEvaluation } = this.#options;
+    const { resolved, folder, heldOut, curriculum, onEvaluation, processes = SINGLE_PROCESS } = this.#options;
     const { config } = resolved;
     const result = await evaluateHeldOut(heldOutOf(heldOut, curriculum.current, config), {
       ...this.#options,
@@ -265,8 +280,10 @@ class StageChange {
     if (result === undefined) return undefined;
     const { stage } = curriculum.state();
     output.row({ step, ...heldOutMetrics(result) });
-    const file = join(config.output_dir, 'eval', `${stepName(step)}.json`);
-    writeFileAtomic(file, `${JSON.stringify(heldOutRecord(step, stage, result), null, 1)}\n`);
+    if (processes.is_main_process) {
+      const file = join(config.output_dir, 'eval', `${stepName(step)}.json`);
+      writeFileAtomic(file, `${JSON.stringify(heldOutRecord(step, stage, result), null, 1)}\n`);
+    }
     onEvaluation?.(step, stage, result);
     return result;
   }

@@ -1,14 +1,17 @@
 /**
  * One supervised step: the gradient of all packs of a batch, every target token counting the same, then the update.
- * Packs go through the model one after another, so memory is that of the largest pack whatever the batch.
+ * Packs go through the model one after another, so memory is that of the largest pack whatever the batch. Several ranks share the packs
+ * of a batch.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { HeldMedia } from '../../prompt/index.ts';
+import { SINGLE_PROCESS } from '../../dist/index.ts';
+import type { HeldMedia, Placed } from '../../prompt/index.ts';
 import { last, type MetricAccumulator } from '../../run/index.ts';
 import { liveTensors, scope } from '../../tensor/index.ts';
 import type { SftConfig } from '../config/sft-config.ts';
 import type { StepOutcome, Trainer, TrainerParts } from '../loop/run-loop.ts';
 import { scheduledAt } from '../optim/schedule.ts';
+import type { Gradients } from '../shard/gradients.ts';
 import type { Curriculum } from './curriculum.ts';
 import type { SftEncoder, SftPack } from './sft-packs.ts';
 import { accumulateSftGradient } from './sft-update.ts';
@@ -22,8 +25,8 @@ export interface ReadyPack {
 
 /** Gives packs in the order of training. */
 export interface PackSource {
-  /** The next `count` packs. The caller disposes them. */
-  next(count: number): Promise<ReadyPack[]>;
+  /** The next `count` packs: those of this rank, with their places among all. The caller disposes them. */
+  next(count: number): Promise<readonly Placed<ReadyPack>[]>;
   /** Begins to load the `count` packs after those, without waiting. */
   prefetch(count: number): void;
 }
@@ -52,7 +55,8 @@ export class SftTrainer implements Trainer<object> {
   async trainStep(step: number, metrics: MetricAccumulator): Promise<StepOutcome<object>> {
     const { config, curriculum, packs, length } = this.#parts;
     const perStep = config.packs_per_micro_batch * config.gradient_accumulation_steps;
-    const batch = await packs().next(perStep);
+    const placed = await packs().next(perStep);
+    const batch = placed.map(({ ready }) => ready);
     packs().prefetch(perStep);
     try {
       const factor = scheduledAt(1, length.position(step), config);
@@ -67,46 +71,62 @@ export class SftTrainer implements Trainer<object> {
       if (config.optimizer === 'muon') metrics.add('muon_learning_rate', last(rates.muon_learning_rate));
       metrics.add('live_tensors', last(liveTensors()));
       metrics.add('stage', last(curriculum.state().stage));
-      return { counts: { tokens, videos: batch.length }, details: {} };
+      return { counts: { tokens, videos: perStep }, details: {} };
     } finally {
       for (const one of batch) one.dispose();
     }
   }
 
-  /** @returns tokens that went through the model, vision and padding aside: prompts' text and targets */
+  /** @returns tokens that went through the model on all ranks, vision and padding aside: prompts' text and targets */
   async #learn(
     batch: readonly ReadyPack[],
     step: number,
     rates: ReturnType<Curriculum['rates']>,
     metrics: MetricAccumulator,
   ): Promise<number> {
-    const { config, model, encoder, updater, clock } = this.#parts;
+    const { config, model, encoder, updater, clock, processes = SINGLE_PROCESS } = this.#parts;
     clock.enter('encode');
     const rows = batch.map(({ pack }) => encoder.rows(pack));
     const all = rows.flat();
-    const counted = all.reduce((total, { ids, lossFrom }) => total + ids.length - lossFrom, 0);
+    const counts = await processes.gather(
+      {
+        packs: batch.length,
+        questions: all.length,
+        tokens: all.reduce((total, { ids }) => total + ids.length, 0),
+        counted: all.reduce((total, { ids, lossFrom }) => total + ids.length - lossFrom, 0),
+      },
+      'the counts of a batch',
+    );
+    const total = (key: 'questions' | 'tokens' | 'counted') => counts.reduce((sum, one) => sum + one[key], 0);
+    const counted = total('counted');
+    const numRounds = Math.max(...counts.map(({ packs }) => packs));
     let [loss, numRight] = [0, 0];
-    const accumulate = async (): Promise<number> => {
+    const accumulate = async (gradients: Pick<Gradients, 'round'>): Promise<number> => {
       clock.enter('gradient');
-      for (const [i, { pack, frames }] of batch.entries()) {
+      for (let i = 0; i < numRounds; i++) {
         // Lets the decoders of the next batch hand over what they have.
         await setImmediate();
-        scope('pack', () => {
-          const group = encoder.group(pack, rows[i]!, frames.frames);
-          const update = accumulateSftGradient(model, group, 1 / counted, config);
-          loss += update.loss;
-          numRight += update.numRight;
+        const one = batch[i];
+        await gradients.round(i === numRounds - 1, () => {
+          if (one === undefined) return;
+          scope('pack', () => {
+            const group = encoder.group(one.pack, rows[i]!, one.frames.frames);
+            const update = accumulateSftGradient(model, group, 1 / counted, config);
+            loss += update.loss;
+            numRight += update.numRight;
+          });
         });
       }
       return loss;
     };
     await updater.update(accumulate, { step: step + 1, rates, metrics });
     updater.endStep();
-    this.numQuestions += all.length;
-    metrics.add('loss', last(loss / counted));
-    metrics.add('mean_token_accuracy', last(numRight / counted));
+    this.numQuestions += total('questions');
+    const parts = await processes.gather({ loss, numRight }, 'the loss of a step');
+    metrics.add('loss', last(parts.reduce((sum, part) => sum + part.loss, 0) / counted));
+    metrics.add('mean_token_accuracy', last(parts.reduce((sum, part) => sum + part.numRight, 0) / counted));
     metrics.add('target_tokens', last(counted));
     metrics.add('num_questions', last(this.numQuestions));
-    return all.reduce((total, { ids }) => total + ids.length, 0);
+    return total('tokens');
   }
 }

@@ -1,0 +1,541 @@
+/**
+ * The processes of a run: who this one is, what they tell each other, and collectives on their tensors. A rank that does not come, or
+ * is gone, ends the wait of the others with a DistError that names it, the collective and the step.
+ *
+ * All ranks call the same methods in the same order: that is the whole protocol.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { deserialize, serialize } from 'node:v8';
+import { ConfigError, DistError, ToldError, TwgrpoError } from '../base/index.ts';
+import {
+  type Backend,
+  CollectiveGroup,
+  empty,
+  engineInfo,
+  fromTypedArray,
+  hasBackend,
+  NativeError,
+  noGrad,
+  type ReduceOp,
+  Store,
+  scope,
+  type Tensor,
+  type Work,
+} from '../tensor/index.ts';
+import { type RankEnvironment, readRankEnvironment } from './environment.ts';
+
+/** What a run needs to know of its processes; a run of one has `SINGLE_PROCESS`. */
+export interface Processes {
+  readonly rank: number;
+  readonly world_size: number;
+  /** Whether this process writes the run folder; accelerate's `is_main_process`. */
+  readonly is_main_process: boolean;
+  /** What every rank tells, in their order. @param what names it in errors */
+  gather<T>(value: T, what: string): Promise<T[]>;
+  /** Whether these numbers are finite on every process. */
+  agreeFinite(...numbers: readonly number[]): Promise<boolean>;
+  /** Milliseconds spent waiting for other ranks since the last call. */
+  takeWaited(): number;
+  /** Collectives on tensors; undefined where there is one process. */
+  readonly tensors: TensorCollectives | undefined;
+  /** What errors name from now on. */
+  step: number;
+  /** Whether the launcher began all ranks again after this run had begun: it goes on from its last checkpoint. */
+  readonly isRestart: boolean;
+  /** The run has its folder: should the launcher begin again, it is a restart. */
+  noteStart(): Promise<void>;
+}
+
+/** A run in one process agrees with itself. */
+export const SINGLE_PROCESS: Processes = {
+  rank: 0,
+  world_size: 1,
+  is_main_process: true,
+  gather: async (value) => [value],
+  agreeFinite: async (...numbers) => numbers.every(Number.isFinite),
+  takeWaited: () => 0,
+  tensors: undefined,
+  step: 0,
+  isRestart: false,
+  noteStart: async () => {},
+};
+
+/** A collective that was launched. */
+export interface Pending {
+  /** Blocks; for the middle of synchronous code. */
+  wait(): void;
+  done(): Promise<void>;
+}
+
+/** One collective, for a trace. Times are milliseconds of `performance.now`. */
+export interface CollectiveTrace {
+  readonly what: string;
+  readonly began: number;
+  readonly ended: number;
+  /** Bytes of this rank's tensor. */
+  readonly bytes: number;
+}
+
+/** Collectives on tensors of the run's device. Through a host copy where the backend can not take them. */
+export interface TensorCollectives {
+  readonly rank: number;
+  readonly world_size: number;
+  /** Sums in place. */
+  allReduce(tensor: Tensor, what: string, op?: ReduceOp): Pending;
+  /** `input` holds an equal part for each rank; `output` receives the sum of the parts for this one. */
+  reduceScatter(output: Tensor, input: Tensor, what: string): Pending;
+  /** `output` receives the inputs of all ranks in their order. */
+  allGather(output: Tensor, input: Tensor, what: string): Pending;
+  /** Collectives of the last steps that are done, for traces and tests; forgotten with the call. */
+  takeTrace(): CollectiveTrace[];
+}
+
+export interface OpenOptions {
+  /** Seconds that a collective waits for a rank. */
+  readonly dist_timeout: number;
+  /** Where the tensors of the run lie. */
+  readonly device: string;
+}
+
+/** How long a rank that lost another looks for those that are still there, so that the error can name the others. */
+const LOOK_AROUND_MS = 3000;
+/** Collectives that a trace holds at most. */
+const TRACE_LENGTH = 10_000;
+/** Bytes that every rank sends when it tells something. */
+const LETTER_BYTES = 512;
+/** Key of the store that tells a restart from a first start. */
+const STARTED = 'started';
+
+export class ProcessGroup implements Processes, TensorCollectives {
+  readonly rank: number;
+  readonly world_size: number;
+  step = 0;
+  readonly isRestart: boolean;
+  readonly #store: Store;
+  /** Outlives an attempt, where the launcher keeps it. */
+  readonly #runStore: Store | undefined;
+  /** For what ranks tell each other; on the host. */
+  readonly #host: CollectiveGroup;
+  /** For tensors of the run. */
+  readonly #device: CollectiveGroup;
+  readonly #timeoutS: number;
+  #waitedMs = 0;
+  #trace: { what: string; bytes: number; work: Work }[] = [];
+
+  private constructor(
+    environment: RankEnvironment,
+    parts: {
+      readonly store: Store;
+      readonly runStore: Store | undefined;
+      readonly isRestart: boolean;
+      readonly host: CollectiveGroup;
+      readonly device: CollectiveGroup;
+      readonly timeoutS: number;
+    },
+  ) {
+    this.rank = environment.rank;
+    this.world_size = environment.world_size;
+    this.#store = parts.store;
+    this.#runStore = parts.runStore;
+    this.isRestart = parts.isRestart;
+    this.#host = parts.host;
+    this.#device = parts.device;
+    this.#timeoutS = parts.timeoutS;
+  }
+
+  get is_main_process(): boolean {
+    return this.rank === 0;
+  }
+
+  get tensors(): TensorCollectives {
+    return this;
+  }
+
+  /** Meets the others. @throws DistError naming the ranks that did not come within `dist_timeout` */
+  static async open(environment: RankEnvironment, options: OpenOptions): Promise<ProcessGroup> {
+    const { rank, world_size } = environment;
+    const timeoutMs = Math.round(options.dist_timeout * 1000);
+    const store = await openStore(environment, `/twgrpo/attempt_${environment.restart_count}`, timeoutMs);
+    await meet(store, environment, timeoutMs);
+    const runStore = environment.hasAgentStore
+      ? await openStore(environment, '/twgrpo/run', timeoutMs)
+      : undefined;
+    const isRestart = environment.restart_count > 0 && (await runStore?.has(STARTED)) === true;
+    const host = isOneMachine(environment) ? '127.0.0.1' : '';
+    const open = async (backend: Backend) => {
+      try {
+        return await CollectiveGroup.open(store, { backend, rank, world_size, timeoutMs, host });
+      } catch (cause) {
+        throw new DistError(`rank ${rank} can not join the others over ${backend}`, {
+          hint:
+            host === '' && backend === 'gloo'
+              ? 'set GLOO_SOCKET_IFNAME to the network interface that the machines reach each other by'
+              : undefined,
+          cause,
+        });
+      }
+    };
+    const onHost = await open('gloo');
+    const isNccl = options.device.startsWith('cuda') && hasBackend('nccl');
+    const device = isNccl ? await open('nccl') : onHost;
+    const timeoutS = options.dist_timeout;
+    return new ProcessGroup(environment, { store, runStore, isRestart, host: onHost, device, timeoutS });
+  }
+
+  async noteStart(): Promise<void> {
+    await this.#runStore?.set(STARTED, 'yes');
+  }
+
+  async gather<T>(value: T, what: string): Promise<T[]> {
+    const bytes = serialize(value);
+    const since = performance.now();
+    try {
+      // A letter has room for what is short; what is longer goes in a second exchange.
+      const letter = new Uint8Array(LETTER_BYTES);
+      new DataView(letter.buffer).setUint32(0, bytes.length);
+      if (bytes.length <= LETTER_BYTES - 4) letter.set(bytes, 4);
+      const letters = await this.#exchange(letter, what);
+      const sizes = letters.map((one) => new DataView(one.buffer, one.byteOffset).getUint32(0));
+      const largest = Math.max(...sizes);
+      if (largest <= LETTER_BYTES - 4)
+        return letters.map((one, rank) => deserialize(one.subarray(4, 4 + sizes[rank]!)) as T);
+      const own = new Uint8Array(largest);
+      own.set(bytes);
+      const all = await this.#exchange(own, what);
+      return all.map((one, rank) => deserialize(one.subarray(0, sizes[rank])) as T);
+    } finally {
+      this.#waitedMs += performance.now() - since;
+    }
+  }
+
+  /** The arrays of all ranks, of one length. */
+  async #exchange(own: Uint8Array, what: string): Promise<Uint8Array[]> {
+    const all = new Uint8Array(own.length * this.world_size);
+    const input = fromTypedArray(own, [own.length], { copy: false });
+    const output = fromTypedArray(all, [all.length], { copy: false });
+    try {
+      await this.#guard(what, () => this.#host.allGather(output, input)).done();
+    } finally {
+      input.dispose();
+      output.dispose();
+    }
+    return Array.from({ length: this.world_size }, (_, rank) =>
+      all.subarray(rank * own.length, (rank + 1) * own.length),
+    );
+  }
+
+  async agreeFinite(...numbers: readonly number[]): Promise<boolean> {
+    const all = await this.gather(numbers.every(Number.isFinite), 'agreement on a finite loss');
+    return !all.includes(false);
+  }
+
+  takeWaited(): number {
+    const waited = this.#waitedMs;
+    this.#waitedMs = 0;
+    return waited;
+  }
+
+  allReduce(tensor: Tensor, what: string, op: ReduceOp = 'sum'): Pending {
+    return this.#staged(tensor, tensor, what, (output) => this.#device.allReduce(output, op));
+  }
+
+  reduceScatter(output: Tensor, input: Tensor, what: string): Pending {
+    return this.#staged(output, input, what, (out, given) => this.#device.reduceScatter(out, given));
+  }
+
+  allGather(output: Tensor, input: Tensor, what: string): Pending {
+    return this.#staged(output, input, what, (out, given) => this.#device.allGather(out, given));
+  }
+
+  takeTrace(): CollectiveTrace[] {
+    const done = this.#trace.flatMap(({ what, bytes, work }) => {
+      const times = work.times();
+      return times === undefined ? [] : [{ what, bytes, ...times }];
+    });
+    this.#trace = [];
+    return done;
+  }
+
+  /**
+   * Where the group knows the device, as it is; else through host memory, page-locked where the device knows that, so that neither
+   * copy holds up this thread longer than it takes.
+   */
+  #staged(
+    output: Tensor,
+    input: Tensor,
+    what: string,
+    launch: (output: Tensor, input: Tensor) => Work,
+  ): Pending {
+    const { device } = input;
+    if (device === 'cpu' || device.startsWith('cuda'))
+      return this.#guard(what, () => launch(output, input), input);
+    const [toOutput, toInput] = scope(() =>
+      noGrad(() => {
+        const host = input.to({ device: 'cpu' });
+        return [output === input ? host : empty(output.shape, { dtype: output.dtype }), host];
+      }),
+    );
+    const pending = this.#guard(what, () => launch(toOutput!, toInput!), toInput);
+    const back = () => {
+      noGrad(() => output.copy_(toOutput!));
+      toInput!.dispose();
+      toOutput!.dispose();
+    };
+    return {
+      wait: () => {
+        pending.wait();
+        back();
+      },
+      done: async () => {
+        await pending.done();
+        back();
+      },
+    };
+  }
+
+  /** A collective whose failure names it. */
+  #guard(what: string, launch: () => Work, measured?: Tensor): Pending {
+    const { step } = this;
+    const failed = (cause: unknown) => this.#error(what, step, cause);
+    let work: Work;
+    try {
+      work = launch();
+    } catch (cause) {
+      throw failed(cause);
+    }
+    if (measured !== undefined) {
+      if (this.#trace.length >= TRACE_LENGTH) this.#trace.shift();
+      this.#trace.push({ what, bytes: measured.numel() * bytesOf(measured), work });
+    }
+    const wait = async (): Promise<void> => {
+      const since = performance.now();
+      try {
+        await work.done();
+      } catch (cause) {
+        throw failed(cause);
+      } finally {
+        this.#waitedMs += measured === undefined ? 0 : performance.now() - since;
+      }
+    };
+    return {
+      wait: () => {
+        const since = performance.now();
+        try {
+          work.wait();
+        } catch (cause) {
+          throw failed(cause);
+        } finally {
+          this.#waitedMs += performance.now() - since;
+        }
+      },
+      done: wait,
+    };
+  }
+
+  #error(what: string, step: number, cause: unknown): LostPeer {
+    const isLate = cause instanceof NativeError && /Timed out|timeout/i.test(cause.detail);
+    return new LostPeer(what, step, isLate ? this.#timeoutS : undefined, cause);
+  }
+
+  /**
+   * Names the ranks that are missing, where the error is that of a lost peer: every rank that is still there says so in the store.
+   * @returns the error to show; any other error as it is
+   */
+  async explain(error: unknown): Promise<unknown> {
+    if (!(error instanceof LostPeer)) return error;
+    const missing = await this.#missing();
+    const who =
+      missing === undefined
+        ? 'another rank (and the store that all meet at is out of reach)'
+        : missing.length === 0
+          ? 'another rank'
+          : `rank ${missing.join(', ')}`;
+    const when = error.step === 0 ? 'before the first step' : `in step ${error.step}`;
+    const message =
+      error.timeoutS === undefined
+        ? `rank ${this.rank} lost ${who} ${when}, in ${error.what}`
+        : `rank ${this.rank} waited ${error.timeoutS} s for ${who} ${when}, in ${error.what}`;
+    return new DistError(message, {
+      hint:
+        error.timeoutS === undefined
+          ? 'look at the end of the log of that rank; the run goes on from its last checkpoint with --resume auto'
+          : 'look at the log of that rank: it is stopped, cut off, or slower than dist_timeout; the run goes on with --resume auto',
+      cause: error.cause,
+    });
+  }
+
+  async #missing(): Promise<number[] | undefined> {
+    const key = (rank: number) => `still-here/${rank}`;
+    const ranks = Array.from({ length: this.world_size }, (_, rank) => rank);
+    try {
+      await this.#store.set(key(this.rank), 'yes');
+      let missing = ranks;
+      for (const until = performance.now() + LOOK_AROUND_MS; performance.now() < until; ) {
+        const here = await Promise.all(ranks.map((rank) => this.#store.has(key(rank))));
+        missing = ranks.filter((rank) => !here[rank]);
+        if (missing.length <= 1) break;
+        await sleep(100);
+      }
+      return missing;
+    } catch (error) {
+      if (error instanceof NativeError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Parts from the others once all are here. @throws DistError */
+  async close(): Promise<void> {
+    await this.gather(null, 'the end of the run');
+    if (this.#device !== this.#host) await this.#device.close();
+    await this.#host.close();
+  }
+}
+
+/** A collective failed. `explain` makes of it what is shown. */
+export class LostPeer extends DistError {
+  readonly what: string;
+  readonly step: number;
+  /** Seconds waited in vain; undefined: the connection broke. */
+  readonly timeoutS: number | undefined;
+
+  constructor(what: string, step: number, timeoutS: number | undefined, cause: unknown) {
+    super(`a rank was lost in step ${step}, in ${what}`, { cause });
+    this.what = what;
+    this.step = step;
+    this.timeoutS = timeoutS;
+  }
+}
+
+const BYTES: Readonly<Record<string, number>> = { float64: 8, int64: 8, bfloat16: 2, float16: 2, uint8: 1 };
+const bytesOf = ({ dtype }: Tensor): number => BYTES[dtype] ?? 4;
+
+const isOneMachine = ({ world_size, local_world_size }: RankEnvironment): boolean =>
+  world_size === local_world_size;
+
+async function openStore(environment: RankEnvironment, prefix: string, timeoutMs: number): Promise<Store> {
+  const { master_addr: host, master_port: port, rank, hasAgentStore } = environment;
+  const isServer = !hasAgentStore && rank === 0;
+  try {
+    return await Store.open({ host, port, isServer, prefix, timeoutMs });
+  } catch (cause) {
+    const isTaken = /address already in use|EADDRINUSE/i.test(String(cause));
+    throw new DistError(
+      isServer && isTaken
+        ? `MASTER_PORT ${port} is in use on this machine`
+        : `rank ${rank} can not reach ${host}:${port}, where the ranks meet`,
+      {
+        hint:
+          isServer && isTaken
+            ? 'choose another MASTER_PORT, the same for all ranks'
+            : 'check MASTER_ADDR and MASTER_PORT, and that rank 0 was started and no firewall stands between',
+        cause,
+      },
+    );
+  }
+}
+
+/** Waits until every rank has come to the store. */
+async function meet(store: Store, { rank, world_size }: RankEnvironment, timeoutMs: number): Promise<void> {
+  const key = (one: number) => `come/${one}`;
+  await store.set(key(rank), 'yes');
+  const until = performance.now() + timeoutMs;
+  let missing = Array.from({ length: world_size }, (_, one) => one);
+  for (;;) {
+    const here = await Promise.all(missing.map((one) => store.has(key(one))));
+    missing = missing.filter((_, i) => !here[i]);
+    if (missing.length === 0) return;
+    if (performance.now() > until)
+      throw new DistError(
+        `rank ${rank} waited ${timeoutMs / 1000} s for rank ${missing.join(', ')} of ${world_size} to start`,
+        { hint: 'look at the logs of those ranks, or raise dist_timeout' },
+      );
+    await sleep(50);
+  }
+}
+
+/**
+ * The device of a rank.
+ * @param device what the configuration says
+ * @throws ConfigError for more ranks than GPUs, and for one GPU that several ranks would share
+ */
+export function deviceOfRank(
+  device: string,
+  { local_rank, local_world_size }: Pick<RankEnvironment, 'local_rank' | 'local_world_size'>,
+): string {
+  const { cuda_available, cuda_device_count } = engineInfo();
+  const hasGpu = cuda_available && cuda_device_count > 0;
+  if (device === 'auto' && !hasGpu) return 'cpu';
+  if (device !== 'auto' && device !== 'cuda') {
+    if (/^cuda:\d+$/.test(device) && local_world_size > 1)
+      throw new ConfigError(`device ${device}: ${local_world_size} processes would share one GPU`, {
+        hint: 'leave device out: each process takes the GPU of its local rank',
+      });
+    return device;
+  }
+  if (local_world_size > cuda_device_count)
+    throw new ConfigError(
+      `${local_world_size} processes on a machine that offers ${cuda_device_count} CUDA devices`,
+      { hint: `start at most ${cuda_device_count} a machine, or set device: cpu` },
+    );
+  return `cuda:${local_rank}`;
+}
+
+/** A place of a configuration's device and patience, for the length of `body`. */
+export interface RankOptions {
+  readonly device: string;
+  readonly dist_timeout: number;
+}
+
+/** What `body` is told. */
+export interface RankContext {
+  readonly processes: Processes;
+  /** The device of this rank. */
+  readonly device: string;
+}
+
+/**
+ * Runs `body` as one of the processes that the environment names, or alone.
+ * @throws DistError when a peer is lost, naming it; ConfigError for a device that can not be
+ */
+export async function inProcessGroup<T>(
+  { device, dist_timeout }: RankOptions,
+  body: (context: RankContext) => Promise<T>,
+): Promise<T> {
+  const environment = readRankEnvironment();
+  if (environment === undefined || environment.world_size === 1)
+    return await body({ processes: SINGLE_PROCESS, device });
+  const own = deviceOfRank(device, environment);
+  const group = await ProcessGroup.open(environment, { dist_timeout, device: own });
+  try {
+    const result = await body({ processes: group, device: own });
+    await group.close();
+    return result;
+  } catch (error) {
+    throw await group.explain(error);
+  }
+}
+
+/**
+ * Runs `body` on every rank; where it fails on one, it fails on all.
+ * @throws its own error; a ToldError where a rank before has the same; a DistError naming the rank where another failed
+ */
+export async function together<T>(
+  processes: Pick<Processes, 'gather' | 'rank'>,
+  what: string,
+  body: () => Promise<T> | T,
+): Promise<T> {
+  let own: unknown;
+  let result: T | undefined;
+  try {
+    result = await body();
+  } catch (error) {
+    own = error;
+  }
+  const told = own === undefined ? undefined : own instanceof Error ? own.message : String(own);
+  const all = await processes.gather(told, what);
+  const first = all.findIndex((text) => text !== undefined);
+  if (first < 0) return result as T;
+  if (own === undefined) throw new DistError(`rank ${first} can not go on: ${all[first]}`);
+  if (own instanceof TwgrpoError && all.indexOf(told) < processes.rank) throw new ToldError(own);
+  throw own;
+}

@@ -1,0 +1,114 @@
+/** @file Runs of several processes against the same run in one: losses, weights, completions, records. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../src/base/index.ts';
+import { loadCheckpoint } from '../../src/io/index.ts';
+import { noGrad, scope } from '../../src/tensor/index.ts';
+import { quickKeys, rowsOf, writeModel, writeQuestions } from '../../src/train/test-support.ts';
+import { runRanks } from '../support/ranks.ts';
+import { runCommand } from '../support/run-command.ts';
+import { scratchFolder } from '../support/scratch-folder.ts';
+
+const folder = scratchFolder();
+writeModel(folder);
+writeQuestions(folder, 7);
+
+/** Runs `train` with these keys on so many ranks. @returns the run folder */
+async function train(name: string, numRanks: number, keys: JsonObject): Promise<string> {
+  const output_dir = join(folder, `${name}-${numRanks}`);
+  const config = join(folder, `${name}-${numRanks}.yaml`);
+  const values = { ...quickKeys(folder), dtype: 'float32', learning_rate: 1e-4, ...keys, output_dir };
+  writeFileSync(config, JSON.stringify(values));
+  const argv = ['train', '--config', config, '--quiet'];
+  if (numRanks > 1) await runRanks(numRanks, argv);
+  else expect((await runCommand(...argv)).stderr).toBe('');
+  return output_dir;
+}
+
+/** Largest difference of any weight of two checkpoints. */
+function weightsApart(a: string, b: string): number {
+  return scope(() =>
+    noGrad(() => {
+      const [one, other] = [loadCheckpoint(a), loadCheckpoint(b)];
+      expect([...one.keys()]).toEqual([...other.keys()]);
+      const apart = [...one].map(
+        ([name, lazy]) => lazy.read().sub(other.get(name)!.read()).abs().max().item() as number,
+      );
+      return Math.max(...apart);
+    }),
+  );
+}
+
+const completionsOf = (run: string, step: number): string[] =>
+  readFileSync(join(run, 'completions', `step-${String(step).padStart(6, '0')}.jsonl`), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { completion: string }).completion);
+
+/** Columns of a row that every number of processes must agree on: neither times, nor memory, nor rounding itself. */
+const isAgreed = (key: string): boolean =>
+  !/^(time\/|memory\/|idle_share\/|step_time|tokens_per_second|live_tensors|sampling\/)/.test(key);
+
+/** Every number of every row, in one order. */
+function numbersOf(run: string): number[] {
+  return rowsOf(run).flatMap((row) =>
+    Object.keys(row)
+      .filter(isAgreed)
+      .sort()
+      .map((key) => Number(row[key])),
+  );
+}
+
+/** Seven processes start in the first test; on a busy machine each takes seconds. */
+describe('one run as several processes', { timeout: 300_000 }, () => {
+  it('learns the same with 1, 2 and 4: losses, every metric, completions and weights over 20 steps', async () => {
+    const keys = { gradient_accumulation_steps: 2, max_steps: 20, save_steps: 20 };
+    const [one, two, four] = [
+      await train('plain', 1, keys),
+      await train('plain', 2, keys),
+      await train('plain', 4, keys),
+    ];
+    for (const run of [two, four]) {
+      const losses = (folder: string) => rowsOf(folder).map((row) => row['loss']);
+      expect(losses(run)).toBeAllclose(losses(one), { rtol: 1e-6, atol: 1e-7 });
+      expect(Object.keys(rowsOf(run)[0]!).filter(isAgreed)).toEqual(
+        Object.keys(rowsOf(one)[0]!).filter(isAgreed),
+      );
+      expect(numbersOf(run)).toBeAllclose(numbersOf(one), { rtol: 2e-6, atol: 1e-7 });
+      for (const step of [1, 20]) expect(completionsOf(run, step)).toEqual(completionsOf(one, step));
+      expect(weightsApart(join(run, 'checkpoint-20'), join(one, 'checkpoint-20'))).toBeLessThan(1e-5);
+    }
+  });
+
+  it('learns the same with 3, where shares are uneven, groups are drawn again, and a video can not be read', async () => {
+    const rows = readFileSync(join(folder, 'questions.jsonl'), 'utf8').trim().split('\n');
+    const broken = { ...(JSON.parse(rows[2]!) as JsonObject), video: join(folder, 'missing.mp4') };
+    const jsonl_path = join(folder, 'with-a-bad-one.jsonl');
+    writeFileSync(jsonl_path, rows.map((row, i) => (i === 2 ? JSON.stringify(broken) : row)).join('\n'));
+    const keys = {
+      ...{
+        jsonl_path,
+        on_bad_video: 'skip',
+        loss_type: 'dapo',
+        dynamic_sampling: true,
+        scale_rewards: 'batch',
+      },
+      ...{ reward_funcs: ['accuracy', 'format', join(folder, 'rare.mjs')], lora_r: 2, beta: 0.1 },
+      ...{ gradient_accumulation_steps: 2, max_steps: 6, num_iterations: 2, loss_norm: 'token' },
+    };
+    // Most groups earn 0 throughout, so that they are drawn again.
+    writeFileSync(
+      join(folder, 'rare.mjs'),
+      `export const reward = (inputs) => inputs.map(({ completion }) => (/^[a-d]/i.test(completion) ? 1 : 0));`,
+    );
+    const [one, three] = [await train('uneven', 1, keys), await train('uneven', 3, keys)];
+    const total = (key: string) => rowsOf(three).reduce((sum, row) => sum + Number(row[key]), 0);
+    expect(total('resampled_groups')).toBeGreaterThan(0);
+    expect(total('data/skipped_videos')).toBeGreaterThan(0);
+    expect(numbersOf(three)).toBeAllclose(numbersOf(one), { rtol: 1e-5, atol: 1e-6 });
+    for (const step of [1, 6]) expect(completionsOf(three, step)).toEqual(completionsOf(one, step));
+    const adapter = (run: string) => join(run, 'checkpoint-6', 'adapter_model.safetensors');
+    expect(readFileSync(adapter(three)).length).toBe(readFileSync(adapter(one)).length);
+  });
+});
