@@ -58,8 +58,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     uses: ['base', 'tensor'],
   },
   models: {
-    purpose: 'Qwen2-VL and Qwen2.5-VL forward and backward, weights, processor, LoRA.',
-    uses: ['base', 'tensor', 'io'],
+    purpose: 'Qwen2-VL, Qwen2.5-VL and Qwen3-VL forward and backward, weights, processor, LoRA.',
+    uses: ['base', 'tensor', 'io', 'types:video'],
   },
   rl: {
     purpose: 'Pure functions: rewards, advantages, token weights, losses.',

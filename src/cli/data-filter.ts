@@ -196,7 +196,13 @@ async function byAnswers(
         ),
         settings: answerSettings({
           ...{ ...asking, model: at.model, adapter: at.adapter, data_fingerprint: read.fingerprint },
-          ...{ sampling: SAMPLING, video, pixel_unit: processor.config.pixel_unit, clip: true },
+          ...{
+            sampling: SAMPLING,
+            video,
+            pixel_unit: processor.config.pixel_unit,
+            limits: processor.limits,
+            clip: true,
+          },
           ...{
             dtype: given.dtype,
             compute_dtype: model.compute_dtype,

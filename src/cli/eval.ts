@@ -128,6 +128,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
       },
       ...{ dtype: given.dtype, compute_dtype: given.computeDtype, text_after_vision: given.textAfterVision },
       pixel_unit: processor.config.pixel_unit,
+      limits: processor.limits,
     }),
   };
   const facts: JsonObject = {

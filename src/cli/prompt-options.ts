@@ -14,7 +14,7 @@ import type {
 } from '../models/index.ts';
 import { imageLimits, loadImage, loadVideo, type ResizeKernel } from '../prompt/index.ts';
 import { dispose } from '../tensor/index.ts';
-import { type VideoPreset, type VideoSettings, videoSettings } from '../video/index.ts';
+import { followsFolder, type VideoPreset, type VideoSettings, videoSettings } from '../video/index.ts';
 import { loadingOptions, type ModelChoice, seconds, withModel } from './model-options.ts';
 import { finiteNumber, wholeNumber } from './numbers.ts';
 import { type FrameChoice, frameOptions, videoKeys } from './video-options.ts';
@@ -26,7 +26,7 @@ interface VideoChoice extends FrameChoice {
   readonly imageMinPixels?: number;
   readonly imageMaxPixels?: number;
   readonly secondPerGrid?: number;
-  readonly resizeKernel: ResizeKernel;
+  readonly resizeKernel?: ResizeKernel;
   readonly maxPromptLength?: number;
 }
 
@@ -46,9 +46,10 @@ export function promptOptions(command: Command): Command {
       finiteNumber,
     )
     .addOption(
-      new Option('--resize-kernel <kernel>', 'float32: as qwen_vl_utils; uint8: as fast processors')
-        .choices(['float32', 'uint8'])
-        .default('float32'),
+      new Option(
+        '--resize-kernel <kernel>',
+        'float32: as qwen_vl_utils; uint8: as fast processors (default: as the preset)',
+      ).choices(['float32', 'uint8']),
     )
     .option('--max-prompt-length <n>', 'longest prompt, in tokens (default: what the model allows)', count);
 }
@@ -56,11 +57,15 @@ export function promptOptions(command: Command): Command {
 /** The part of the help that says what the presets are. */
 export const PRESETS_HELP = `
 Video presets (each number can be changed by its own option):
-  correct         2 frames a second, 4 to 16 of them, evenly spaced over all decoded frames; frames of 128*28*28 to
-                  196*28*28 pixels, sides multiples of 28; a slice lasts as long as its two frames do
+  correct         2 frames a second, 4 to 16 of them, evenly spaced over all decoded frames; frames of 128 to 196
+                  merged patches (28*28 pixels each, 32*32 in Qwen3-VL); a slice lasts as long as its two frames do
   authors         the same frames; every slice lasts 2/fps seconds, so 1.0 however long the video is: what
                   the authors' training saw
-  authors_eval    as authors, but always 16 frames, those of short videos repeated: their evaluation`;
+  authors_eval    as authors, but always 16 frames, those of short videos repeated: their evaluation
+  transformers    what transformers 5.18 does with a Qwen3-VL folder: the frames and the area of all frames together
+                  that its video_preprocessor_config.json says
+  transformers_capped
+                  the same with cap_pixels_per_frame: no frame above 768 merged patches`;
 
 /** A prompt that a model has read. */
 export interface ReadPrompt {
@@ -110,14 +115,14 @@ async function preparePrompt(
   out: Output,
 ): Promise<PreparedPrompt> {
   const { pixel_unit } = processor.config;
-  const settings = settingsOf(choice, pixel_unit);
-  const limits = imageLimits(pixel_unit);
+  const settings = settingsOf(choice, processor);
+  const limits = settings.image ?? imageLimits(pixel_unit);
   const image = {
     pixel_unit,
     min_pixels: choice.imageMinPixels ?? limits.min_pixels,
     max_pixels: choice.imageMaxPixels ?? limits.max_pixels,
   };
-  const kernel = choice.resizeKernel;
+  const kernel = choice.resizeKernel ?? settings.resize_kernel;
   return await processor.prepare(
     request,
     {
@@ -134,17 +139,20 @@ async function preparePrompt(
       },
       loadImage: (file) => loadImage(file, image, { kernel }),
     },
-    { max_prompt_length: choice.maxPromptLength },
+    {
+      max_prompt_length: choice.maxPromptLength,
+      video_markers: followsFolder(choice.videoPreset) ? 'wrapped' : 'slices',
+    },
   );
 }
 
 /** The preset with the options that were given on top. */
-function settingsOf(choice: VideoChoice, pixel_unit: number): VideoSettings {
+function settingsOf(choice: VideoChoice, { config, limits }: Processor): VideoSettings {
   const { secondPerGrid, nframes } = choice;
   if (secondPerGrid !== undefined && secondPerGrid < 0) {
     throw new ConfigError(`--second-per-grid: expected at least 0, got ${secondPerGrid}`);
   }
-  const settings = videoSettings(videoKeys(choice, choice.videoPreset), pixel_unit);
+  const settings = videoSettings(videoKeys(choice, choice.videoPreset), config.pixel_unit, limits);
   if (settings.min_pixels > settings.max_pixels) {
     throw new ConfigError(
       `--min-pixels ${settings.min_pixels} is above --max-pixels ${settings.max_pixels}; set both`,

@@ -3,7 +3,7 @@ import type { AnswerParser } from '../answers/index.ts';
 import type { JsonObject } from '../base/index.ts';
 import type { TextAfterVision } from '../models/index.ts';
 import type { SamplingOptions } from '../rollout/index.ts';
-import { type VideoKeys, videoSettings } from '../video/index.ts';
+import { type FolderLimits, type VideoKeys, videoSettings } from '../video/index.ts';
 import { modelFingerprint } from './model-fingerprint.ts';
 
 export interface AnswerKeys {
@@ -23,15 +23,17 @@ export interface AnswerKeys {
   readonly video: VideoKeys;
   /** Of the model's config. */
   readonly pixel_unit: number;
+  /** Of the model's processor. */
+  readonly limits: FolderLimits | undefined;
   readonly clip: boolean;
   readonly text_after_vision?: TextAfterVision | undefined;
 }
 
 /** @throws CheckpointError when a folder cannot be read */
 export function answerSettings(keys: AnswerKeys): JsonObject {
-  const { model, adapter, sampling, video, pixel_unit } = keys;
+  const { model, adapter, sampling, video, pixel_unit, limits } = keys;
   // The unit is the model's own, which has a fingerprint.
-  const { pixel_unit: _, ...frames } = videoSettings(video, pixel_unit);
+  const { pixel_unit: _, ...frames } = videoSettings(video, pixel_unit, limits);
   return {
     data_fingerprint: keys.data_fingerprint,
     model_fingerprint: modelFingerprint(model),

@@ -39,7 +39,7 @@ export async function generate({ folder, model }: LoadedModel, options: Generate
   checkSampling(sampling);
   const { processor, stop_token_ids, banned_token_ids } = folder;
   const { pixel_unit } = processor.config;
-  const settings = videoSettings({ ...frames, video: 'correct' }, pixel_unit);
+  const settings = videoSettings({ ...frames, video: 'correct' }, pixel_unit, processor.limits);
   const inputs = await processor.prepare(
     { text, system, videos, images },
     {

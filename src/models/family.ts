@@ -35,6 +35,8 @@ export interface ModelFamily {
   storedName(name: string): string;
   /** Modules of the tower that bring features to the decoder's width, under `visual.`. */
   readonly mergers: readonly string[];
+  /** Tokens of words and markers before and after each slice of a video at most, beside its patches. */
+  readonly slice_words: number;
   /** See `VideoLanguageModel.isHidden`. */
   isHidden(name: string): boolean;
   /**

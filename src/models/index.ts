@@ -33,6 +33,7 @@ export {
   openModelFolder,
 } from './model-folder.ts';
 export type {
+  FrameSizes,
   MediaLoader,
   PreparedPrompt,
   PrepareOptions,

@@ -5,6 +5,7 @@
  */
 import type { ChatMessage, ChatTemplate, Tokenizer } from '../io/index.ts';
 import type { Tensor } from '../tensor/index.ts';
+import type { FolderLimits } from '../video/index.ts';
 import type { ModelConfig } from './config.ts';
 import type { Grid, PromptInputs } from './model.ts';
 
@@ -18,6 +19,15 @@ export interface VisionFrames {
   readonly indices?: readonly number[] | undefined;
   /** Seconds from the first frame at which these are shown; only passed on. */
   readonly timesS?: readonly number[] | undefined;
+  /** Times of the frames that a prompt states in words, where the family does; without them 24 frames a second are assumed. */
+  readonly statedS?: readonly number[] | undefined;
+}
+
+/** The size of frames that are not decoded yet. */
+export interface FrameSizes extends Pick<VisionFrames, 'statedS'> {
+  readonly numFrames: number;
+  readonly height: number;
+  readonly width: number;
 }
 
 /**
@@ -39,6 +49,12 @@ export interface PrepareOptions {
   readonly max_prompt_length?: number | undefined;
   /** End with the opening of the assistant's turn. Default true. */
   readonly add_generation_prompt?: boolean | undefined;
+  /**
+   * How a video whose slices are told one by one stands in the prompt: `slices`, its placeholder gives way to theirs (transformers 4.57, as
+   * Qwen3-VL was published; vLLM); `wrapped`, the markers around the placeholder stay around all of them (transformers 5).
+   * @default 'slices'
+   */
+  readonly video_markers?: 'slices' | 'wrapped' | undefined;
   /** More variables for the chat template, such as `add_vision_id`. */
   readonly template_variables?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -68,6 +84,8 @@ export interface MediaLoader {
 
 export interface Processor {
   readonly config: ModelConfig;
+  /** What the folder's processor files say of frames and areas; undefined where they do not say it for videos. */
+  readonly limits: FolderLimits | undefined;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
   /** Token that ends the assistant's turn, and so an answer. @throws CheckpointError where the tokenizer has none */
@@ -88,6 +106,8 @@ export interface Processor {
    *   longer than `max_prompt_length`
    */
   prepareFrames(request: PromptRequest, options?: PrepareOptions): PreparedPrompt;
+  /** Number of tokens that `prepareFrames` will give for frames of these sizes. @throws DataError as there, but for the length */
+  countTokens(request: PromptRequest<FrameSizes, FrameSizes>, options?: PrepareOptions): number;
   /**
    * Prepare one prompt from files. Decoded frames are freed; the pixel tensors live until they are disposed.
    * @throws VideoError of the loader; DataError as `prepareFrames`

@@ -134,10 +134,12 @@ export async function readMiddleFrame(medium: FoundMedium, settings: VideoSettin
 async function read(medium: FoundMedium, settings: VideoSettings, onlyMiddle: boolean): Promise<ReadFrames> {
   const { type, file, start, end, fps } = medium;
   if (type === 'image') {
-    const { frames } = await loadImage(file, imageSettings(settings.pixel_unit, medium));
+    const { frames } = await loadImage(file, imageSettings(settings, medium), {
+      kernel: settings.resize_kernel,
+    });
     return { frames: keep(scope(() => frames)) };
   }
-  const { frames, secondPerGridS, indices, timesS, warnings } = await loadVideo(
+  const { frames, secondPerGridS, indices, timesS, statedS, warnings } = await loadVideo(
     file,
     mediumSettings(settings, medium),
     {
@@ -147,5 +149,5 @@ async function read(medium: FoundMedium, settings: VideoSettings, onlyMiddle: bo
       ...(type === 'video' || fps === undefined ? {} : { folderFps: fps }),
     },
   );
-  return { frames: keep(scope(() => frames)), secondPerGridS, indices, timesS, warnings };
+  return { frames: keep(scope(() => frames)), secondPerGridS, indices, timesS, statedS, warnings };
 }

@@ -31,8 +31,8 @@ export interface LoadVideoOptions extends DecodeOptions {
   readonly folderFps?: number | undefined;
   /** Show of all frames that would be shown only the one in the middle. @default false */
   readonly onlyMiddle?: boolean | undefined;
-  /** @default 'float32' */
-  readonly kernel?: ResizeKernel;
+  /** @default that of the settings, else 'float32' */
+  readonly kernel?: ResizeKernel | undefined;
 }
 
 export interface LoadedVideo {
@@ -46,6 +46,8 @@ export interface LoadedVideo {
   readonly sourceWidth: number;
   readonly indices: readonly number[];
   readonly timesS: readonly number[];
+  /** Times in seconds that a prompt states in words. */
+  readonly statedS: readonly number[];
   /** Frames a second and number of frames of the whole file. */
   readonly fps: number;
   readonly totalFrames: number;
@@ -73,16 +75,17 @@ export async function loadVideo(
   const decoded = isFolder
     ? await readFrameFolder(path, options.folderFps ?? FOLDER_FPS, choose, options)
     : await decodeFrames(path, choose, options);
-  const { indices, numSampled, sampleFps, secondPerGridS } = decoded.sample;
+  const { indices, statedS, numSampled, sampleFps, secondPerGridS } = decoded.sample;
   const size = videoFrameSize(settings, decoded, numSampled);
   return {
-    frames: resizeFrames(decoded, size, options.kernel),
+    frames: resizeFrames(decoded, size, options.kernel ?? settings.resize_kernel),
     numFrames: indices.length,
     ...size,
     sourceHeight: decoded.height,
     sourceWidth: decoded.width,
     indices,
     timesS: decoded.timesS,
+    statedS,
     fps: decoded.fps,
     totalFrames: decoded.totalFrames,
     sampleFps,

@@ -53,7 +53,7 @@ describe('settings of a medium', () => {
   it('choose the sizes of images', () => {
     expect(golden.images.length).toBe(40);
     for (const { height, width, keys, size } of golden.images) {
-      const settings = imageSettings(28, mediumOf('image', keys));
+      const settings = imageSettings({ pixel_unit: 28 }, mediumOf('image', keys));
       const shown =
         settings.resized === undefined
           ? smartResize(height, width, settings)

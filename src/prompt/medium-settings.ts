@@ -32,14 +32,18 @@ export function mediumSettings(run: VideoSettings, medium: Omit<Medium, 'path'>)
     // A largest area that is stated must not be undone by the run's least.
     min_pixels: medium.min_pixels ?? Math.min(run.min_pixels, max_pixels),
     max_pixels,
+    clip: run.clip && (medium.max_pixels === undefined ? run.clip : 'capped'),
     total_pixels: medium.total_pixels ?? run.total_pixels,
     resized: sizeOf(medium),
   };
 }
 
-/** How an image is sized. @param pixel_unit as in the model's config */
-export function imageSettings(pixel_unit: number, medium: Omit<Medium, 'path'>): ImageLimits {
-  const { min_pixels, max_pixels } = imageLimits(pixel_unit);
+/** How an image is sized. */
+export function imageSettings(
+  { pixel_unit, image }: Pick<VideoSettings, 'pixel_unit' | 'image'>,
+  medium: Omit<Medium, 'path'>,
+): ImageLimits {
+  const { min_pixels, max_pixels } = image ?? imageLimits(pixel_unit);
   return {
     pixel_unit,
     min_pixels: medium.min_pixels ?? Math.min(min_pixels, medium.max_pixels ?? min_pixels),

@@ -1,6 +1,7 @@
 /** A question as a prompt of the model: the wording, the conversation, the tokens. Everyone who asks a model builds prompts here. */
 import { type DataItem, promptMessages, promptText, type QuestionType } from '../data/index.ts';
-import type { PreparedPrompt, Processor, VisionFrames } from '../models/index.ts';
+import type { FrameSizes, PreparedPrompt, Processor, VisionFrames } from '../models/index.ts';
+import { followsFolder, type VideoPreset } from '../video/index.ts';
 
 /** How a question is put; the keys of docs/training.md. */
 export interface PromptKeys {
@@ -8,6 +9,16 @@ export interface PromptKeys {
   readonly question_type: QuestionType;
   /** Tokens of a prompt at most. */
   readonly max_prompt_length: number;
+  /** The preset decides how slices of a video are marked; see `PrepareOptions.video_markers`. */
+  readonly video: VideoPreset;
+}
+
+/** Media of an item as the processor takes them. */
+function byKind<T>({ media }: DataItem, all: readonly T[]) {
+  return {
+    videos: all.filter((_, index) => media[index]?.type !== 'image'),
+    images: all.filter((_, index) => media[index]?.type === 'image'),
+  };
 }
 
 export class PromptBuilder {
@@ -29,6 +40,15 @@ export class PromptBuilder {
     return this.processor.tokenizer.unquoted(this.#render(item));
   }
 
+  /**
+   * Number of tokens of the prompt, vision tokens included.
+   * @param sizes of the item's media, in their order
+   */
+  countTokens(item: DataItem, sizes: readonly FrameSizes[]): number {
+    const request = { messages: this.#messages(item), ...byKind(item, sizes) };
+    return this.processor.countTokens(request, { video_markers: this.#markers });
+  }
+
   /** Token ids of `rendered`. */
   textIds(item: DataItem): number[] {
     return this.processor.tokenizer.encode(this.#render(item));
@@ -40,13 +60,13 @@ export class PromptBuilder {
    * @throws DataError when it is longer than `max_prompt_length`
    */
   build(item: DataItem, frames: readonly VisionFrames[]): PreparedPrompt {
-    const media = {
-      videos: frames.filter((_, index) => item.media[index]?.type !== 'image'),
-      images: frames.filter((_, index) => item.media[index]?.type === 'image'),
-    };
-    const messages = this.#messages(item);
+    const request = { messages: this.#messages(item), ...byKind(item, frames) };
     const { max_prompt_length } = this.#keys;
-    return this.processor.prepareFrames({ messages, ...media }, { max_prompt_length });
+    return this.processor.prepareFrames(request, { max_prompt_length, video_markers: this.#markers });
+  }
+
+  get #markers() {
+    return followsFolder(this.#keys.video) ? ('wrapped' as const) : ('slices' as const);
   }
 
   #render(item: DataItem): string {

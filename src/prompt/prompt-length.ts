@@ -2,9 +2,11 @@
 
 import { VideoError } from '../base/index.ts';
 import type { DataItem, Medium, VideoFacts } from '../data/index.ts';
-import type { Processor } from '../models/index.ts';
+import type { FrameSizes, Processor } from '../models/index.ts';
 import {
+  clipArea,
   FRAME_FACTOR,
+  type FrameSize,
   sampleFrames,
   smartResize,
   statedSize,
@@ -26,44 +28,37 @@ export function promptCounter(
   keys: Omit<PromptKeys, 'max_prompt_length'> & VideoKeys,
 ): (item: DataItem, facts?: readonly (VideoFacts | undefined)[]) => number {
   const { pixel_unit } = processor.config;
-  const settings = videoSettings(keys, pixel_unit);
+  const settings = videoSettings(keys, pixel_unit, processor.limits);
   const builder = new PromptBuilder(processor, { ...keys, max_prompt_length: Number.POSITIVE_INFINITY });
   return (item, facts = []) => {
-    const text = builder.textIds(item).length;
-    const tokens = item.media.map((medium, index) => {
+    const sizes = item.media.map((medium, index): FrameSizes => {
       const own = mediumSettings(settings, medium);
       const known = facts[index];
-      const pixels =
-        medium.type === 'image'
-          ? imagePixels(imageSettings(pixel_unit, medium), known)
-          : ((known && videoPixels(own, medium, known)) ?? mostPixels(own));
-      // The placeholder itself is replaced.
-      return Math.floor(pixels / pixel_unit ** 2) - 1;
+      if (medium.type === 'image')
+        return { numFrames: 1, ...imageSize(imageSettings(settings, medium), known) };
+      return (known && videoSizes(own, medium, known)) ?? largestSizes(own);
     });
-    return tokens.reduce((sum, count) => sum + count, text);
+    return builder.countTokens(item, sizes);
   };
 }
 
-/** Pixels of an image as the model sees it. @throws VideoError when one side is more than 200 times the other */
-function imagePixels(limits: ImageLimits, image: VideoFacts | undefined): number {
+/** Size of an image as the model sees it. @throws VideoError when one side is more than 200 times the other */
+function imageSize(limits: ImageLimits, image: VideoFacts | undefined): FrameSize {
   const { resized, pixel_unit, max_pixels } = limits;
-  if (image === undefined && resized === undefined) return max_pixels;
-  const { height, width } =
-    resized === undefined
-      ? smartResize(image!.height, image!.width, limits)
-      : statedSize(resized, pixel_unit);
-  return height * width;
+  if (resized !== undefined) return statedSize(resized, pixel_unit);
+  if (image === undefined) return inOneRow(max_pixels, pixel_unit);
+  return smartResize(image.height, image.width, limits);
 }
 
-/** Pixels of all temporal patches; undefined when the video is too short to sample. */
-function videoPixels(
+/** Sizes of a video as the model sees it; undefined when it is too short to sample. */
+function videoSizes(
   settings: VideoSettings,
   { start: startS, end: endS }: Medium,
   video: VideoFacts,
-): number | undefined {
+): FrameSizes | undefined {
   try {
     const { fps, numFrames: totalFrames, timesS, durationS } = video;
-    const { indices, numSampled } = sampleFrames(settings, {
+    const { indices, numSampled, statedS } = sampleFrames(settings, {
       totalFrames,
       fps,
       timesS,
@@ -71,18 +66,28 @@ function videoPixels(
       startS,
       endS,
     });
-    const { height, width } = videoFrameSize(settings, video, numSampled);
-    return Math.ceil(indices.length / FRAME_FACTOR) * height * width;
+    return { numFrames: indices.length, statedS, ...videoFrameSize(settings, video, numSampled) };
   } catch (error) {
     if (error instanceof VideoError) return undefined;
     throw error;
   }
 }
 
-function mostPixels(settings: VideoSettings): number {
-  const { exact_frames, nframes, max_frames, max_pixels, min_pixels, resized, pixel_unit } = settings;
-  const frames = exact_frames ?? nframes ?? max_frames;
-  const size = resized && statedSize(resized, pixel_unit);
-  const area = size === undefined ? Math.max(max_pixels, min_pixels) : size.height * size.width;
-  return Math.ceil(frames / FRAME_FACTOR) * area;
+/** Seconds with as many digits as a prompt will state. */
+const LONG_TIME_S = 99_999;
+
+function largestSizes(settings: VideoSettings): FrameSizes {
+  const { exact_frames, nframes, max_frames, max_pixels, min_pixels, resized, pixel_unit, clip } = settings;
+  const numFrames = exact_frames ?? nframes ?? max_frames;
+  const statedS = Array.from({ length: numFrames }, () => LONG_TIME_S);
+  if (resized !== undefined) return { numFrames, statedS, ...statedSize(resized, pixel_unit) };
+  const frames = Math.ceil(numFrames / FRAME_FACTOR) * FRAME_FACTOR;
+  const area =
+    clip === undefined ? Math.max(max_pixels, min_pixels) : Math.ceil(clipArea(settings, numFrames) / frames);
+  return { numFrames, statedS, ...inOneRow(area, pixel_unit) };
+}
+
+/** An area of whole merged patches as a size. */
+function inOneRow(area: number, pixel_unit: number): FrameSize {
+  return { height: pixel_unit, width: Math.floor(area / pixel_unit ** 2) * pixel_unit };
 }

@@ -17,7 +17,7 @@ export interface ReadyPrompt {
 
 /** A function that decodes and prepares one question. @throws VideoError, DataError (prompt too long) */
 export function promptLoader(processor: Processor, keys: PromptKeys & VideoKeys, store: FrameStore) {
-  const settings = videoSettings(keys, processor.config.pixel_unit);
+  const settings = videoSettings(keys, processor.config.pixel_unit, processor.limits);
   const builder = new PromptBuilder(processor, keys);
   return async (question: Question): Promise<ReadyPrompt> => {
     const { item } = question;

@@ -12,6 +12,7 @@ export {
   readImage,
 } from './image.ts';
 export {
+  clipArea,
   type FrameSize,
   imageArea,
   type PixelSettings,
@@ -20,6 +21,8 @@ export {
   videoFrameSize,
 } from './pixel-budget.ts';
 export {
+  type FolderLimits,
+  followsFolder,
   samplingSettings,
   VIDEO_PRESETS,
   type VideoKeys,

@@ -4,15 +4,57 @@
 import type { PixelSettings } from './pixel-budget.ts';
 import type { SamplingSettings } from './sample.ts';
 
-export interface VideoSettings extends SamplingSettings, PixelSettings {}
+export interface VideoSettings extends SamplingSettings, PixelSettings {
+  /** Kernel that frames and images are resized with. @default 'float32' */
+  readonly resize_kernel?: 'uint8';
+  /** Least and largest area of an image. @default 4 to 16384 merged patches */
+  readonly image?: Pick<PixelSettings, 'min_pixels' | 'max_pixels'>;
+}
+
+/**
+ * What a model folder says of videos and images in its processor files: frames, and areas in pixels. Of a video it is the area of all
+ * frames together.
+ */
+export interface FolderLimits {
+  readonly fps: number;
+  readonly min_frames: number;
+  readonly max_frames: number;
+  /** Least and largest area of a whole video. */
+  readonly video: { readonly shortest_edge: number; readonly longest_edge: number };
+  readonly image: { readonly shortest_edge: number; readonly longest_edge: number };
+  /** True where the folder asks for `cap_pixels_per_frame`. */
+  readonly cap_pixels_per_frame: boolean;
+  /** Merged patches of a frame at most, where frames are capped. */
+  readonly max_video_tokens: number;
+}
+
+/** Those of the published Qwen3-VL folders. */
+export const PUBLISHED_LIMITS: FolderLimits = {
+  fps: 2,
+  min_frames: 4,
+  max_frames: 768,
+  video: { shortest_edge: 4096, longest_edge: 25_165_824 },
+  image: { shortest_edge: 65_536, longest_edge: 16_777_216 },
+  cap_pixels_per_frame: false,
+  max_video_tokens: 768,
+};
 
 /**
  * - `correct`: 2 frames a second, 4 to 16 of them, true time in the temporal positions.
  * - `authors`: the authors' training (SAMPLE_MODE "true"): the same frames, but every clip is told to the model as 2 frames a
  *   second (`second_per_grid_ts` 1.0), so long videos are squeezed.
  * - `authors_eval`: the authors' evaluation, where the setting was lost: always 16 frames, those of short clips repeated.
+ * - `transformers`: what the processor of transformers 5.18 does with the files of a Qwen3-VL folder: its frames, an area that all
+ *   frames share, its kernel for resizing, its markers around a whole video beside those of each slice.
+ * - `transformers_capped`: the same with `cap_pixels_per_frame`, the default from 5.22 on: no frame above 768 merged patches.
  */
-export const VIDEO_PRESETS = ['correct', 'authors', 'authors_eval'] as const;
+export const VIDEO_PRESETS = [
+  'correct',
+  'authors',
+  'authors_eval',
+  'transformers',
+  'transformers_capped',
+] as const;
 export type VideoPreset = (typeof VIDEO_PRESETS)[number];
 
 /** Choice and size of frames: a preset, and keys that override it one by one. */
@@ -22,8 +64,20 @@ export type VideoKeys = { readonly video: VideoPreset } & {
     | undefined;
 };
 
-/** Which frames: the preset with the keys that were set on their own. */
-export function samplingSettings({ video, fps = 2, max_frames = 16 }: VideoKeys): SamplingSettings {
+/** True for the presets that follow the files of the model folder. */
+export const followsFolder = (video: VideoPreset): boolean => video.startsWith('transformers');
+
+/** Which frames: the preset with the keys that were set on their own. @param limits what the model folder says */
+export function samplingSettings(
+  { video, ...keys }: VideoKeys,
+  limits: FolderLimits = PUBLISHED_LIMITS,
+): SamplingSettings {
+  if (followsFolder(video)) {
+    const { fps = limits.fps, max_frames = limits.max_frames } = keys;
+    const min_frames = Math.min(limits.min_frames, max_frames);
+    return { fps, min_frames, max_frames, second_per_grid: 'true_time', counting: 'transformers' };
+  }
+  const { fps = 2, max_frames = 16 } = keys;
   return {
     fps,
     min_frames: Math.min(4, max_frames),
@@ -36,10 +90,30 @@ export function samplingSettings({ video, fps = 2, max_frames = 16 }: VideoKeys)
 /**
  * Which frames and how large: the preset with the keys that were set on their own.
  * @param pixel_unit side of a merged patch in pixels, as in the model's config; the preset's areas are counted in it
+ * @param limits what the model folder says; read by the presets that follow it
  */
-export function videoSettings(keys: VideoKeys, pixel_unit: number): VideoSettings {
-  const { fps, min_frames, max_frames, ...rest } = samplingSettings(keys);
+export function videoSettings(
+  keys: VideoKeys,
+  pixel_unit: number,
+  limits: FolderLimits = PUBLISHED_LIMITS,
+): VideoSettings {
+  const { fps, min_frames, max_frames, ...rest } = samplingSettings(keys, limits);
   const area = pixel_unit ** 2;
+  if (followsFolder(keys.video)) {
+    const { min_pixels = limits.video.shortest_edge, total_pixels = limits.video.longest_edge } = keys;
+    const isCapped =
+      keys.video === 'transformers_capped' || limits.cap_pixels_per_frame || keys.max_pixels !== undefined;
+    const max_pixels = isCapped ? (keys.max_pixels ?? limits.max_video_tokens * area) : total_pixels;
+    const image = { min_pixels: limits.image.shortest_edge, max_pixels: limits.image.longest_edge };
+    const sizes = {
+      min_pixels,
+      max_pixels,
+      total_pixels,
+      clip: isCapped ? 'capped' : 'free',
+      image,
+    } as const;
+    return { fps, min_frames, max_frames, ...sizes, ...rest, pixel_unit, resize_kernel: 'uint8' };
+  }
   const {
     max_pixels = 196 * area,
     // An explicit maximum means it: the preset's minimum must not undo it.

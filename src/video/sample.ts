@@ -30,11 +30,21 @@ export interface SamplingSettings {
    * processor is not told the sampling rate (the authors' code: 1.0 for every clip, however long).
    */
   readonly second_per_grid: 'true_time' | 'constant';
+  /**
+   * `transformers`: frames as its processor for Qwen3-VL counts them: any number of them, by number whatever the rate.
+   * @default that of qwen_vl_utils
+   */
+  readonly counting?: 'transformers';
 }
 
 export interface FrameSample {
   /** Indices into the decoded frames, ascending, possibly repeated. */
   readonly indices: readonly number[];
+  /**
+   * Times in seconds that a prompt states in words: number over rate, as transformers computes them; the presentation times of frames
+   * that were chosen by time.
+   */
+  readonly statedS: readonly number[];
   /** Sampled frames for each second of video, before `exact_frames`. */
   readonly sampleFps: number;
   /** Number of frames before `exact_frames`; the pixel budget is computed from it, as in the authors' code. */
@@ -138,8 +148,9 @@ export function isConstantRate(timesS: readonly number[]): boolean {
 
 /** Of the frames chosen the one in the middle, twice, since a temporal patch takes two; sized as all of them would be. */
 export function middleFrame(sample: FrameSample): FrameSample {
-  const middle = sample.indices[sample.indices.length >> 1]!;
-  return { ...sample, indices: Array.from({ length: FRAME_FACTOR }, () => middle) };
+  const middle = sample.indices.length >> 1;
+  const twice = <T>(values: readonly T[]) => Array.from({ length: FRAME_FACTOR }, () => values[middle]!);
+  return { ...sample, indices: twice(sample.indices), statedS: twice(sample.statedS) };
 }
 
 /** Chooses the frames of a video with `totalFrames` decoded frames at `videoFps`, from `startS` to `endS`. */
@@ -172,6 +183,7 @@ function sampleChecked(settings: SamplingSettings, video: SampledVideo): FrameSa
       hint: 'the container states no usable rate',
     });
   }
+  if (settings.counting === 'transformers') return sampleAsTransformers(settings, video);
   if (video.totalFrames === 1) return onlyFrame(settings, video.fps);
   const { timesS } = video;
   // The authors' code, which the constant time repeats, goes by number whatever the rate.
@@ -183,11 +195,28 @@ function sampleChecked(settings: SamplingSettings, video: SampledVideo): FrameSa
   return frameSample(settings, linspace(first, last, nframes).map(roundHalfEven), totalFrames, video.fps);
 }
 
+/** Source: transformers 5.18 `models/qwen3_vl/video_processing_qwen3_vl.py` `sample_frames`. */
+function sampleAsTransformers(settings: SamplingSettings, video: SampledVideo): FrameSample {
+  const { first, last } = frameRange(video.totalFrames, video.fps, video.startS, video.endS);
+  const totalFrames = last - first + 1;
+  const { fps, min_frames, max_frames } = settings;
+  const wanted = settings.nframes ?? Math.trunc((totalFrames / video.fps) * fps);
+  const nframes = Math.min(Math.max(wanted, min_frames), max_frames, totalFrames);
+  // numpy's linspace, which ends exactly where it is told to.
+  const step = (totalFrames - 1) / Math.max(nframes - 1, 1);
+  const indices = Array.from(
+    { length: nframes },
+    (_, i) => first + (i === nframes - 1 && i > 0 ? totalFrames - 1 : roundHalfEven(i * step)),
+  );
+  return frameSample(settings, indices, totalFrames, video.fps);
+}
+
 /** A temporal patch takes two frames: a single one is shown twice, as transformers repeats the last of an odd number. */
 function onlyFrame(settings: SamplingSettings, fps: number): FrameSample {
   const indices = Array.from({ length: settings.exact_frames ?? FRAME_FACTOR }, () => 0);
   const secondPerGridS = FRAME_FACTOR / (settings.second_per_grid === 'constant' ? settings.fps : fps);
-  return { indices, sampleFps: fps, numSampled: FRAME_FACTOR, secondPerGridS };
+  const statedS = indices.map(() => 0);
+  return { indices, statedS, sampleFps: fps, numSampled: FRAME_FACTOR, secondPerGridS };
 }
 
 /**
@@ -212,7 +241,7 @@ function sampleByTime(
   const until = Math.min(endS, timesS[last]!);
   const step = (Math.max(until, begin) - begin) / (nframes - 1);
   const indices = Array.from({ length: nframes }, (_, i) => shownAt(timesS, begin + i * step));
-  return frameSample(settings, indices, numFrames, fps);
+  return frameSample(settings, indices, numFrames, fps, timesS);
 }
 
 /** Index of the last frame that begins at `timeS` or before; times are rounded in some containers, to 1 ms. */
@@ -226,12 +255,16 @@ function shownAt(timesS: readonly number[], timeS: number): number {
   return low;
 }
 
-/** @param sampled indices out of `totalFrames` frames at `videoFps` a second */
+/**
+ * @param sampled indices out of `totalFrames` frames at `videoFps` a second
+ * @param timesS presentation times of all frames, where the frames were chosen by them
+ */
 function frameSample(
   settings: SamplingSettings,
   sampled: readonly number[],
   totalFrames: number,
   videoFps: number,
+  timesS?: readonly number[],
 ): FrameSample {
   const numSampled = sampled.length;
   const { exact_frames } = settings;
@@ -243,6 +276,7 @@ function frameSample(
   const sampleFps = (numSampled / totalFrames) * videoFps;
   return {
     indices,
+    statedS: indices.map((index) => timesS?.[index] ?? index / videoFps),
     sampleFps,
     numSampled,
     secondPerGridS: secondPerGrid(settings, indices, totalFrames, videoFps, sampleFps),

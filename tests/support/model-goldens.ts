@@ -97,6 +97,11 @@ export function hashedNoise(seed: number, count: number): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => (hash(seed, i) >>> 8) / 2 ** 24 - 0.5);
 }
 
+/** Bytes from the same hash: `picture` of goldens/qwen3_vl/make_processor.py. */
+export function hashedBytes(seed: number, count: number): Uint8Array {
+  return Uint8Array.from({ length: count }, (_, i) => hash(seed, i) >>> 24);
+}
+
 function hash(seed: number, index: number): number {
   let x = (Math.imul(index, 0x9e3779b9) + Math.imul(seed, 0x85ebca6b)) >>> 0;
   x ^= x >>> 16;

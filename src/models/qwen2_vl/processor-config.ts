@@ -1,7 +1,7 @@
 /**
  * How pixels become patches, as a model folder says it: `processor_config.json` (transformers 5), else
  * `video_preprocessor_config.json` and `preprocessor_config.json` (published folders; there videos share the settings of
- * images). Frame counts and sizes are not taken from here: the run's video settings decide them.
+ * images). Frame counts and sizes decide only where the run's video settings say that the folder's count.
  *
  * Source: transformers `models/qwen2_vl/{image,video}_processing_qwen2_vl.py` (their defaults stand for absent keys).
  */
@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CheckpointError, checkJson, readJsonFile } from '../../base/index.ts';
+import type { FolderLimits } from '../../video/index.ts';
 import type { ModelConfig } from '../config.ts';
 
 export interface PatchSettings {
@@ -25,7 +26,23 @@ export interface PatchSettings {
 export interface ProcessorConfig {
   readonly image: PatchSettings;
   readonly video: PatchSettings;
+  /** Undefined where the family's videos have no settings of their own. */
+  readonly limits: FolderLimits | undefined;
 }
+
+/** What transformers' classes of a family take for absent keys. */
+export interface ProcessorDefaults {
+  /** Mean and deviation of the colours. */
+  readonly image: Pick<PatchSettings, 'image_mean' | 'image_std'>;
+  readonly video: Pick<PatchSettings, 'image_mean' | 'image_std'>;
+  readonly limits: FolderLimits;
+}
+
+/** OpenAI's CLIP statistics. */
+export const CLIP_COLORS = {
+  image_mean: [0.48145466, 0.4578275, 0.40821073],
+  image_std: [0.26862954, 0.26130258, 0.27577711],
+} as const;
 
 const on = z.literal(true, 'only true is supported').default(true);
 const channels = z.tuple([z.number(), z.number(), z.number()]);
@@ -38,13 +55,23 @@ const schema = z.looseObject({
   patch_size: z.number().int().positive().optional(),
   temporal_patch_size: z.number().int().positive().optional(),
   merge_size: z.number().int().positive().optional(),
-  // OpenAI's CLIP statistics, the default of the family
-  image_mean: channels.default([0.48145466, 0.4578275, 0.40821073]),
-  image_std: channels.default([0.26862954, 0.26130258, 0.27577711]),
+  image_mean: channels.optional(),
+  image_std: channels.optional(),
   rescale_factor: z
     .number()
     .positive()
     .default(1 / 255),
+});
+const count = z.number().int().positive();
+const limitsSchema = z.looseObject({
+  size: z.looseObject({ shortest_edge: count.optional(), longest_edge: count.optional() }).nullish(),
+  min_pixels: count.nullish(),
+  max_pixels: count.nullish(),
+  fps: z.number().positive().nullish(),
+  min_frames: count.nullish(),
+  max_frames: count.nullish(),
+  cap_pixels_per_frame: z.boolean().nullish(),
+  max_video_tokens: count.nullish(),
 });
 const bothSchema = z.looseObject({
   image_processor: z.looseObject({}).optional(),
@@ -55,29 +82,71 @@ const bothSchema = z.looseObject({
  * Read the processor settings of a folder and hold them against its model config.
  * @throws CheckpointError naming file and key: no such file, a setting we do not support, or another patch than the model's
  */
-export function readProcessorConfig(dir: string, config: ModelConfig): ProcessorConfig {
+export function readProcessorConfig(
+  dir: string,
+  config: ModelConfig,
+  defaults?: ProcessorDefaults,
+): ProcessorConfig {
+  const read = (image: Section, video: Section): ProcessorConfig => ({
+    image: parse(image, config, defaults?.image ?? CLIP_COLORS),
+    video: parse(video, config, defaults?.video ?? CLIP_COLORS),
+    limits: defaults && limitsOf(image, video, defaults.limits),
+  });
   const both = join(dir, 'processor_config.json');
   if (existsSync(both)) {
     const { image_processor, video_processor } = checkJson(bothSchema, readJsonFile(both), both, []);
     if (image_processor !== undefined) {
-      const image = parse(image_processor, both, ['image_processor'], config);
-      const video =
-        video_processor === undefined ? image : parse(video_processor, both, ['video_processor'], config);
-      return { image, video };
+      const image = { raw: image_processor, file: both, path: ['image_processor'] };
+      return read(
+        image,
+        video_processor === undefined
+          ? image
+          : { raw: video_processor, file: both, path: ['video_processor'] },
+      );
     }
   }
   const imageFile = join(dir, 'preprocessor_config.json');
   const videoFile = join(dir, 'video_preprocessor_config.json');
-  const image = parse(readJsonFile(imageFile), imageFile, [], config);
-  const video = existsSync(videoFile) ? parse(readJsonFile(videoFile), videoFile, [], config) : image;
-  return { image, video };
+  const image = { raw: readJsonFile(imageFile), file: imageFile, path: [] };
+  return read(
+    image,
+    existsSync(videoFile) ? { raw: readJsonFile(videoFile), file: videoFile, path: [] } : image,
+  );
+}
+
+/** Settings of images or of videos, and where they stand. */
+interface Section {
+  readonly raw: unknown;
+  readonly file: string;
+  readonly path: readonly string[];
+}
+
+/** Old folders state areas as `min_pixels` and `max_pixels`. */
+function limitsOf(image: Section, video: Section, defaults: FolderLimits): FolderLimits {
+  const found = ({ raw, file, path }: Section) => checkJson(limitsSchema, raw, file, path);
+  const area = (
+    { size, min_pixels, max_pixels }: z.output<typeof limitsSchema>,
+    fallback: FolderLimits['video'],
+  ) => ({
+    shortest_edge: size?.shortest_edge ?? min_pixels ?? fallback.shortest_edge,
+    longest_edge: size?.longest_edge ?? max_pixels ?? fallback.longest_edge,
+  });
+  const ofVideos = found(video);
+  return {
+    fps: ofVideos.fps ?? defaults.fps,
+    min_frames: ofVideos.min_frames ?? defaults.min_frames,
+    max_frames: ofVideos.max_frames ?? defaults.max_frames,
+    video: area(ofVideos, defaults.video),
+    image: area(found(image), defaults.image),
+    cap_pixels_per_frame: ofVideos.cap_pixels_per_frame ?? defaults.cap_pixels_per_frame,
+    max_video_tokens: ofVideos.max_video_tokens ?? defaults.max_video_tokens,
+  };
 }
 
 function parse(
-  raw: unknown,
-  file: string,
-  path: readonly string[],
+  { raw, file, path }: Section,
   { vision_config: vision }: ModelConfig,
+  colors: Pick<PatchSettings, 'image_mean' | 'image_std'>,
 ): PatchSettings {
   const settings = checkJson(schema, raw, file, path);
   const expected = {
@@ -94,6 +163,6 @@ function parse(
       );
     }
   }
-  const { image_mean, image_std, rescale_factor } = settings;
+  const { image_mean = colors.image_mean, image_std = colors.image_std, rescale_factor } = settings;
   return { ...expected, image_mean, image_std, rescale_factor };
 }

@@ -5,7 +5,7 @@
  * Source: transformers `models/qwen2_5_vl/processing_qwen2_5_vl.py`, `processing_utils.py`.
  */
 
-import { CheckpointError, DataError } from '../../base/index.ts';
+import { CheckpointError, DataError, processWarning } from '../../base/index.ts';
 import {
   type ChatContent,
   type ChatMessage,
@@ -14,8 +14,10 @@ import {
   Tokenizer,
 } from '../../io/index.ts';
 import { cat, dispose, keep, scope, type Tensor } from '../../tensor/index.ts';
+import type { FolderLimits } from '../../video/index.ts';
 import type { ModelConfig } from '../config.ts';
 import type {
+  FrameSizes,
   MediaLoader,
   PreparedPrompt,
   PrepareOptions,
@@ -24,18 +26,46 @@ import type {
   VisionFrames,
 } from '../processor.ts';
 import { toPatches } from './patches.ts';
-import { type ProcessorConfig, readProcessorConfig } from './processor-config.ts';
+import { type ProcessorConfig, type ProcessorDefaults, readProcessorConfig } from './processor-config.ts';
 
 /** The token that ends a turn of the chat. */
 const END_OF_TURN = '<|im_end|>';
+
+/** What a family's processor does otherwise. */
+export interface ProcessorStyle {
+  /**
+   * The rendered conversation with each video's placeholder replaced by what the model reads of it: one placeholder a slice. Undefined
+   * where a video stands as one run of its tokens.
+   * @param times_S seconds that stand before the slices, for each video
+   */
+  readonly tellSlices?: (
+    text: string,
+    times_S: readonly (readonly number[])[],
+    markers: 'slices' | 'wrapped',
+  ) => string;
+  /** What absent keys of the processor files stand for. */
+  readonly defaults?: ProcessorDefaults;
+}
+
+/** Frames a second of frames that come without times. */
+const ASSUMED_FPS = 24;
 
 class QwenProcessor implements Processor {
   readonly config: ModelConfig;
   readonly settings: ProcessorConfig;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
+  readonly #style: ProcessorStyle;
+  #isRateAssumed = false;
 
-  constructor(config: ModelConfig, settings: ProcessorConfig, tokenizer: Tokenizer, template: ChatTemplate) {
+  constructor(
+    config: ModelConfig,
+    settings: ProcessorConfig,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    style: ProcessorStyle,
+  ) {
+    this.#style = style;
     this.config = config;
     this.settings = settings;
     this.tokenizer = tokenizer;
@@ -65,11 +95,15 @@ class QwenProcessor implements Processor {
     }
   }
 
+  get limits(): FolderLimits | undefined {
+    return this.settings.limits;
+  }
+
   get endOfTurn(): Processor['endOfTurn'] {
     const id = this.tokenizer.addedTokens.get(END_OF_TURN);
     if (id === undefined)
       throw new CheckpointError(`${this.tokenizer.file}: no ${END_OF_TURN}, the token that ends an answer`, {
-        hint: 'use the tokenizer of a Qwen2-VL or Qwen2.5-VL instruct checkpoint',
+        hint: 'use the tokenizer of an instruct checkpoint of the family',
       });
     return { text: END_OF_TURN, id };
   }
@@ -94,12 +128,7 @@ class QwenProcessor implements Processor {
 
   prepareFrames(request: PromptRequest, options: PrepareOptions = {}): PreparedPrompt {
     const { videos = [], images = [] } = request;
-    const { image_token_id, video_token_id, vision_config } = this.config;
-    const text = this.render(request, options);
-    const ids = this.tokenizer.encode(text);
-    this.#checkCount('video', ids, video_token_id, videos.length);
-    this.#checkCount('image', ids, image_token_id, images.length);
-    const isTimed = vision_config.tokens_per_second !== undefined;
+    const isTimed = this.config.vision_config.tokens_per_second !== undefined;
     const second_per_grid_ts = videos.map(({ secondPerGridS }, index) => {
       if (secondPerGridS === undefined && isTimed) {
         throw new DataError(
@@ -110,22 +139,12 @@ class QwenProcessor implements Processor {
     });
 
     // The length is known from shapes alone: an over-long prompt fails before any pixel is touched.
-    const tokens = {
-      video: videos.map(({ frames }) => this.#numTokens(frames, 'video')),
-      image: images.map(({ frames }) => this.#numTokens(frames, 'image')),
-    };
-    const input_ids: number[] = [];
-    const mm_token_type_ids: number[] = [];
-    const seen = { video: 0, image: 0 };
-    for (const id of ids) {
-      const kind = id === video_token_id ? 'video' : id === image_token_id ? 'image' : undefined;
-      const times = kind === undefined ? 1 : (tokens[kind][seen[kind]++] as number);
-      const type = kind === undefined ? 0 : kind === 'image' ? 1 : 2;
-      for (let i = 0; i < times; i++) {
-        input_ids.push(id);
-        mm_token_type_ids.push(type);
-      }
-    }
+    const sized = {
+      ...request,
+      videos: videos.map(sizesOf),
+      images: images.map(sizesOf),
+    } as PromptRequest<FrameSizes, FrameSizes>;
+    const { text, tokens, input_ids, mm_token_type_ids } = this.#layOut(sized, options);
     const budget = options.max_prompt_length ?? this.config.text_config.max_position_embeddings;
     if (input_ids.length > budget) throw tooLong(input_ids.length, budget, tokens);
 
@@ -144,6 +163,74 @@ class QwenProcessor implements Processor {
       frame_indices: videos.map(({ indices }) => indices ?? []),
       frame_times: videos.map(({ timesS }) => timesS ?? []),
     };
+  }
+
+  countTokens(request: PromptRequest<FrameSizes, FrameSizes>, options: PrepareOptions = {}): number {
+    return this.#layOut(request, options).input_ids.length;
+  }
+
+  /** The prompt's tokens with placeholders expanded, and how many each video and image takes. */
+  #layOut(request: PromptRequest<FrameSizes, FrameSizes>, options: PrepareOptions) {
+    const { videos = [], images = [] } = request;
+    const { image_token_id, video_token_id } = this.config;
+    const text = this.render(request, options);
+    const rendered = this.tokenizer.encode(text);
+    this.#checkCount('video', rendered, video_token_id, videos.length);
+    this.#checkCount('image', rendered, image_token_id, images.length);
+    const { tellSlices } = this.#style;
+    const ids =
+      tellSlices === undefined || videos.length === 0
+        ? rendered
+        : this.tokenizer.encode(
+            tellSlices(
+              text,
+              videos.map((video) => this.#sliceTimes(video)),
+              options.video_markers ?? 'slices',
+            ),
+          );
+    const videoSlices = videos.map((video) => this.#slices(video, 'video'));
+    const imageSlices = images.map((image) => this.#slices(image, 'image'));
+    const whole = ({ slices, tokens }: SliceTokens) => slices * tokens;
+    const runs = {
+      video:
+        tellSlices === undefined
+          ? videoSlices.map(whole)
+          : videoSlices.flatMap(({ slices, tokens }) => Array.from({ length: slices }, () => tokens)),
+      image: imageSlices.map(whole),
+    };
+    const input_ids: number[] = [];
+    const mm_token_type_ids: number[] = [];
+    const seen = { video: 0, image: 0 };
+    for (const id of ids) {
+      const kind = id === video_token_id ? 'video' : id === image_token_id ? 'image' : undefined;
+      const times = kind === undefined ? 1 : (runs[kind][seen[kind]++] as number);
+      const type = kind === undefined ? 0 : kind === 'image' ? 1 : 2;
+      for (let i = 0; i < times; i++) {
+        input_ids.push(id);
+        mm_token_type_ids.push(type);
+      }
+    }
+    const tokens = { video: videoSlices.map(whole), image: runs.image };
+    return { text, tokens, input_ids, mm_token_type_ids };
+  }
+
+  /** Seconds that stand before each slice: the middle between its first and last frame. */
+  #sliceTimes({ numFrames, statedS }: FrameSizes): number[] {
+    if (statedS === undefined && !this.#isRateAssumed) {
+      this.#isRateAssumed = true;
+      processWarning(
+        `frames came without times: the prompt tells them as ${ASSUMED_FPS} a second, as transformers does`,
+      );
+    }
+    const depth = this.settings.video.temporal_patch_size;
+    const timeOf = (frame: number): number => {
+      const shown = Math.min(frame, numFrames - 1);
+      return statedS?.[shown] ?? shown / ASSUMED_FPS;
+    };
+    return Array.from(
+      { length: Math.ceil(numFrames / depth) },
+      (_, slice) => (timeOf(slice * depth) + timeOf(slice * depth + depth - 1)) / 2,
+    );
   }
 
   async prepare(
@@ -200,19 +287,38 @@ class QwenProcessor implements Processor {
     );
   }
 
-  #numTokens(frames: Tensor, kind: keyof ProcessorConfig): number {
+  #slices({ numFrames, height, width }: FrameSizes, kind: 'video' | 'image'): SliceTokens {
     const { patch_size, temporal_patch_size, merge_size } = this.settings[kind];
-    const [numFrames = 0, , height = 0, width = 0] = frames.shape;
     const unit = patch_size * merge_size;
-    return Math.ceil(numFrames / temporal_patch_size) * Math.floor(height / unit) * Math.floor(width / unit);
+    return {
+      slices: Math.ceil(numFrames / temporal_patch_size),
+      tokens: Math.floor(height / unit) * Math.floor(width / unit),
+    };
   }
 }
 
+interface SliceTokens {
+  readonly slices: number;
+  /** Of one slice. */
+  readonly tokens: number;
+}
+
+function sizesOf({ frames, statedS }: VisionFrames): FrameSizes {
+  const [numFrames = 0, , height = 0, width = 0] = frames.shape;
+  return { numFrames, height, width, statedS };
+}
+
 /** Processor settings, tokenizer and chat template of a folder. @throws CheckpointError naming file and key */
-export function readProcessor(dir: string, config: ModelConfig): Processor {
+export function readProcessor(dir: string, config: ModelConfig, style: ProcessorStyle = {}): Processor {
   const tokenizer = Tokenizer.fromPretrained(dir);
   const template = ChatTemplate.fromPretrained(dir, tokenizer.namedTokens);
-  return new QwenProcessor(config, readProcessorConfig(dir, config), tokenizer, template);
+  return new QwenProcessor(
+    config,
+    readProcessorConfig(dir, config, style.defaults),
+    tokenizer,
+    template,
+    style,
+  );
 }
 
 /** One user turn: videos, then images, then the text; a system turn before it where one is given. */

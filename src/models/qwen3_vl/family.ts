@@ -7,7 +7,7 @@ import type { ModelFamily } from '../family.ts';
 import { publishedName, transformersName } from '../qwen2_vl/weight-names.ts';
 import { parseQwen3Config, writeQwen3Config } from './config.ts';
 import { slicePositions } from './positions.ts';
-import { readQwen3Processor } from './processor.ts';
+import { readQwen3Processor, SLICE_WORDS } from './processor.ts';
 import { encodeQwen3Vision } from './vision.ts';
 import { isHidden, qwen3WeightShapes } from './weight-names.ts';
 
@@ -21,6 +21,7 @@ export const qwen3_vl: ModelFamily = {
   publishedName,
   transformersName,
   storedName: transformersName,
+  slice_words: SLICE_WORDS,
   mergers: ['merger', 'deepstack_merger_list'],
   isHidden,
   positions: slicePositions,

@@ -165,9 +165,9 @@ interface LoadedQuestion {
 
 async function loadFrames(
   batch: readonly Question[],
-  { model, frames, config, logger }: HeldOutOptions,
+  { model, frames, config, logger, encoder }: HeldOutOptions,
 ): Promise<LoadedQuestion[]> {
-  const settings = videoSettings(config, model.config.pixel_unit);
+  const settings = videoSettings(config, model.config.pixel_unit, encoder.processor.limits);
   const results = await Promise.allSettled(
     batch.map(async (question) => ({ question, frames: await frames.getAll(question, settings) })),
   );

@@ -49,7 +49,7 @@ function targetText(item: Pick<DataItem, 'process' | 'answer' | 'solution'>): st
 export interface SftEncoderOptions
   extends Pick<
     SftConfig,
-    'prompt_template' | 'question_type' | 'max_prompt_length' | 'max_completion_length'
+    'prompt_template' | 'question_type' | 'max_prompt_length' | 'max_completion_length' | 'video'
   > {
   readonly processor: Processor;
 }
@@ -96,6 +96,10 @@ export class SftEncoder {
   /** The prompt of one question alone, as generation reads it. Its pixels belong to the caller's scope. */
   prompt({ item }: Question, frames: readonly VisionFrames[]): PreparedPrompt {
     return this.#builder.build(item, frames);
+  }
+
+  get processor(): Processor {
+    return this.#options.processor;
   }
 
   /** Tokens of a pack's rows: what stands after the video in each prompt, then the target. No pixels needed. */

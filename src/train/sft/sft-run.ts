@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/index.ts';
 import { EpochSampler, type Question } from '../../data/index.ts';
 import { type Processes, SINGLE_PROCESS } from '../../dist/index.ts';
-import type { ModelFolder } from '../../models/index.ts';
+import type { ModelFolder, Processor } from '../../models/index.ts';
 import { FrameStore, ItemFeed } from '../../prompt/index.ts';
 import { stepName } from '../../run/index.ts';
 import { videoSettings } from '../../video/index.ts';
@@ -85,7 +85,6 @@ function sftMethod(
       checkStages(config.curriculum ?? [], questions, heldOut, config);
       if (saved !== undefined) curriculum.loadState(saved);
       const frames = options.frames ?? new FrameStore({ budget_mib: config.video_cache_mib, logger });
-      const { pixel_unit } = folder.processor.config;
       const packs = new StagePacks({
         ...options,
         processes,
@@ -93,7 +92,7 @@ function sftMethod(
         fingerprint,
         curriculum,
         frames,
-        pixel_unit,
+        processor: folder.processor,
       });
       // Refuses a position in other data.
       packs.open(curriculum.isFinished ? undefined : saved?.sampler);
@@ -148,7 +147,7 @@ interface StagePacksOptions extends Pick<SftRunOptions, 'resolved' | 'logger'> {
   readonly fingerprint: string;
   readonly curriculum: Curriculum;
   readonly frames: FrameStore;
-  readonly pixel_unit: number;
+  readonly processor: Pick<Processor, 'config' | 'limits'>;
 }
 
 /** Packs of the present stage, in their order, with their frames. */
@@ -168,9 +167,9 @@ class StagePacks {
 
   /** Opens the present stage. @param state where to go on in it */
   open(state?: Readonly<Record<string, unknown>>): void {
-    const { resolved, logger, questions, fingerprint, curriculum, frames, pixel_unit } = this.#options;
+    const { resolved, logger, questions, fingerprint, curriculum, frames, processor } = this.#options;
     const { config } = resolved;
-    const settings = videoSettings(config, pixel_unit);
+    const settings = videoSettings(config, processor.config.pixel_unit, processor.limits);
     const packs = packQuestions(
       questions.filter(({ item }) => isWhere(item, curriculum.current.where)),
       config.pack_size,
