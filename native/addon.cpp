@@ -8,6 +8,7 @@
 //   data.cpp              bytes in and out, shapes
 //   download.cpp          copies to the host that are waited for later
 //   engine.cpp            generators, threads, versions
+//   graph.cpp             captured graphs: work that is asked for again in one launch
 //   memory.cpp            what a device's allocator says, and emptying it
 //   process_group.cpp     collectives of several processes
 //
@@ -17,6 +18,7 @@
 //   swiglu.cpp            silu(gate) * up
 //   prefix_attention.cpp  attention of a group over its shared prefix
 //   prefix_flash.cpp      the same on a GPU
+//   flash_decode.cpp      attention of the newest tokens on a GPU
 //   few_rows.cpp          products with few rows, from weights in packed panels
 //   decode.cpp            the whole decoder for the newest token of each row
 #include <ATen/Context.h>

@@ -10,20 +10,31 @@ TensorTable& TensorTable::current() {
   return *table;
 }
 
+const void* TensorTable::acquireStorage(const at::Tensor& tensor) {
+  if (!tensor.has_storage()) return nullptr;
+  const auto& storage = tensor.storage();
+  const void* key = storage.unsafeGetStorageImpl();
+  auto [entry, isNew] = storages_.insert({key, StorageUse{}});
+  if (isNew) {
+    entry->second.bytes = static_cast<int64_t>(storage.nbytes());
+    entry->second.isOnHost = storage.device_type() == c10::DeviceType::CPU;
+    count(entry->second, 1);
+  }
+  entry->second.handles += 1;
+  return key;
+}
+
+void TensorTable::releaseStorage(const void* key) {
+  if (key == nullptr) return;
+  auto entry = storages_.find(key);
+  if (--entry->second.handles > 0) return;
+  count(entry->second, -1);
+  storages_.erase(entry);
+}
+
 uint32_t TensorTable::add(at::Tensor tensor) {
   uint32_t handle;
-  const void* key = nullptr;
-  if (tensor.has_storage()) {
-    const auto& storage = tensor.storage();
-    key = storage.unsafeGetStorageImpl();
-    auto [entry, isNew] = storages_.insert({key, StorageUse{}});
-    if (isNew) {
-      entry->second.bytes = static_cast<int64_t>(storage.nbytes());
-      entry->second.isOnHost = storage.device_type() == c10::DeviceType::CPU;
-      count(entry->second, 1);
-    }
-    entry->second.handles += 1;
-  }
+  const void* key = acquireStorage(tensor);
   if (free_.empty()) {
     handle = static_cast<uint32_t>(slots_.size());
     slots_.push_back(Slot{std::move(tensor), key});
@@ -44,16 +55,16 @@ const at::Tensor& TensorTable::get(uint32_t handle) const {
 
 void TensorTable::release(uint32_t handle) {
   get(handle);  // throws when not live
-  if (const void* key = slots_[handle].storage; key != nullptr) {
-    auto entry = storages_.find(key);
-    if (--entry->second.handles == 0) {
-      count(entry->second, -1);
-      storages_.erase(entry);
-    }
-  }
+  releaseStorage(slots_[handle].storage);
   slots_[handle] = Slot{};
   free_.push_back(handle);
   live_ -= 1;
+}
+
+void TensorTable::recount(uint32_t handle) {
+  const void* before = slots_[handle].storage;
+  slots_[handle].storage = acquireStorage(get(handle));
+  releaseStorage(before);
 }
 
 void TensorTable::count(const StorageUse& storage, int sign) {
@@ -129,6 +140,11 @@ namespace {
 
 EXPORTED(release, "dispose", 1) {
   TensorTable::current().release(toHandle(env, args[0]));
+  return nullptr;
+}
+
+EXPORTED(recount, "set_", 1) {
+  TensorTable::current().recount(toHandle(env, args[0]));
   return nullptr;
 }
 

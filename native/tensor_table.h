@@ -25,6 +25,8 @@ class TensorTable {
   /// The tensor behind a handle; throws ArgumentError when the handle is not live.
   const at::Tensor& get(uint32_t handle) const;
   void release(uint32_t handle);
+  /// Counts the storage that the tensor has now, after `set_` gave it another.
+  void recount(uint32_t handle);
   /// The same for a tensor that V8 has collected: what it held counts no longer into the most that was held, so that the next
   /// such tensors bring V8 to collect as early as these did.
   void releaseCollected(napi_env env, uint32_t handle);
@@ -48,8 +50,11 @@ class TensorTable {
   };
   struct Slot {
     at::Tensor tensor;
-    const void* storage = nullptr;  // the one counted at `add`; `set_` may give the tensor another
+    const void* storage = nullptr;  // the one that was counted
   };
+  /// Counts one more handle of the tensor's storage. @returns its key, null without storage
+  const void* acquireStorage(const at::Tensor& tensor);
+  void releaseStorage(const void* key);
   void count(const StorageUse& storage, int sign);
 
   std::vector<Slot> slots_{Slot{}};  // slot 0 is never used

@@ -15,6 +15,7 @@ import {
   siluMul,
   type Tensor,
 } from '../tensor/index.ts';
+import type { FusedWeight } from './fused-storage.ts';
 
 /** A low-rank addition to one linear layer: y += scale * (x A^T) B^T. */
 export interface LowRankPair {
@@ -41,6 +42,8 @@ export interface ModelParams {
   readonly weights: ReadonlyMap<string, Tensor>;
   /** Adapters by module name (`model.layers.0.self_attn.q_proj`); undefined: the plain model. */
   readonly adapters: ReadonlyMap<string, LowRankPair> | undefined;
+  /** Weights that lie together in memory; undefined: none do. */
+  readonly fused?: ReadonlyMap<string, FusedWeight> | undefined;
   /** The dtype activations have. */
   readonly dtype: DType;
   readonly gate?: LayerGate | undefined;

@@ -12,6 +12,7 @@ import { type DecodeSession, openSession } from './decoder/session.ts';
 import { headLogits, headName } from './decoder/text.ts';
 import { familyOf, partOf } from './families.ts';
 import type { VisionFeatures } from './family.ts';
+import { type FusedWeight, fuseStorage } from './fused-storage.ts';
 import { indexTensor, type LayerGate, type ModelParams } from './layers.ts';
 import type { LoraAdapter } from './lora/lora.ts';
 import type {
@@ -40,6 +41,8 @@ export class Transformer implements VideoLanguageModel {
   readonly text_after_vision: TextAfterVision;
   readonly device: Device;
   #adapter: LoraAdapter | undefined;
+  /** On a device that is asked kernel by kernel; the processor maps its weights from the disk, where they lie as they are stored. */
+  readonly #fused: ReadonlyMap<string, FusedWeight>;
   /** The weights with those that the adapter replaces. */
   #adapted: ReadonlyMap<string, Tensor>;
   #isAdapterOff = false;
@@ -54,6 +57,8 @@ export class Transformer implements VideoLanguageModel {
     this.weights = weights;
     this.#adapted = weights;
     this.device = stored.device;
+    this.#fused =
+      this.device === 'cpu' ? new Map() : fuseStorage(weights, config.text_config.num_hidden_layers);
     this.compute_dtype = options.compute_dtype ?? (this.device === 'cpu' ? 'float32' : stored.dtype);
     this.text_after_vision = options.text_after_vision ?? 'largest';
   }
@@ -64,13 +69,15 @@ export class Transformer implements VideoLanguageModel {
 
   dispose(): void {
     for (const stored of this.parameters().values()) stored.dispose();
+    for (const { weight } of this.#fused.values()) weight.dispose();
   }
 
   /** The parameters that the forward functions read now: the weights, and the adapter unless it is off. */
   get params(): ModelParams {
     const { weights, compute_dtype: dtype, layerGate: gate } = this;
-    if (this.#isAdapterOff) return { weights, adapters: undefined, dtype, gate };
-    return { weights: this.#adapted, adapters: this.#adapter?.pairs, dtype, gate };
+    const fused = this.#fused;
+    if (this.#isAdapterOff) return { weights, adapters: undefined, fused, dtype, gate };
+    return { weights: this.#adapted, adapters: this.#adapter?.pairs, fused, dtype, gate };
   }
 
   get adapter(): LoraAdapter | undefined {

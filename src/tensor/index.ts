@@ -23,6 +23,7 @@ export { type Device, type DType, itemSize, type TypedArray } from './dtype.ts';
 export { benchDirectAdd, engineInfo, getNumThreads, setNumThreads } from './engine.ts';
 export { NativeError } from './errors.ts';
 export { Generator } from './generator.ts';
+export { Graph } from './graph.ts';
 export { dispose, keep, liveBytes, liveTensors, scope } from './handle.ts';
 export { deviceMemory, emptyCache, resetPeakMemory, synchronize } from './memory.ts';
 export type {
@@ -51,6 +52,7 @@ export {
   einsum,
   embedding,
   fastLinear,
+  flashDecode,
   from_file,
   isin,
   layer_norm,

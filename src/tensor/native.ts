@@ -31,6 +31,9 @@ export type NativeStore = object & { readonly __store: unique symbol };
 export type NativeGroup = object & { readonly __group: unique symbol };
 export type NativeWork = object & { readonly __work: unique symbol };
 
+/** A captured graph (an external value that only the addon can open). */
+export type NativeGraph = object & { readonly __graph: unique symbol };
+
 export interface NativeSchemaArgument {
   readonly name: string;
   readonly kind: string;
@@ -84,6 +87,8 @@ interface Native {
   release(handle: NativeHandle): void;
   /** Release the handle of a tensor that V8 has collected. */
   releaseCollected(handle: NativeHandle): void;
+  /** Count the storage that a tensor has now, after `set_`. */
+  recount(handle: NativeHandle): void;
   liveTensors(): number;
   liveBytes(): number;
 
@@ -99,6 +104,12 @@ interface Native {
     isCopied: boolean,
     device: string,
   ): NativeHandle;
+  /** Null where the device has no graphs. */
+  newGraph(device: string): NativeGraph | null;
+  beginGraph(graph: NativeGraph, isCaptured: boolean): void;
+  endGraph(graph: NativeGraph): void;
+  replayGraph(graph: NativeGraph): void;
+  resetGraph(graph: NativeGraph): void;
   startDownload(handle: NativeHandle): NativeDownload;
   finishDownload(download: NativeDownload): NativeHandle;
   copyOut(handle: NativeHandle, bytes: ArrayBufferView): void;

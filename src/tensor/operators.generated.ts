@@ -245,6 +245,7 @@ const id = operatorIds([
   ['twgrpo::prefix_attention', ''],
   ['twgrpo::prefix_flash', ''],
   ['twgrpo::can_prefix_flash', ''],
+  ['twgrpo::flash_decode', ''],
   ['twgrpo::pack_panels', ''],
   ['twgrpo::decode', ''],
   ['aten::zeros', ''],
@@ -1709,79 +1710,84 @@ export function canPrefixFlash(query: Tensor, suffix_key: Tensor, suffix_value: 
   return native.call(id(218), handleOf(query, 'twgrpo::can_prefix_flash', 'query'), handleOf(suffix_key, 'twgrpo::can_prefix_flash', 'suffix_key'), handleOf(suffix_value, 'twgrpo::can_prefix_flash', 'suffix_value')) as boolean;
 }
 
+/** `twgrpo::flash_decode(Tensor query, Tensor key, Tensor value, Tensor query_starts, Tensor key_starts, Tensor used, int most_queries, int most_keys, float scale) -> Tensor` */
+export function flashDecode(query: Tensor, key: Tensor, value: Tensor, query_starts: Tensor, key_starts: Tensor, used: Tensor, most_queries: number, most_keys: number, scale: number): Tensor {
+  return wrap(native.call(id(219), handleOf(query, 'twgrpo::flash_decode', 'query'), handleOf(key, 'twgrpo::flash_decode', 'key'), handleOf(value, 'twgrpo::flash_decode', 'value'), handleOf(query_starts, 'twgrpo::flash_decode', 'query_starts'), handleOf(key_starts, 'twgrpo::flash_decode', 'key_starts'), handleOf(used, 'twgrpo::flash_decode', 'used'), most_queries, most_keys, scale));
+}
+
 /** `twgrpo::pack_panels(Tensor[] matrices) -> Tensor[]` */
 export function packPanels(matrices: readonly Tensor[]): Tensor[] {
-  return wrapList(native.call(id(219), handlesOf(matrices, 'twgrpo::pack_panels', 'matrices')));
+  return wrapList(native.call(id(220), handlesOf(matrices, 'twgrpo::pack_panels', 'matrices')));
 }
 
 /** `twgrpo::decode(Tensor x, Tensor cos, Tensor sin, Tensor[] weights, Tensor[] prefix_keys, Tensor[] prefix_values, Tensor(a!)[] suffix_keys, Tensor(b!)[] suffix_values, int[] rows, int length, float epsilon, Tensor final_norm, Tensor head, int vocabulary) -> Tensor` */
 export function decodeStep(x: Tensor, cos: Tensor, sin: Tensor, weights: readonly Tensor[], prefix_keys: readonly Tensor[], prefix_values: readonly Tensor[], suffix_keys: readonly Tensor[], suffix_values: readonly Tensor[], rows: readonly number[], length: number, epsilon: number, final_norm: Tensor, head: Tensor, vocabulary: number): Tensor {
-  return wrap(native.call(id(220), handleOf(x, 'twgrpo::decode', 'x'), handleOf(cos, 'twgrpo::decode', 'cos'), handleOf(sin, 'twgrpo::decode', 'sin'), handlesOf(weights, 'twgrpo::decode', 'weights'), handlesOf(prefix_keys, 'twgrpo::decode', 'prefix_keys'), handlesOf(prefix_values, 'twgrpo::decode', 'prefix_values'), handlesOf(suffix_keys, 'twgrpo::decode', 'suffix_keys'), handlesOf(suffix_values, 'twgrpo::decode', 'suffix_values'), rows, length, epsilon, handleOf(final_norm, 'twgrpo::decode', 'final_norm'), handleOf(head, 'twgrpo::decode', 'head'), vocabulary));
+  return wrap(native.call(id(221), handleOf(x, 'twgrpo::decode', 'x'), handleOf(cos, 'twgrpo::decode', 'cos'), handleOf(sin, 'twgrpo::decode', 'sin'), handlesOf(weights, 'twgrpo::decode', 'weights'), handlesOf(prefix_keys, 'twgrpo::decode', 'prefix_keys'), handlesOf(prefix_values, 'twgrpo::decode', 'prefix_values'), handlesOf(suffix_keys, 'twgrpo::decode', 'suffix_keys'), handlesOf(suffix_values, 'twgrpo::decode', 'suffix_values'), rows, length, epsilon, handleOf(final_norm, 'twgrpo::decode', 'final_norm'), handleOf(head, 'twgrpo::decode', 'head'), vocabulary));
 }
 
 /** `aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function zeros(size: readonly number[], options?: { dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined }): Tensor {
-  return wrap(native.call(id(221), size, options?.dtype, options?.layout, options?.device, options?.pin_memory));
+  return wrap(native.call(id(222), size, options?.dtype, options?.layout, options?.device, options?.pin_memory));
 }
 
 /** `aten::ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function ones(size: readonly number[], options?: { dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined }): Tensor {
-  return wrap(native.call(id(222), size, options?.dtype, options?.layout, options?.device, options?.pin_memory));
+  return wrap(native.call(id(223), size, options?.dtype, options?.layout, options?.device, options?.pin_memory));
 }
 
 /** `aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function empty(size: readonly number[], options?: { dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined; memory_format?: MemoryFormat | undefined }): Tensor {
-  return wrap(native.call(id(223), size, options?.dtype, options?.layout, options?.device, options?.pin_memory, options?.memory_format));
+  return wrap(native.call(id(224), size, options?.dtype, options?.layout, options?.device, options?.pin_memory, options?.memory_format));
 }
 
 /** `aten::full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function full(size: readonly number[], fill_value: Scalar, options?: { dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined }): Tensor {
-  return wrap(native.call(id(224), size, fill_value, options?.dtype, options?.layout, options?.device, options?.pin_memory));
+  return wrap(native.call(id(225), size, fill_value, options?.dtype, options?.layout, options?.device, options?.pin_memory));
 }
 
 /** `aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function zeros_like(self: Tensor, options?: { dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined; memory_format?: MemoryFormat | undefined }): Tensor {
-  return wrap(native.call(id(225), handleOf(self, 'aten::zeros_like', 'self'), options?.dtype, options?.layout, options?.device, options?.pin_memory, options?.memory_format));
+  return wrap(native.call(id(226), handleOf(self, 'aten::zeros_like', 'self'), options?.dtype, options?.layout, options?.device, options?.pin_memory, options?.memory_format));
 }
 
 /** `aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function ones_like(self: Tensor, options?: { dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined; memory_format?: MemoryFormat | undefined }): Tensor {
-  return wrap(native.call(id(226), handleOf(self, 'aten::ones_like', 'self'), options?.dtype, options?.layout, options?.device, options?.pin_memory, options?.memory_format));
+  return wrap(native.call(id(227), handleOf(self, 'aten::ones_like', 'self'), options?.dtype, options?.layout, options?.device, options?.pin_memory, options?.memory_format));
 }
 
 /** `aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function empty_like(self: Tensor, options?: { dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined; memory_format?: MemoryFormat | undefined }): Tensor {
-  return wrap(native.call(id(227), handleOf(self, 'aten::empty_like', 'self'), options?.dtype, options?.layout, options?.device, options?.pin_memory, options?.memory_format));
+  return wrap(native.call(id(228), handleOf(self, 'aten::empty_like', 'self'), options?.dtype, options?.layout, options?.device, options?.pin_memory, options?.memory_format));
 }
 
 /** `aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function arange(start: Scalar, end: Scalar, step?: Scalar, options?: { dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined }): Tensor {
-  return wrap(native.call(id(228), start, end, step, options?.dtype, options?.layout, options?.device, options?.pin_memory));
+  return wrap(native.call(id(229), start, end, step, options?.dtype, options?.layout, options?.device, options?.pin_memory));
 }
 
 /** `aten::rand.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function rand(size: readonly number[], options?: { generator?: Generator | undefined; dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined }): Tensor {
-  return wrap(native.call(id(229), size, generatorOf(options?.generator, 'aten::rand', 'generator'), options?.dtype, options?.layout, options?.device, options?.pin_memory));
+  return wrap(native.call(id(230), size, generatorOf(options?.generator, 'aten::rand', 'generator'), options?.dtype, options?.layout, options?.device, options?.pin_memory));
 }
 
 /** `aten::randn.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function randn(size: readonly number[], options?: { generator?: Generator | undefined; dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined }): Tensor {
-  return wrap(native.call(id(230), size, generatorOf(options?.generator, 'aten::randn', 'generator'), options?.dtype, options?.layout, options?.device, options?.pin_memory));
+  return wrap(native.call(id(231), size, generatorOf(options?.generator, 'aten::randn', 'generator'), options?.dtype, options?.layout, options?.device, options?.pin_memory));
 }
 
 /** `aten::randperm.generator(SymInt n, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function randperm(n: number, options?: { generator?: Generator | undefined; dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined }): Tensor {
-  return wrap(native.call(id(231), n, generatorOf(options?.generator, 'aten::randperm', 'generator'), options?.dtype, options?.layout, options?.device, options?.pin_memory));
+  return wrap(native.call(id(232), n, generatorOf(options?.generator, 'aten::randperm', 'generator'), options?.dtype, options?.layout, options?.device, options?.pin_memory));
 }
 
 /** `aten::cat(Tensor[] tensors, int dim=0) -> Tensor` */
 export function cat(tensors: readonly Tensor[], dim?: number): Tensor {
-  return wrap(native.call(id(232), handlesOf(tensors, 'aten::cat', 'tensors'), dim));
+  return wrap(native.call(id(233), handlesOf(tensors, 'aten::cat', 'tensors'), dim));
 }
 
 /** `aten::stack(Tensor[] tensors, int dim=0) -> Tensor` */
 export function stack(tensors: readonly Tensor[], dim?: number): Tensor {
-  return wrap(native.call(id(233), handlesOf(tensors, 'aten::stack', 'tensors'), dim));
+  return wrap(native.call(id(234), handlesOf(tensors, 'aten::stack', 'tensors'), dim));
 }
 
 /**
@@ -1796,68 +1802,68 @@ export function where(condition: Tensor, self: Scalar, other: Tensor): Tensor;
 export function where(condition: Tensor, self: Scalar, other: Scalar): Tensor;
 export function where(...args: unknown[]): Tensor {
   if (isTensor(args[1]) && isTensor(args[2])) {
-    return wrap(native.call(id(234), handleOf((args[0] as Tensor), 'aten::where', 'condition'), handleOf((args[1] as Tensor), 'aten::where', 'self'), handleOf((args[2] as Tensor), 'aten::where', 'other')));
+    return wrap(native.call(id(235), handleOf((args[0] as Tensor), 'aten::where', 'condition'), handleOf((args[1] as Tensor), 'aten::where', 'self'), handleOf((args[2] as Tensor), 'aten::where', 'other')));
   }
   if (isTensor(args[1]) && isScalar(args[2])) {
-    return wrap(native.call(id(235), handleOf((args[0] as Tensor), 'aten::where', 'condition'), handleOf((args[1] as Tensor), 'aten::where', 'self'), (args[2] as Scalar)));
+    return wrap(native.call(id(236), handleOf((args[0] as Tensor), 'aten::where', 'condition'), handleOf((args[1] as Tensor), 'aten::where', 'self'), (args[2] as Scalar)));
   }
   if (isScalar(args[1]) && isTensor(args[2])) {
-    return wrap(native.call(id(236), handleOf((args[0] as Tensor), 'aten::where', 'condition'), (args[1] as Scalar), handleOf((args[2] as Tensor), 'aten::where', 'other')));
+    return wrap(native.call(id(237), handleOf((args[0] as Tensor), 'aten::where', 'condition'), (args[1] as Scalar), handleOf((args[2] as Tensor), 'aten::where', 'other')));
   }
   if (isScalar(args[1]) && isScalar(args[2])) {
-    return wrap(native.call(id(237), handleOf((args[0] as Tensor), 'aten::where', 'condition'), (args[1] as Scalar), (args[2] as Scalar)));
+    return wrap(native.call(id(238), handleOf((args[0] as Tensor), 'aten::where', 'condition'), (args[1] as Scalar), (args[2] as Scalar)));
   }
   throw noOverload('aten::where', ["aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor","aten::where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor","aten::where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor","aten::where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor"], args);
 }
 
 /** `aten::einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor` */
 export function einsum(equation: string, tensors: readonly Tensor[], options?: { path?: readonly number[] | undefined }): Tensor {
-  return wrap(native.call(id(238), equation, handlesOf(tensors, 'aten::einsum', 'tensors'), options?.path));
+  return wrap(native.call(id(239), equation, handlesOf(tensors, 'aten::einsum', 'tensors'), options?.path));
 }
 
 /** `aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor` */
 export function linear(input_: Tensor, weight: Tensor, bias?: Tensor | undefined): Tensor {
-  return wrap(native.call(id(239), handleOf(input_, 'aten::linear', 'input'), handleOf(weight, 'aten::linear', 'weight'), optionalHandle(bias, 'aten::linear', 'bias')));
+  return wrap(native.call(id(240), handleOf(input_, 'aten::linear', 'input'), handleOf(weight, 'aten::linear', 'weight'), optionalHandle(bias, 'aten::linear', 'bias')));
 }
 
 /** `aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor` */
 export function embedding(weight: Tensor, indices: Tensor, padding_idx?: number, scale_grad_by_freq?: boolean, sparse?: boolean): Tensor {
-  return wrap(native.call(id(240), handleOf(weight, 'aten::embedding', 'weight'), handleOf(indices, 'aten::embedding', 'indices'), padding_idx, scale_grad_by_freq, sparse));
+  return wrap(native.call(id(241), handleOf(weight, 'aten::embedding', 'weight'), handleOf(indices, 'aten::embedding', 'indices'), padding_idx, scale_grad_by_freq, sparse));
 }
 
 /** `aten::conv3d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor` */
 export function conv3d(input_: Tensor, weight: Tensor, bias?: Tensor | undefined, stride?: readonly number[] | number, padding?: readonly number[] | number, dilation?: readonly number[] | number, groups?: number): Tensor {
-  return wrap(native.call(id(241), handleOf(input_, 'aten::conv3d', 'input'), handleOf(weight, 'aten::conv3d', 'weight'), optionalHandle(bias, 'aten::conv3d', 'bias'), stride, padding, dilation, groups));
+  return wrap(native.call(id(242), handleOf(input_, 'aten::conv3d', 'input'), handleOf(weight, 'aten::conv3d', 'weight'), optionalHandle(bias, 'aten::conv3d', 'bias'), stride, padding, dilation, groups));
 }
 
 /** `aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor` */
 export function layer_norm(input_: Tensor, normalized_shape: readonly number[], weight?: Tensor | undefined, bias?: Tensor | undefined, eps?: number, cudnn_enable?: boolean): Tensor {
-  return wrap(native.call(id(242), handleOf(input_, 'aten::layer_norm', 'input'), normalized_shape, optionalHandle(weight, 'aten::layer_norm', 'weight'), optionalHandle(bias, 'aten::layer_norm', 'bias'), eps, cudnn_enable));
+  return wrap(native.call(id(243), handleOf(input_, 'aten::layer_norm', 'input'), normalized_shape, optionalHandle(weight, 'aten::layer_norm', 'weight'), optionalHandle(bias, 'aten::layer_norm', 'bias'), eps, cudnn_enable));
 }
 
 /** `aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor` */
 export function rms_norm(input_: Tensor, normalized_shape: readonly number[], weight?: Tensor | undefined, eps?: number | undefined): Tensor {
-  return wrap(native.call(id(243), handleOf(input_, 'aten::rms_norm', 'input'), normalized_shape, optionalHandle(weight, 'aten::rms_norm', 'weight'), eps));
+  return wrap(native.call(id(244), handleOf(input_, 'aten::rms_norm', 'input'), normalized_shape, optionalHandle(weight, 'aten::rms_norm', 'weight'), eps));
 }
 
 /** `aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor` */
 export function scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask?: Tensor | undefined, dropout_p?: number, is_causal?: boolean, options?: { scale?: number | undefined; enable_gqa?: boolean }): Tensor {
-  return wrap(native.call(id(244), handleOf(query, 'aten::scaled_dot_product_attention', 'query'), handleOf(key, 'aten::scaled_dot_product_attention', 'key'), handleOf(value, 'aten::scaled_dot_product_attention', 'value'), optionalHandle(attn_mask, 'aten::scaled_dot_product_attention', 'attn_mask'), dropout_p, is_causal, options?.scale, options?.enable_gqa));
+  return wrap(native.call(id(245), handleOf(query, 'aten::scaled_dot_product_attention', 'query'), handleOf(key, 'aten::scaled_dot_product_attention', 'key'), handleOf(value, 'aten::scaled_dot_product_attention', 'value'), optionalHandle(attn_mask, 'aten::scaled_dot_product_attention', 'attn_mask'), dropout_p, is_causal, options?.scale, options?.enable_gqa));
 }
 
 /** `aten::one_hot(Tensor self, int num_classes=-1) -> Tensor` */
 export function one_hot(self: Tensor, num_classes?: number): Tensor {
-  return wrap(native.call(id(245), handleOf(self, 'aten::one_hot', 'self'), num_classes));
+  return wrap(native.call(id(246), handleOf(self, 'aten::one_hot', 'self'), num_classes));
 }
 
 /** `aten::nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor` */
 export function nll_loss(self: Tensor, target: Tensor, weight?: Tensor | undefined, reduction?: number, ignore_index?: number): Tensor {
-  return wrap(native.call(id(246), handleOf(self, 'aten::nll_loss', 'self'), handleOf(target, 'aten::nll_loss', 'target'), optionalHandle(weight, 'aten::nll_loss', 'weight'), reduction, ignore_index));
+  return wrap(native.call(id(247), handleOf(self, 'aten::nll_loss', 'self'), handleOf(target, 'aten::nll_loss', 'target'), optionalHandle(weight, 'aten::nll_loss', 'weight'), reduction, ignore_index));
 }
 
 /** `aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100, float label_smoothing=0.) -> Tensor` */
 export function cross_entropy_loss(self: Tensor, target: Tensor, weight?: Tensor | undefined, reduction?: number, ignore_index?: number, label_smoothing?: number): Tensor {
-  return wrap(native.call(id(247), handleOf(self, 'aten::cross_entropy_loss', 'self'), handleOf(target, 'aten::cross_entropy_loss', 'target'), optionalHandle(weight, 'aten::cross_entropy_loss', 'weight'), reduction, ignore_index, label_smoothing));
+  return wrap(native.call(id(248), handleOf(self, 'aten::cross_entropy_loss', 'self'), handleOf(target, 'aten::cross_entropy_loss', 'target'), optionalHandle(weight, 'aten::cross_entropy_loss', 'weight'), reduction, ignore_index, label_smoothing));
 }
 
 /** `aten::outer(Tensor self, Tensor vec2) -> Tensor` */
@@ -1867,17 +1873,17 @@ export function outer(self: Tensor, vec2: Tensor): Tensor {
 
 /** `aten::isin.Tensor_Tensor(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor` */
 export function isin(elements: Tensor, test_elements: Tensor, options?: { assume_unique?: boolean; invert?: boolean }): Tensor {
-  return wrap(native.call(id(248), handleOf(elements, 'aten::isin', 'elements'), handleOf(test_elements, 'aten::isin', 'test_elements'), options?.assume_unique, options?.invert));
+  return wrap(native.call(id(249), handleOf(elements, 'aten::isin', 'elements'), handleOf(test_elements, 'aten::isin', 'test_elements'), options?.assume_unique, options?.invert));
 }
 
 /** `aten::searchsorted.Tensor(Tensor sorted_sequence, Tensor self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor` */
 export function searchsorted(sorted_sequence: Tensor, self: Tensor, options?: { out_int32?: boolean; right?: boolean; side?: string | undefined; sorter?: Tensor | undefined }): Tensor {
-  return wrap(native.call(id(249), handleOf(sorted_sequence, 'aten::searchsorted', 'sorted_sequence'), handleOf(self, 'aten::searchsorted', 'self'), options?.out_int32, options?.right, options?.side, optionalHandle(options?.sorter, 'aten::searchsorted', 'sorter')));
+  return wrap(native.call(id(250), handleOf(sorted_sequence, 'aten::searchsorted', 'sorted_sequence'), handleOf(self, 'aten::searchsorted', 'self'), options?.out_int32, options?.right, options?.side, optionalHandle(options?.sorter, 'aten::searchsorted', 'sorter')));
 }
 
 /** `aten::bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor` */
 export function bucketize(self: Tensor, boundaries: Tensor, options?: { out_int32?: boolean; right?: boolean }): Tensor {
-  return wrap(native.call(id(250), handleOf(self, 'aten::bucketize', 'self'), handleOf(boundaries, 'aten::bucketize', 'boundaries'), options?.out_int32, options?.right));
+  return wrap(native.call(id(251), handleOf(self, 'aten::bucketize', 'self'), handleOf(boundaries, 'aten::bucketize', 'boundaries'), options?.out_int32, options?.right));
 }
 
 /** `aten::logical_and(Tensor self, Tensor other) -> Tensor` */
@@ -1897,42 +1903,42 @@ export function minimum(self: Tensor, other: Tensor): Tensor {
 
 /** `aten::meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]` */
 export function meshgrid(tensors: readonly Tensor[], options: { indexing: string }): Tensor[] {
-  return wrapList(native.call(id(251), handlesOf(tensors, 'aten::meshgrid', 'tensors'), options?.indexing));
+  return wrapList(native.call(id(252), handlesOf(tensors, 'aten::meshgrid', 'tensors'), options?.indexing));
 }
 
 /** `aten::cartesian_prod(Tensor[] tensors) -> Tensor` */
 export function cartesian_prod(tensors: readonly Tensor[]): Tensor {
-  return wrap(native.call(id(252), handlesOf(tensors, 'aten::cartesian_prod', 'tensors')));
+  return wrap(native.call(id(253), handlesOf(tensors, 'aten::cartesian_prod', 'tensors')));
 }
 
 /** `aten::block_diag(Tensor[] tensors) -> Tensor` */
 export function block_diag(tensors: readonly Tensor[]): Tensor {
-  return wrap(native.call(id(253), handlesOf(tensors, 'aten::block_diag', 'tensors')));
+  return wrap(native.call(id(254), handlesOf(tensors, 'aten::block_diag', 'tensors')));
 }
 
 /** `aten::pad_sequence(Tensor[] sequences, bool batch_first=False, float padding_value=0., str padding_side="right") -> Tensor` */
 export function pad_sequence(sequences: readonly Tensor[], batch_first?: boolean, padding_value?: number, padding_side?: string): Tensor {
-  return wrap(native.call(id(254), handlesOf(sequences, 'aten::pad_sequence', 'sequences'), batch_first, padding_value, padding_side));
+  return wrap(native.call(id(255), handlesOf(sequences, 'aten::pad_sequence', 'sequences'), batch_first, padding_value, padding_side));
 }
 
 /** `aten::_upsample_bicubic2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
 export function _upsample_bicubic2d_aa(self: Tensor, output_size: readonly number[] | number, align_corners: boolean, scales_h?: number | undefined, scales_w?: number | undefined): Tensor {
-  return wrap(native.call(id(255), handleOf(self, 'aten::_upsample_bicubic2d_aa', 'self'), output_size, align_corners, scales_h, scales_w));
+  return wrap(native.call(id(256), handleOf(self, 'aten::_upsample_bicubic2d_aa', 'self'), output_size, align_corners, scales_h, scales_w));
 }
 
 /** `aten::from_file(str filename, bool? shared=None, int? size=0, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function from_file(filename: string, shared?: boolean | undefined, size?: number | undefined, options?: { dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined }): Tensor {
-  return wrap(native.call(id(256), filename, shared, size, options?.dtype, options?.layout, options?.device, options?.pin_memory));
+  return wrap(native.call(id(257), filename, shared, size, options?.dtype, options?.layout, options?.device, options?.pin_memory));
 }
 
 /** `aten::_fused_adamw_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()` */
 export function _fused_adamw_(self: readonly Tensor[], grads: readonly Tensor[], exp_avgs: readonly Tensor[], exp_avg_sqs: readonly Tensor[], max_exp_avg_sqs: readonly Tensor[], state_steps: readonly Tensor[], options: { lr: number; beta1: number; beta2: number; weight_decay: number; eps: number; amsgrad: boolean; maximize: boolean; grad_scale?: Tensor | undefined; found_inf?: Tensor | undefined }): void {
-  native.call(id(257), handlesOf(self, 'aten::_fused_adamw_', 'self'), handlesOf(grads, 'aten::_fused_adamw_', 'grads'), handlesOf(exp_avgs, 'aten::_fused_adamw_', 'exp_avgs'), handlesOf(exp_avg_sqs, 'aten::_fused_adamw_', 'exp_avg_sqs'), handlesOf(max_exp_avg_sqs, 'aten::_fused_adamw_', 'max_exp_avg_sqs'), handlesOf(state_steps, 'aten::_fused_adamw_', 'state_steps'), options?.lr, options?.beta1, options?.beta2, options?.weight_decay, options?.eps, options?.amsgrad, options?.maximize, optionalHandle(options?.grad_scale, 'aten::_fused_adamw_', 'grad_scale'), optionalHandle(options?.found_inf, 'aten::_fused_adamw_', 'found_inf'));
+  native.call(id(258), handlesOf(self, 'aten::_fused_adamw_', 'self'), handlesOf(grads, 'aten::_fused_adamw_', 'grads'), handlesOf(exp_avgs, 'aten::_fused_adamw_', 'exp_avgs'), handlesOf(exp_avg_sqs, 'aten::_fused_adamw_', 'exp_avg_sqs'), handlesOf(max_exp_avg_sqs, 'aten::_fused_adamw_', 'max_exp_avg_sqs'), handlesOf(state_steps, 'aten::_fused_adamw_', 'state_steps'), options?.lr, options?.beta1, options?.beta2, options?.weight_decay, options?.eps, options?.amsgrad, options?.maximize, optionalHandle(options?.grad_scale, 'aten::_fused_adamw_', 'grad_scale'), optionalHandle(options?.found_inf, 'aten::_fused_adamw_', 'found_inf'));
 }
 
 /** `aten::_foreach_norm.Scalar(Tensor[] self, Scalar ord=2, ScalarType? dtype=None) -> Tensor[]` */
 export function _foreach_norm(self: readonly Tensor[], ord?: Scalar, dtype?: DType | undefined): Tensor[] {
-  return wrapList(native.call(id(258), handlesOf(self, 'aten::_foreach_norm', 'self'), ord, dtype));
+  return wrapList(native.call(id(259), handlesOf(self, 'aten::_foreach_norm', 'self'), ord, dtype));
 }
 
 /**
@@ -1943,11 +1949,11 @@ export function _foreach_add_(self: readonly Tensor[], other: readonly Tensor[],
 export function _foreach_add_(self: readonly Tensor[], scalar: Scalar): void;
 export function _foreach_add_(...args: unknown[]): void {
   if (Array.isArray(args[1])) {
-    native.call(id(259), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_add_', 'self'), handlesOf((args[1] as readonly Tensor[]), 'aten::_foreach_add_', 'other'), (args[2] as { alpha?: Scalar } | undefined)?.alpha);
+    native.call(id(260), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_add_', 'self'), handlesOf((args[1] as readonly Tensor[]), 'aten::_foreach_add_', 'other'), (args[2] as { alpha?: Scalar } | undefined)?.alpha);
     return;
   }
   if (isScalar(args[1])) {
-    native.call(id(260), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_add_', 'self'), (args[1] as Scalar));
+    native.call(id(261), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_add_', 'self'), (args[1] as Scalar));
     return;
   }
   throw noOverload('aten::_foreach_add_', ["aten::_foreach_add_.List(Tensor(a!)[] self, Tensor[] other, *, Scalar alpha=1) -> ()","aten::_foreach_add_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()"], args);
@@ -1963,15 +1969,15 @@ export function _foreach_mul_(self: readonly Tensor[], other: Tensor): void;
 export function _foreach_mul_(self: readonly Tensor[], other: readonly Tensor[]): void;
 export function _foreach_mul_(...args: unknown[]): void {
   if (isScalar(args[1])) {
-    native.call(id(261), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_mul_', 'self'), (args[1] as Scalar));
+    native.call(id(262), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_mul_', 'self'), (args[1] as Scalar));
     return;
   }
   if (isTensor(args[1])) {
-    native.call(id(262), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_mul_', 'self'), handleOf((args[1] as Tensor), 'aten::_foreach_mul_', 'other'));
+    native.call(id(263), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_mul_', 'self'), handleOf((args[1] as Tensor), 'aten::_foreach_mul_', 'other'));
     return;
   }
   if (Array.isArray(args[1])) {
-    native.call(id(263), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_mul_', 'self'), handlesOf((args[1] as readonly Tensor[]), 'aten::_foreach_mul_', 'other'));
+    native.call(id(264), handlesOf((args[0] as readonly Tensor[]), 'aten::_foreach_mul_', 'self'), handlesOf((args[1] as readonly Tensor[]), 'aten::_foreach_mul_', 'other'));
     return;
   }
   throw noOverload('aten::_foreach_mul_', ["aten::_foreach_mul_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()","aten::_foreach_mul_.Tensor(Tensor(a!)[] self, Tensor other) -> ()","aten::_foreach_mul_.List(Tensor(a!)[] self, Tensor[] other) -> ()"], args);
@@ -1979,15 +1985,15 @@ export function _foreach_mul_(...args: unknown[]): void {
 
 /** `aten::_foreach_zero_(Tensor(a!)[] self) -> ()` */
 export function _foreach_zero_(self: readonly Tensor[]): void {
-  native.call(id(264), handlesOf(self, 'aten::_foreach_zero_', 'self'));
+  native.call(id(265), handlesOf(self, 'aten::_foreach_zero_', 'self'));
 }
 
 /** `aten::_amp_foreach_non_finite_check_and_unscale_(Tensor(a!)[] self, Tensor(b!) found_inf, Tensor inv_scale) -> ()` */
 export function _amp_foreach_non_finite_check_and_unscale_(self: readonly Tensor[], found_inf: Tensor, inv_scale: Tensor): void {
-  native.call(id(265), handlesOf(self, 'aten::_amp_foreach_non_finite_check_and_unscale_', 'self'), handleOf(found_inf, 'aten::_amp_foreach_non_finite_check_and_unscale_', 'found_inf'), handleOf(inv_scale, 'aten::_amp_foreach_non_finite_check_and_unscale_', 'inv_scale'));
+  native.call(id(266), handlesOf(self, 'aten::_amp_foreach_non_finite_check_and_unscale_', 'self'), handleOf(found_inf, 'aten::_amp_foreach_non_finite_check_and_unscale_', 'found_inf'), handleOf(inv_scale, 'aten::_amp_foreach_non_finite_check_and_unscale_', 'inv_scale'));
 }
 
 /** `aten::linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function linspace(start: Scalar, end: Scalar, steps: number, options?: { dtype?: DType | undefined; layout?: Layout | undefined; device?: Device | undefined; pin_memory?: boolean | undefined }): Tensor {
-  return wrap(native.call(id(266), start, end, steps, options?.dtype, options?.layout, options?.device, options?.pin_memory));
+  return wrap(native.call(id(267), start, end, steps, options?.dtype, options?.layout, options?.device, options?.pin_memory));
 }

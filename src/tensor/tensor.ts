@@ -73,6 +73,7 @@ export class Tensor extends operators.TensorOperators {
 
   override set_(...args: Parameters<operators.TensorOperators['set_']>): this {
     super.set_(...args);
+    native.recount(this.handle);
     this.changed();
     return this;
   }

@@ -8,6 +8,7 @@
 import { cat, decodeStep, packPanels, scope, type Tensor, zeros } from '../../tensor/index.ts';
 import type { TextConfig } from '../config.ts';
 import { type ModelParams, weight } from '../layers.ts';
+import { HEAD_NORMS, knowsDecoder } from './known-decoder.ts';
 import type { SuffixCache } from './kv-cache.ts';
 import type { Prefill } from './prefill.ts';
 import type { Rotary } from './rope.ts';
@@ -66,51 +67,6 @@ export function packDecoder(
       finalNorm: weight(params, 'model.norm.weight').clone(),
     };
   });
-}
-
-/** Norms of query and key heads. */
-const HEAD_NORMS = ['self_attn.q_norm', 'self_attn.k_norm'] as const;
-/** Weights of a layer that the operator reads; biases and norms of heads may be missing. */
-const LAYER_WEIGHTS = new Set([
-  'input_layernorm.weight',
-  'post_attention_layernorm.weight',
-  ...['q_proj', 'k_proj', 'v_proj'].flatMap((name) => [`self_attn.${name}.weight`, `self_attn.${name}.bias`]),
-  ...HEAD_NORMS.map((name) => `${name}.weight`),
-  'self_attn.o_proj.weight',
-  ...['gate_proj', 'up_proj', 'down_proj'].map((name) => `mlp.${name}.weight`),
-]);
-const OTHER_WEIGHTS = new Set(['model.embed_tokens.weight', 'model.norm.weight', 'lm_head.weight']);
-/** Settings that the operator follows, or that only the rotary tables (which it is given) depend on. */
-const SETTINGS: ReadonlySet<string> = new Set<keyof TextConfig>([
-  'vocab_size',
-  'hidden_size',
-  'intermediate_size',
-  'num_hidden_layers',
-  'num_attention_heads',
-  'num_key_value_heads',
-  'head_dim',
-  'hidden_act',
-  'max_position_embeddings',
-  'rms_norm_eps',
-  'rope_theta',
-  'mrope_section',
-  'mrope_interleaved',
-  'qk_norm',
-]);
-
-/** True when the operator knows every setting and every weight outside of the vision tower. */
-function knowsDecoder(stored: Iterable<string>, config: TextConfig): boolean {
-  const names = [...stored];
-  const isKnown = (name: string) =>
-    name.startsWith('visual.') ||
-    OTHER_WEIGHTS.has(name) ||
-    LAYER_WEIGHTS.has(/^model\.layers\.\d+\.(.*)$/.exec(name)?.[1] ?? '');
-  const hasHeadNorms = names.some((name) => HEAD_NORMS.some((norm) => name.includes(`.${norm}.`)));
-  return (
-    config.qk_norm === hasHeadNorms &&
-    names.every(isKnown) &&
-    Object.keys(config).every((key) => SETTINGS.has(key))
-  );
 }
 
 /** (1, K, out, in) to K matrices. */

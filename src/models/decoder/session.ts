@@ -3,7 +3,8 @@
  * row's next token.
  *
  * Several decoders can run one, with equal numbers up to rounding. The first that knows every weight and every key of the configuration
- * is taken (never one that merely finds nothing strange), the fastest first; `plain` knows them all.
+ * is taken (never one that merely finds nothing strange), the fastest first: `flash` on a GPU, `packed` on the processor; `plain` knows
+ * them all.
  *
  * Shapes: R rows still running, V vocabulary, D hidden.
  */
@@ -11,6 +12,8 @@ import { cat, dispose, keep, noGrad, scope, type Tensor } from '../../tensor/ind
 import type { ModelConfig } from '../config.ts';
 import { embed, indexTensor, type ModelParams } from '../layers.ts';
 import type { EncodedPrompt } from '../model.ts';
+import { flashDecoder } from './flash-decoder.ts';
+import { FlashSession } from './flash-session.ts';
 import { GroupCache } from './kv-cache.ts';
 import { packDecoder, packedDecode } from './packed-decoder.ts';
 import { type Prefill, prefill } from './prefill.ts';
@@ -52,8 +55,8 @@ interface Decoder {
 /** Makes a decoder for a model; undefined where it does not know the model. */
 type MakeDecoder = (start: SessionStart, prefills: readonly Prefill[]) => Decoder | undefined;
 
-/** The decoders by name, the fastest first. */
-export const DECODERS = {
+/** The decoders over a cache that grows, by name, the fastest first. */
+const DECODERS = {
   packed: ({ params, config, device }, prefills) => {
     const packed = packDecoder(params, config.text_config, device, prefills);
     if (packed === undefined) return undefined;
@@ -70,7 +73,9 @@ export const DECODERS = {
   }),
 } as const satisfies Record<string, MakeDecoder>;
 
-export type DecoderName = keyof typeof DECODERS;
+export type DecoderName = 'flash' | keyof typeof DECODERS;
+
+const ALL_DECODERS: readonly DecoderName[] = ['flash', 'packed', 'plain'];
 
 /**
  * Prefill the prompts and open a session of `rows` rows each.
@@ -79,7 +84,7 @@ export type DecoderName = keyof typeof DECODERS;
  */
 export function openSession(
   start: SessionStart,
-  decoders: readonly DecoderName[] = Object.keys(DECODERS) as DecoderName[],
+  decoders: readonly DecoderName[] = ALL_DECODERS,
 ): DecodeSession {
   return noGrad(() => {
     const { params, config, device, prompts, rows } = start;
@@ -91,12 +96,23 @@ export function openSession(
           0,
         );
         for (const name of decoders) {
+          if (name === 'flash') {
+            const flash = flashDecoder(params, config.text_config, device);
+            if (flash !== undefined) return { logits, flash, prefills } as const;
+            continue;
+          }
           const decoder = (DECODERS[name] as MakeDecoder)(start, prefills);
-          if (decoder !== undefined) return { logits, decoder, layers: prefills.map(({ layers }) => layers) };
+          if (decoder !== undefined)
+            return { logits, decoder, layers: prefills.map(({ layers }) => layers) } as const;
         }
         throw new Error(`internal: no decoder (${decoders}) knows this model`);
       }),
     );
+    if (opened.flash !== undefined) {
+      const session = new FlashSession(start, opened.flash, opened.prefills, opened.logits);
+      dispose(opened.prefills);
+      return session;
+    }
     const cache = new GroupCache(
       opened.layers,
       prompts.map(() => rows),

@@ -141,6 +141,42 @@ std::tuple<Tensor, Tensor, Tensor> flashBackward(const Tensor& dOut, const Tenso
   return attendBackward("flash attention backward", dOut, q, k, v, out, lse, {}, isCausal, scale);
 }
 
+/// Flash attention over ragged sequences: packed tokens (N, H, E), and where each sequence starts among queries and keys.
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> raggedFlash(
+    const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& queryStarts, const OptionalTensor& keyStarts,
+    c10::SymInt, c10::SymInt, double dropout, bool isCausal, bool, std::optional<double> scale,
+    std::optional<c10::SymInt>, std::optional<c10::SymInt>, const OptionalTensor& used, const OptionalTensor&,
+    const OptionalTensor&, std::optional<int64_t>) {
+  TORCH_CHECK(dropout == 0 && queryStarts.has_value() && keyStarts.has_value() && !isCausal,
+              "strict: ragged flash attention is there for sequences with starts, without dropout or mask");
+  for (const auto& starts : {*queryStarts, *keyStarts})
+    TORCH_CHECK(isOnDevice(starts) && starts.scalar_type() == at::kInt, "strict: starts are int32 on the device");
+  TORCH_CHECK(q.stride(-1) == 1 && k.stride(-1) == 1 && v.stride(-1) == 1, "strict: heads must be contiguous");
+  auto out = emptyOnDevice(q.sizes(), q.scalar_type());
+  auto lse = emptyOnDevice({q.size(1), q.size(0)}, at::kFloat);
+  const auto qHost = hostAlias(q), kHost = hostAlias(k), vHost = hostAlias(v);
+  const auto outHost = hostAlias(out), lseHost = hostAlias(lse);
+  const auto queries = hostAlias(*queryStarts), keys = hostAlias(*keyStarts);
+  const auto usedHost = used.has_value() ? hostAlias(*used) : Tensor();
+  launchUnlessDry("ragged flash attention", {q, k, v}, [=] {
+    const auto part = [](const Tensor& x, int64_t from, int64_t length) {
+      return x.narrow(0, from, length).transpose(0, 1).unsqueeze(0);
+    };
+    for (int64_t i = 0; i + 1 < queries.size(0); i++) {
+      const auto start = queries[i].item<int64_t>(), count = queries[i + 1].item<int64_t>() - start;
+      const auto from = keys[i].item<int64_t>();
+      const auto length = usedHost.defined() ? usedHost[i].item<int64_t>() : keys[i + 1].item<int64_t>() - from;
+      TORCH_CHECK(from + length <= keys[i + 1].item<int64_t>(), "strict: sequence ", i, " uses more keys than it has");
+      if (count == 0) continue;
+      const auto [o, l] = at::_scaled_dot_product_flash_attention_for_cpu(
+          part(qHost, start, count), part(kHost, from, length), part(vHost, from, length), 0.0, false, {}, scale);
+      outHost.narrow(0, start, count).copy_(o.select(0, 0).transpose(0, 1));
+      lseHost.narrow(1, start, count).copy_(l.select(0, 0));
+    }
+  });
+  return {out, lse, emptyOnDevice({2}, at::kLong), emptyOnDevice({}, at::kLong), Tensor()};
+}
+
 /// Where CUDA would run flash attention, `scaled_dot_product_attention` asks any other device for the CPU's operator.
 std::tuple<Tensor, Tensor> flashForCpu(const Tensor& q, const Tensor& k, const Tensor& v, double, bool isCausal,
                                        const OptionalTensor& mask, std::optional<double> scale) {
@@ -189,6 +225,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("_fused_sdp_choice", chooseAttention);
   library.impl("_fused_rms_norm", rmsNorm);
   library.impl("_fused_rms_norm_backward", rmsNormBackward);
+  library.impl("_flash_attention_forward", raggedFlash);
   library.impl("_scaled_dot_product_flash_attention", flash);
   library.impl("_scaled_dot_product_flash_attention_backward", flashBackward);
   library.impl("_scaled_dot_product_flash_attention_for_cpu", flashForCpu);

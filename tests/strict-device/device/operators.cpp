@@ -57,6 +57,15 @@ const at::Tensor& resize(const at::Tensor& x, SymIntArrayRef symSizes, Optional<
   return x;
 }
 
+at::Tensor& setStorage(at::Tensor& x, at::Storage source, c10::SymInt offset, SymIntArrayRef sizes,
+                       SymIntArrayRef strides) {
+  auto* impl = x.unsafeGetTensorImpl();
+  TORCH_CHECK(source.device() == x.device(), "strict: set_ with memory of ", source.device());
+  impl->set_storage_keep_dtype(std::move(source));
+  impl->set_sizes_and_strides(C10_AS_INTARRAYREF_SLOW(sizes), C10_AS_INTARRAYREF_SLOW(strides), offset.expect_int());
+  return x;
+}
+
 at::Tensor& setTensor(at::Tensor& x, const at::Tensor& source) { return at::native::set_tensor_(x, source); }
 
 at::Scalar localScalar(const at::Tensor& x) {
@@ -71,6 +80,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("view", view);
   library.impl("_reshape_alias", reshapeAlias);
   library.impl("resize_", resize);
+  library.impl("set_.source_Storage_storage_offset", setStorage);
   library.impl("set_.source_Tensor", setTensor);
   library.impl("_local_scalar_dense", localScalar);
 }

@@ -29,18 +29,26 @@ interface DecodeCase {
   readonly rows: number;
   readonly lora_r?: number;
   readonly top_k?: number;
+  /** As one captured graph. @default false */
+  readonly isCaptured?: boolean;
 }
 
 const DECODE: Readonly<Record<string, DecodeCase>> = {
   'one prompt': { prompts: 1, rows: 8 },
   'one prompt, top_k 50': { prompts: 1, rows: 8, top_k: 50 },
   'one prompt, LoRA': { prompts: 1, rows: 8, lora_r: 2 },
+  'one prompt, captured': { prompts: 1, rows: 8, isCaptured: true },
+  'one prompt, LoRA, captured': { prompts: 1, rows: 8, lora_r: 2, isCaptured: true },
   '4 prompts': { prompts: 4, rows: 8 },
   '8 prompts, one row each': { prompts: 8, rows: 1 },
 };
 
 /** What one more token costs. */
-async function decodeCost(layers: number, { prompts, rows, lora_r, top_k }: DecodeCase): Promise<Figures> {
+async function decodeCost(
+  layers: number,
+  { prompts, rows, lora_r, top_k, isCaptured = false }: DecodeCase,
+): Promise<Figures> {
+  process.env['TWGRPO_CUDA_GRAPHS'] = isCaptured ? '1' : '0';
   const model = makeModel(narrow(layers), lora_r);
   const encoded = Array.from({ length: prompts }, (_, p) =>
     keep(
