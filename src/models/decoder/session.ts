@@ -56,7 +56,7 @@ interface Decoder {
 type MakeDecoder = (start: SessionStart, prefills: readonly Prefill[]) => Decoder | undefined;
 
 /** The decoders over a cache that grows, by name, the fastest first. */
-const DECODERS = {
+export const DECODERS = {
   packed: ({ params, config, device }, prefills) => {
     const packed = packDecoder(params, config.text_config, device, prefills);
     if (packed === undefined) return undefined;

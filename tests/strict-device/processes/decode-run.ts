@@ -1,19 +1,31 @@
 /** Decoding sessions on the strict device, asked kernel by kernel and captured, and on the CPU. */
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type DecoderName, openSession } from '../../../src/models/decoder/session.ts';
+import { familyOf } from '../../../src/models/families.ts';
 import {
   createLora,
   type EncodedPrompt,
   indexTensor,
   openModelFolder,
+  parseModelConfig,
   type VideoLanguageModel,
 } from '../../../src/models/index.ts';
-import { liveTensors, noGrad, scope, setNumThreads } from '../../../src/tensor/index.ts';
+import { Transformer } from '../../../src/models/transformer.ts';
+import {
+  Generator,
+  keep,
+  liveTensors,
+  noGrad,
+  randn,
+  scope,
+  setNumThreads,
+} from '../../../src/tensor/index.ts';
 import { LANGUAGE_LORA } from '../../support/language-lora.ts';
 import { answer, argument, type Counts, STRICT, strict } from './strict.ts';
 
 export interface DecodeTask {
-  /** Folders of `tests/goldens/checkpoints`. */
+  /** Folders of `tests/goldens/checkpoints`, or qwen3-vl. */
   readonly checkpoints: readonly string[];
   /** Steps, at least 4. */
   readonly steps: number;
@@ -30,6 +42,28 @@ export interface DecodeNumbers {
   readonly costs: Readonly<Record<'eager' | 'captured', Pick<Counts, 'launches' | 'waits'>>>;
   /** Tensors that the sessions left. */
   readonly left: number;
+}
+
+/** Of Qwen3-VL there is a configuration alone; its weights are drawn. */
+function load(checkpoint: string, device: string): VideoLanguageModel {
+  if (checkpoint !== 'qwen3-vl')
+    return openModelFolder(folder(checkpoint)).loadModel({ device, dtype: 'float32' });
+  const file = fileURLToPath(new URL('../../goldens/qwen3_vl/shapes.json', import.meta.url));
+  const [{ flat }] = JSON.parse(readFileSync(file, 'utf8')) as [{ flat: unknown }];
+  const config = parseModelConfig(flat);
+  const generator = new Generator(1);
+  const weights = [...familyOf(config).weightShapes(config)].map(([name, shape]) => {
+    const drawn = keep(
+      scope(() => {
+        const noise = randn(shape, { generator });
+        // Norms near 1, so that a missing one shows.
+        const value = shape.length === 1 ? noise.mul(0.2).add(1) : noise.mul(shape.at(-1)! ** -0.5);
+        return value.toCopy({ device });
+      }),
+    );
+    return [name, drawn] as const;
+  });
+  return new Transformer(config, new Map(weights));
 }
 
 const ROWS = 4;
@@ -91,7 +125,7 @@ function decode(model: VideoLanguageModel, steps: number, decoder: DecoderName) 
 function numbers(checkpoint: string, isAdapted: boolean, steps: number): DecodeNumbers {
   const before = liveTensors();
   const on = (device: string, decoder: DecoderName, graphs: readonly string[]) => {
-    const model = openModelFolder(folder(checkpoint)).loadModel({ device, dtype: 'float32' });
+    const model = load(checkpoint, device);
     if (isAdapted) {
       model.adapter = createLora(model, LANGUAGE_LORA, { seed: 1 });
       // A fresh B is zero, which would hide a wrong path.
