@@ -83,12 +83,3 @@ describe('twgrpo inspect', () => {
     expect(readFileSync(output).subarray(1, 4).toString()).toBe('PNG');
   });
 });
-
-describe('twgrpo completion', () => {
-  it.each(['bash', 'zsh', 'fish'])('knows the commands and their options in %s', async (shell) => {
-    const { code, stdout } = await runCommand('completion', shell);
-    expect(code).toBe(0);
-    for (const word of ['dashboard', 'inspect', 'video', 'max-frames', 'resume', 'benchmark'])
-      expect(stdout).toContain(word);
-  });
-});
