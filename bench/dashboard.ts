@@ -20,12 +20,13 @@ const RUNS = [
   { num_steps: 10_000, num_groups: 1, num_generations: 8 },
   { num_steps: 10_000, num_groups: 1, num_generations: 2 },
 ] as const;
-const TURNS = 3;
+const TURNS = 5;
 
 interface Figures {
   readonly steps: number;
   readonly completions: number;
-  /** Milliseconds from the start of the server's work on a run to its first answers: listing, curves, verdict. */
+  /** Milliseconds to the first answer, the list of runs; to the list, curves and verdict. */
+  readonly listing_ms: number;
   readonly open_ms: number;
   /** From the address to the first picture, and to the curves. */
   readonly paint_ms: number;
@@ -55,55 +56,62 @@ function memoryMib(): number {
   return Number(/VmRSS:\s+(\d+)/.exec(text)?.[1]) / 1024;
 }
 
-async function measure(browser: Browser, shape: (typeof RUNS)[number]): Promise<Figures> {
+type Turn = Omit<Figures, 'steps' | 'completions'>;
+
+/** One start of a server on a run of this shape, seen from its API and then from a browser. */
+async function turnOf(browser: Browser, folder: string): Promise<Turn> {
+  const server = fork(fileURLToPath(import.meta.url), ['--serve', folder], {
+    execArgv: ['--import', new URL('../scripts/typescript/loader.mjs', import.meta.url).href],
+  });
+  const hear = <T>() =>
+    new Promise<T>((resolve) => server.once('message', (message) => resolve(message as T)));
+  const { url, token } = await hear<{ url: string; token: string }>();
+  const ask = async (path: string) => {
+    const start = performance.now();
+    const response = await fetch(new URL(`/api${path}`, url), {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const answer = (await response.json()) as { runs?: { id: string }[] };
+    return { answer, ms: performance.now() - start };
+  };
+  const listing = await ask('/listing');
+  const id = listing.answer.runs![0]!.id;
+  const first = await Promise.all([
+    ask(`/runs/${id}/series?keys=reward,entropy`),
+    ask(`/runs/${id}/verdict`),
+  ]);
+  const memory = async () => {
+    server.send('memory');
+    return (await hear<{ memory: number }>()).memory;
+  };
+  const shown = await inBrowser(browser, url, memory);
+  server.kill();
+  await new Promise((resolve) => server.once('exit', resolve));
+  return {
+    listing_ms: listing.ms,
+    open_ms: listing.ms + Math.max(...first.map(({ ms }) => ms)),
+    ...shown,
+  };
+}
+
+/** The shapes in turns, so that a change of the machine's load meets all of them. */
+async function measure(browser: Browser): Promise<Figures[]> {
   const folder = mkdtempSync(join(tmpdir(), 'twgrpo-bench-'));
   try {
-    writeSyntheticRun(join(folder, 'run'), { ...shape, num_words: 40 });
-    const opened: number[] = [];
-    const rows: Omit<Figures, 'steps' | 'completions' | 'open_ms'>[] = [];
-    for (let turn = 0; turn < TURNS; turn++) {
-      const server = fork(fileURLToPath(import.meta.url), ['--serve', folder], {
-        execArgv: ['--import', new URL('../scripts/typescript/loader.mjs', import.meta.url).href],
-      });
-      const hear = <T>() =>
-        new Promise<T>((resolve) => server.once('message', (message) => resolve(message as T)));
-      const { url, token } = await hear<{ url: string; token: string }>();
-      const ask = async (path: string) => {
-        const start = performance.now();
-        const response = await fetch(new URL(`/api${path}`, url), {
-          headers: { authorization: `Bearer ${token}` },
-        });
-        const answer = (await response.json()) as { runs?: { id: string }[] };
-        return { answer, ms: performance.now() - start };
+    for (const [i, shape] of RUNS.entries())
+      writeSyntheticRun(join(folder, String(i), 'run'), { ...shape, num_words: 40 });
+    const turns: Turn[][] = RUNS.map(() => []);
+    for (let turn = 0; turn < TURNS; turn++)
+      for (const i of RUNS.keys()) turns[i]!.push(await turnOf(browser, join(folder, String(i))));
+    return RUNS.map(({ num_steps, num_groups, num_generations }, i) => {
+      const keys = Object.keys(turns[i]![0]!) as (keyof Turn)[];
+      const medians = keys.map((key) => [key, median(turns[i]!.map((one) => one[key]))] as const);
+      return {
+        steps: num_steps,
+        completions: num_steps * num_groups * num_generations,
+        ...(Object.fromEntries(medians) as unknown as Turn),
       };
-      const listing = await ask('/listing');
-      const id = listing.answer.runs![0]!.id;
-      const first = await Promise.all([
-        ask(`/runs/${id}/series?keys=reward,entropy`),
-        ask(`/runs/${id}/verdict`),
-      ]);
-      opened.push(listing.ms + Math.max(...first.map(({ ms }) => ms)));
-      const memory = async () => {
-        server.send('memory');
-        return (await hear<{ memory: number }>()).memory;
-      };
-      rows.push(await inBrowser(browser, url, memory));
-      server.kill();
-      await new Promise((resolve) => server.once('exit', resolve));
-    }
-    const of = (key: keyof (typeof rows)[number]) => median(rows.map((row) => row[key]));
-    return {
-      steps: shape.num_steps,
-      completions: shape.num_steps * shape.num_groups * shape.num_generations,
-      open_ms: median(opened),
-      paint_ms: of('paint_ms'),
-      curves_ms: of('curves_ms'),
-      step_ms: of('step_ms'),
-      search_ms: of('search_ms'),
-      search_again_ms: of('search_again_ms'),
-      memory_mib: of('memory_mib'),
-      memory_end_mib: of('memory_end_mib'),
-    };
+    });
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -166,8 +174,7 @@ async function main(): Promise<void> {
     executablePath: CHROMIUM,
     args: ['--no-sandbox', '--disable-background-networking'],
   });
-  const figures: Figures[] = [];
-  for (const shape of RUNS) figures.push(await measure(browser, shape));
+  const figures = await measure(browser);
   const about = {
     commit: gitCommit() ?? null,
     cpu: cpus()[0]?.model.trim() ?? '',

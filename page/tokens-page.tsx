@@ -132,7 +132,7 @@ function RunWeights({
   const { words } = data;
   const half = Math.min(NUM_WORDS, Math.ceil(words.length / 2));
   return (
-    <section>
+    <section class="over-run">
       <h2>Over the run</h2>
       <PositionMap summary={data} theme={theme} />
       <TopShare summary={data} theme={theme} />

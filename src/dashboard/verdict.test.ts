@@ -72,6 +72,16 @@ describe('verdict', () => {
     expect(headline).toMatch(/^The reward rises .* do not trust it: completions shrank from 100 to 8 tokens/);
   });
 
+  it('does not trust a reward that rises while answers can no longer be read', () => {
+    const { state, headline } = judge({
+      reward: (i) => i / N + noise(i),
+      'answers/parse_failure': (i) => Number(i > N / 2),
+      frac_reward_zero_std: () => 0.95,
+    });
+    expect(state).toBe('suspect');
+    expect(headline).toMatch(/^The reward rises .* do not trust it: no answer can be read from 100 % of/);
+  });
+
   it.each([
     ['the solution itself', 'Which?\nA. x\nB. y\n<answer>B</answer>', '<answer>B</answer>'],
     ['words', 'Which?\nA. x\nB. y\nThe correct answer is B.', '<answer>B</answer>'],

@@ -64,19 +64,19 @@ export function verdict({ column, first, last }: Evidence): Verdict {
     };
   }
   const why = worst === undefined ? '' : ` — ${worst.text}`;
-  const isGrave = worst !== undefined && GRAVE.has(worst.rule);
-  if (isGrave && worst.rule === 'constant_reward')
-    return { state: 'broken', headline: `It does not learn: ${worst.text}.`, reasons };
-  if (isGrave)
+  const rises = trend.change === 'rises';
+  const grave = reasons.find(({ rule }) => GRAVE.has(rule) || (rises && rule === 'parse_failure'));
+  if (grave?.rule === 'constant_reward')
+    return { state: 'broken', headline: `It does not learn: ${grave.text}.`, reasons };
+  if (grave !== undefined)
     return {
       state: 'suspect',
-      headline:
-        trend.change === 'rises'
-          ? `The reward rises ${span}, but do not trust it: ${worst.text}.`
-          : `Do not trust this run: ${worst.text}.`,
+      headline: rises
+        ? `The reward rises ${span}, but do not trust it: ${grave.text}.`
+        : `Do not trust this run: ${grave.text}.`,
       reasons,
     };
-  if (trend.change === 'rises')
+  if (rises)
     return { state: 'learning', headline: `It learns: the reward rose ${span} in ${count}.`, reasons };
   if (trend.change === 'falls')
     return {
@@ -91,7 +91,7 @@ export function verdict({ column, first, last }: Evidence): Verdict {
   };
 }
 
-/** Reasons that make a rising reward worthless. */
+/** Reasons that make a rising reward worthless; unread answers do too, but where nothing rises they are only why. */
 const GRAVE = new Set(['constant_reward', 'truth_in_prompt', 'length_collapse', 'entropy_collapse']);
 
 /** Most telling first. */
