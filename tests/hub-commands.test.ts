@@ -51,6 +51,30 @@ afterAll(() => {
     else process.env[name] = before[name];
 });
 
+it('inspect model asks for the headers of the weights alone, and shows what the folder itself would', async () => {
+  const { code, stdout } = await runCommand('inspect', 'model', MODEL, '--json', '--quiet');
+  const own = await runCommand('inspect', 'model', join(folder, 'model'), '--json');
+  expect(code).toBe(own.code);
+  const told = (text: string) => {
+    const { parts, total, config, stop_token_ids, problems, files } = JSON.parse(text);
+    return { parts, total, config, stop_token_ids, problems, numFiles: files.length };
+  };
+  expect(told(stdout)).toEqual(told(own.stdout));
+  const asked = server.fileRequests().filter((file) => file.includes(' bytes='));
+  expect(asked).not.toEqual([]);
+  for (const file of asked) {
+    const [, last] = / bytes=0-(\d+)$/.exec(file)!;
+    expect(Number(last)).toBeLessThan(2 ** 17);
+  }
+  // The cache holds no weights, so that a later command downloads them.
+  const names = readdirSync(process.env['HF_HUB_CACHE']!, { recursive: true }).map(String);
+  expect(names.filter((name) => name.endsWith('.safetensors'))).toEqual([]);
+  expect(names.some((name) => name.endsWith('config.json'))).toBe(true);
+  server.seen.length = 0;
+  expect((await runCommand('pull', MODEL, '--quiet')).code).toBe(0);
+  expect(server.fileRequests()).toContain('model.safetensors');
+});
+
 /** A run of one step with an adapter, so that its checkpoint names its base. */
 const TRAIN = [
   ...['model_name_or_path', 'jsonl_path'].flatMap((key, i) => ['--set', `${key}=${[MODEL, DATA][i]}`]),

@@ -1,13 +1,14 @@
 /** `twgrpo inspect model`: what a model or adapter folder holds, from its headers alone. */
 import { EXIT_CODES, type Output, tableLines } from '../base/index.ts';
-import { sizeText } from '../hub/index.ts';
+import { resolveModelHeaders, sizeText } from '../hub/index.ts';
 import { type AdapterReport, inspectFolder, type ModelReport } from '../models/index.ts';
 import type { CommandDefinition } from './command.ts';
-import { locateModel } from './locate.ts';
+import { telling } from './locate.ts';
 import { readableCount } from './numbers.ts';
 
 const HELP = `
-Reads config, tokenizer, template, processor settings and the headers of the weights; no weight is read. Shows sizes by part, what
+Reads config, tokenizer, template, processor settings and the headers of the weights; no weight is read, and of a model on the hub none
+is downloaded. Shows sizes by part, what
 config.json leaves out and what was taken for it, what is odd, and what would keep the folder from loading. With problems the
 exit code is 3. A folder with adapter_config.json is shown as an adapter.
 
@@ -23,21 +24,28 @@ export const inspectModel: CommandDefinition = {
       .argument('<name>', 'folder of a model or an adapter, or its name on the hub')
       .addHelpText('after', HELP),
   run: async ({ args: [name = ''], out }) => {
-    const { path } = await locateModel(name, out);
-    const report = inspectFolder(path);
-    const facts = report.kind === 'model' ? modelFacts(report) : adapterFacts(report);
-    for (const [key, value] of facts) out.print(`${key.padEnd(15)} ${value}`);
-    out.print();
-    printParts(report, out);
-    for (const notice of report.notices) out.print(`note: ${notice}`);
-    for (const { message, hint } of report.problems)
-      out.print(out.red(`problem: ${message}${hint === undefined ? '' : `\n  next step: ${hint}`}`));
-    if (report.problems.length === 0 && report.kind === 'model')
-      out.print('loads: yes, as far as headers tell');
-    out.json(report);
-    return report.problems.length === 0 ? EXIT_CODES.done : EXIT_CODES.data;
+    const headers = await resolveModelHeaders(name, telling(out));
+    try {
+      return show(inspectFolder(headers.path), out);
+    } finally {
+      await headers.dispose();
+    }
   },
 };
+
+function show(report: ModelReport | AdapterReport, out: Output): number {
+  const facts = report.kind === 'model' ? modelFacts(report) : adapterFacts(report);
+  for (const [key, value] of facts) out.print(`${key.padEnd(15)} ${value}`);
+  out.print();
+  printParts(report, out);
+  for (const notice of report.notices) out.print(`note: ${notice}`);
+  for (const { message, hint } of report.problems)
+    out.print(out.red(`problem: ${message}${hint === undefined ? '' : `\n  next step: ${hint}`}`));
+  if (report.problems.length === 0 && report.kind === 'model')
+    out.print('loads: yes, as far as headers tell');
+  out.json(report);
+  return report.problems.length === 0 ? EXIT_CODES.done : EXIT_CODES.data;
+}
 
 type Facts = readonly (readonly [key: string, value: string])[];
 

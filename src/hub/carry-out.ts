@@ -57,16 +57,24 @@ export async function carryOut({ plan, download }: Found, quiet: boolean): Promi
   return resolved;
 }
 
-/** The small files, then the weights: a folder with all its weights has the rest. */
-async function fetchAll(download: Download, onBytes: (path: string, length: number) => void): Promise<void> {
-  const { client, name, cache, commit } = download;
-  const failed = new AbortController();
+/** Address of a file at the commit of a download. */
+export function fileUrl({ client, name, commit }: Download, file: RemoteFile): string {
   const kind = name.type === 'dataset' ? 'datasets/' : '';
+  const path = file.path.split('/').map(encodeURIComponent).join('/');
+  return `${client.environment.endpoint}/${kind}${name.name}/resolve/${commit}/${path}`;
+}
+
+/** The small files, then the weights: a folder with all its weights has the rest. */
+export async function fetchAll(
+  download: Download,
+  onBytes: (path: string, length: number) => void,
+): Promise<void> {
+  const { client, cache, commit } = download;
+  const failed = new AbortController();
   const one = async (file: RemoteFile): Promise<void> => {
-    const path = file.path.split('/').map(encodeURIComponent).join('/');
     await downloadFile({
       client,
-      url: `${client.environment.endpoint}/${kind}${name.name}/resolve/${commit}/${path}`,
+      url: fileUrl(download, file),
       file,
       blob: cache.blobPath(file),
       lock: cache.lockPath(file),

@@ -1,6 +1,7 @@
 export type { HubTimes } from './client.ts';
 export type { HubEnvironment } from './environment.ts';
 export { lastPart, type ModelCard, modelCard } from './model-card.ts';
+export { type ModelHeaders, resolveModelHeaders } from './model-headers.ts';
 export {
   isHubAddress,
   parseDatasetFile,

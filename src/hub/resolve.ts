@@ -61,7 +61,8 @@ export async function planDataFile(given: string, options: ResolveOptions = {}):
   return (await findDataFile(given, options)).plan;
 }
 
-async function findModel(given: string, options: ResolveOptions): Promise<Found> {
+/** What a model's name means, before anything is downloaded. @throws as `resolveModel` */
+export async function findModel(given: string, options: ResolveOptions): Promise<Found> {
   const { say = () => {} } = options;
   const name = parseModelName(given);
   if (options.refresh !== true && existsSync(given)) {
