@@ -10,7 +10,8 @@ import { ConfigError, writeFileAtomic, writeFolderAtomic } from '../../base/inde
 import { type TensorSource, writeWeightFiles } from '../../io/index.ts';
 import type { ModelConfig } from '../config.ts';
 import { familyOf, type ModelType, parseModelConfig } from '../families.ts';
-import { CHAT_TEMPLATE, SHORT_CHAT_TEMPLATE, trainTinyTokenizer } from './tiny-tokenizer.ts';
+import { CLIP_COLORS } from '../qwen2_vl/processor-config.ts';
+import { CHAT_TEMPLATES, trainTinyTokenizer } from './tiny-tokenizer.ts';
 
 export interface TinyCheckpointOptions {
   readonly model_type?: ModelType;
@@ -23,16 +24,21 @@ export interface TinyCheckpointOptions {
   readonly num_hidden_layers?: number;
   readonly num_attention_heads?: number;
   readonly num_key_value_heads?: number;
+  /** Size of a head; only Qwen3-VL has another than `hidden_size / num_attention_heads`, which is the default. */
+  readonly head_dim?: number;
   readonly tie_word_embeddings?: boolean;
   /** Base of the rotary frequencies: a small one for short prompts and narrow heads. Default 1,000,000, as published. */
   readonly rope_theta?: number;
   /** Frequency pairs that turn with time, height and width; they add up to half the head size. Default: a quarter, the rest halved. */
   readonly mrope_section?: readonly [time: number, height: number, width: number];
-  /** Mean and deviation of the pixels, in [0, 1], the same for all channels. Default: CLIP's, as in the published models. */
+  /** Mean and deviation of the pixels, in [0, 1], the same for all channels. Default: as in the published models of the family. */
   readonly pixels?: { readonly mean: number; readonly std: number };
-  /** `default`: the published one, which opens with "You are a helpful assistant."; `short`: without that turn. */
-  readonly chat_template?: 'default' | 'short';
-  /** The tower: depth 4, width 64, 4 heads, windows of 56 pixels unless given. */
+  /**
+   * `default`: the published one, which in Qwen2-VL and Qwen2.5-VL opens with "You are a helpful assistant."; `short`: without that turn;
+   * `thinking`: one that opens the answer with `<think>`, as Qwen3-VL's Thinking models have it.
+   */
+  readonly chat_template?: 'default' | 'short' | 'thinking';
+  /** The tower: depth 4, width 64, 4 heads unless given; windows of 56 pixels, or a table of 8 x 8 positions and two blocks for the decoder. */
   readonly vision?: {
     readonly depth?: number;
     readonly hidden_size?: number;
@@ -41,6 +47,8 @@ export interface TinyCheckpointOptions {
     readonly patch_size?: number;
     readonly window_size?: number;
     readonly fullatt_block_indexes?: readonly number[];
+    readonly num_position_embeddings?: number;
+    readonly deepstack_visual_indexes?: readonly number[];
   };
   /** Sentences the tokenizer learns its merges from. */
   readonly corpus?: readonly string[];
@@ -58,7 +66,9 @@ export interface TinyCheckpointOptions {
  */
 export function createTinyCheckpoint(dir: string, options: TinyCheckpointOptions = {}): ModelConfig {
   const dtype = options.dtype ?? 'float32';
-  const chat_template = options.chat_template === 'short' ? SHORT_CHAT_TEMPLATE : CHAT_TEMPLATE;
+  const isQwen3 = options.model_type === 'qwen3_vl';
+  const { chat_template: template = isQwen3 ? 'short' : 'default' } = options;
+  const chat_template = CHAT_TEMPLATES[template];
   const vocab_size = options.vocab_size ?? 512;
   const words = trainTinyTokenizer({ vocab_size, ...(options.corpus ? { corpus: options.corpus } : {}) });
   if (words.size > vocab_size) {
@@ -83,6 +93,8 @@ export function createTinyCheckpoint(dir: string, options: TinyCheckpointOptions
         }),
       );
       write('preprocessor_config.json', json(preprocessorJson(config, options.pixels)));
+      if (isQwen3)
+        write('video_preprocessor_config.json', json(videoPreprocessorJson(config, options.pixels)));
       write('chat_template.json', json({ chat_template }));
       write('tokenizer.json', json(words.tokenizer));
       write('tokenizer_config.json', json({ ...words.tokenizer_config, chat_template }));
@@ -107,13 +119,22 @@ function tinyConfig(
   const model_type = options.model_type ?? 'qwen2_5_vl';
   const depth = vision.depth ?? 4;
   const width = vision.hidden_size ?? 64;
-  const patch_size = vision.patch_size ?? 14;
+  const isQwen3 = model_type === 'qwen3_vl';
+  const patch_size = vision.patch_size ?? (isQwen3 ? 16 : 14);
+  const head_dim = options.head_dim ?? hidden_size / heads;
   // As in the published models time gets a quarter of the pairs, height and width share the rest.
-  const pairs = hidden_size / heads / 2;
+  const pairs = head_dim / 2;
   const time = Math.max(1, Math.round(pairs / 4));
   const height = Math.floor((pairs - time) / 2);
-  const tower =
-    model_type === 'qwen2_5_vl'
+  const tower = isQwen3
+    ? {
+        hidden_size: width,
+        intermediate_size: vision.intermediate_size ?? width * 2,
+        out_hidden_size: hidden_size,
+        num_position_embeddings: vision.num_position_embeddings ?? 64,
+        deepstack_visual_indexes: vision.deepstack_visual_indexes ?? [0, depth - 2].filter((at) => at >= 0),
+      }
+    : model_type === 'qwen2_5_vl'
       ? {
           hidden_size: width,
           intermediate_size: vision.intermediate_size ?? width * 2,
@@ -123,10 +144,10 @@ function tinyConfig(
           tokens_per_second: 2,
         }
       : { embed_dim: width, mlp_ratio: (vision.intermediate_size ?? width * 2) / width, hidden_size };
-  const raw = {
-    model_type,
+  const text = {
     vocab_size,
     hidden_size,
+    head_dim,
     intermediate_size: options.intermediate_size ?? hidden_size * 3,
     num_hidden_layers: options.num_hidden_layers ?? 3,
     num_attention_heads: heads,
@@ -135,13 +156,17 @@ function tinyConfig(
     rms_norm_eps: 1e-6,
     rope_theta: options.rope_theta ?? 1_000_000,
     rope_scaling: {
-      type: 'mrope',
+      type: isQwen3 ? 'default' : 'mrope',
       mrope_section: options.mrope_section ?? [time, height, pairs - time - height],
     },
-    tie_word_embeddings: options.tie_word_embeddings ?? true,
-    torch_dtype: dtype,
     bos_token_id: special['<|endoftext|>'],
     eos_token_id: special['<|im_end|>'],
+  };
+  const raw = {
+    model_type,
+    ...(isQwen3 ? { text_config: text } : text),
+    tie_word_embeddings: options.tie_word_embeddings ?? true,
+    torch_dtype: dtype,
     vision_start_token_id: special['<|vision_start|>'],
     vision_end_token_id: special['<|vision_end|>'],
     image_token_id: special['<|image_pad|>'],
@@ -164,23 +189,45 @@ function preprocessorJson(
   pixels: TinyCheckpointOptions['pixels'],
 ): Record<string, unknown> {
   const { vision_config: vision, pixel_unit } = config;
-  const { processorClass } = familyOf(config);
+  const { processorClass, model_type } = familyOf(config);
+  const mean = pixels?.mean ?? (model_type === 'qwen3_vl' ? 0.5 : undefined);
+  const std = pixels?.std ?? (model_type === 'qwen3_vl' ? 0.5 : undefined);
   return {
     min_pixels: 4 * pixel_unit * pixel_unit,
     max_pixels: 16384 * pixel_unit * pixel_unit,
     patch_size: vision.patch_size,
     temporal_patch_size: vision.temporal_patch_size,
     merge_size: vision.spatial_merge_size,
-    image_mean: pixels ? Array(3).fill(pixels.mean) : [0.48145466, 0.4578275, 0.40821073],
-    image_std: pixels ? Array(3).fill(pixels.std) : [0.26862954, 0.26130258, 0.27577711],
+    image_mean: mean === undefined ? [...CLIP_COLORS.image_mean] : Array(3).fill(mean),
+    image_std: std === undefined ? [...CLIP_COLORS.image_std] : Array(3).fill(std),
     image_processor_type: 'Qwen2VLImageProcessor',
     processor_class: processorClass,
   };
 }
 
+/** What Qwen3-VL's folders say of videos: one area for all frames together. */
+function videoPreprocessorJson(
+  config: ModelConfig,
+  pixels: TinyCheckpointOptions['pixels'],
+): Record<string, unknown> {
+  const {
+    min_pixels: _,
+    max_pixels: __,
+    image_processor_type: ___,
+    ...shared
+  } = preprocessorJson(config, pixels);
+  return {
+    ...shared,
+    size: { shortest_edge: 4096, longest_edge: 25_165_824 },
+    ...{ fps: 2, min_frames: 4, max_frames: 768 },
+    video_processor_type: 'Qwen3VLVideoProcessor',
+  };
+}
+
 function randomWeights(config: ModelConfig, seed: number, dtype: 'float32' | 'bfloat16'): TensorSource[] {
-  return [...familyOf(config).weightShapes(config)].map(([name, shape], index) => ({
-    name,
+  const { weightShapes, storedName } = familyOf(config);
+  return [...weightShapes(config)].map(([name, shape], index) => ({
+    name: storedName(name),
     shape,
     dtype: dtype === 'float32' ? ('F32' as const) : ('BF16' as const),
     write: (put: (piece: Uint8Array) => void) => {

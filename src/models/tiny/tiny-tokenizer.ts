@@ -43,7 +43,17 @@ export const CHAT_TEMPLATE = `{% set image_count = namespace(value=0) %}{% set v
 {% endif %}`;
 
 /** The same without a system turn of its own: fewer tokens before the video, which a small model learns from sooner. */
-export const SHORT_CHAT_TEMPLATE = CHAT_TEMPLATE.replace(DEFAULT_SYSTEM, '');
+const SHORT_CHAT_TEMPLATE = CHAT_TEMPLATE.replace(DEFAULT_SYSTEM, '');
+
+/** By the name that `createTinyCheckpoint` has for them. */
+export const CHAT_TEMPLATES = {
+  default: CHAT_TEMPLATE,
+  short: SHORT_CHAT_TEMPLATE,
+  thinking: SHORT_CHAT_TEMPLATE.replace(
+    '<|im_start|>assistant\n{% endif %}',
+    '<|im_start|>assistant\n<think>\n{% endif %}',
+  ),
+} as const;
 
 /** Sentences of the kind the built-in tasks ask: enough for words like " answer" or " collide" to be one token. */
 const DEFAULT_CORPUS = [
