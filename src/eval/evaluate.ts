@@ -16,7 +16,7 @@ import { type Asked, type AskedSet, ask } from './ask.ts';
 
 /** What reading and scoring an answer needs. */
 export interface AnswerReading {
-  readonly processor: Pick<Processor, 'tokenizer'>;
+  readonly processor: Pick<Processor, 'tokenizer' | 'opening'>;
   readonly answer_parser: AnswerParser;
 }
 
@@ -52,8 +52,8 @@ function toRow(
   { processor, answer_parser }: AnswerReading,
   isMixed: boolean,
 ): EvaluationRow {
-  const { tokenizer } = processor;
-  const { text, answer } = readCompletion(completion, question, { tokenizer, answer_parser });
+  const { tokenizer, opening } = processor;
+  const { text, answer } = readCompletion(completion, question, { tokenizer, answer_parser, opening });
   return {
     id: question.id,
     problem: question.problem,

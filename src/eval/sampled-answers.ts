@@ -66,8 +66,8 @@ function toRow(
   completions: readonly Completion[],
   { processor, answer_parser }: AnswerReading,
 ): SampledRow {
-  const { tokenizer } = processor;
-  const read = completions.map((one) => readCompletion(one, question, { tokenizer, answer_parser }));
+  const { tokenizer, opening } = processor;
+  const read = completions.map((one) => readCompletion(one, question, { tokenizer, answer_parser, opening }));
   const judged = read.map((one) => judgeAnswer(question.item, one));
   return {
     id: question.id,

@@ -90,6 +90,11 @@ export interface Processor {
   readonly template: ChatTemplate;
   /** Token that ends the assistant's turn, and so an answer. @throws CheckpointError where the tokenizer has none */
   readonly endOfTurn: { readonly text: string; readonly id: number };
+  /**
+   * What the chat template writes of an answer before the model goes on: `<think>\n` in Thinking models, mostly nothing. It belongs to the
+   * answer and stands in the prompt.
+   */
+  readonly opening: string;
   /** Vision tokens that only the tokenizer knows; the others stand in `config` (`visionTokenIds`). */
   readonly reservedTokenIds: readonly number[];
 

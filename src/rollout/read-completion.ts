@@ -7,16 +7,18 @@ import type { Completion, Rollout } from './types.ts';
 export interface ReadOptions {
   readonly tokenizer: Pick<Processor['tokenizer'], 'decodeStream'>;
   readonly answer_parser: AnswerParser;
+  /** Beginning of every answer that stands in the prompt; see `Processor.opening`. @default '' */
+  readonly opening?: string | undefined;
 }
 
 export function readCompletion(
   { ids }: Pick<Completion, 'ids'>,
   { options }: Pick<Question, 'options'>,
-  { tokenizer, answer_parser: parser }: ReadOptions,
+  { tokenizer, answer_parser: parser, opening = '' }: ReadOptions,
 ): Pick<Rollout, 'text' | 'text_ends' | 'answer'> {
   const stream = tokenizer.decodeStream({ skip_special_tokens: true });
   const text_ends = new Int32Array(ids.length);
-  let text = '';
+  let text = opening;
   ids.forEach((id, t) => {
     text += stream.push(id);
     text_ends[t] = text.length;

@@ -23,6 +23,7 @@ export interface ScoreOptions {
   };
   readonly rewards: readonly NamedReward[];
   readonly tokenizer: ReadOptions['tokenizer'];
+  readonly opening?: ReadOptions['opening'];
   /** The rewards of all ranks that score prompts of this batch. @default those of these prompts */
   readonly rewardsOfBatch?: ((own: readonly number[]) => Promise<readonly number[]>) | undefined;
 }
@@ -36,13 +37,13 @@ export async function score(
   prompts: readonly RolloutPrompt[],
   drawn: readonly (readonly Completion[])[],
   shuffled: ReadonlyMap<number, readonly Completion[]>,
-  { config, rewards, tokenizer, rewardsOfBatch }: ScoreOptions,
+  { config, rewards, tokenizer, opening, rewardsOfBatch }: ScoreOptions,
 ): Promise<RolloutGroup[]> {
   const { answer_parser, reward_weights, scale_rewards, temporal_contrast_bonus: bonus } = config;
   const read = (prompt: RolloutPrompt, completions: readonly Completion[] = []) =>
     completions.map((one) => ({
       ...one,
-      ...readCompletion(one, prompt.question, { tokenizer, answer_parser }),
+      ...readCompletion(one, prompt.question, { tokenizer, answer_parser, opening }),
     }));
   const read_PG = prompts.map((prompt, p) => read(prompt, drawn[p]));
   const rewards_PGF = await scoreRewards(rewards, inputsOf(prompts, read_PG));

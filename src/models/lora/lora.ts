@@ -241,9 +241,12 @@ export function selected(
     .filter((module) => exclude_modules === undefined || !matches(naming(module), exclude_modules));
 }
 
-/** True for a linear layer that is neither the head nor the embedding. */
+/** Matrices that are no linear layers, and the head. */
+const NOT_LINEAR: readonly string[] = ['lm_head', 'model.embed_tokens', 'visual.pos_embed'];
+
+/** True for a linear layer that is neither the head nor an embedding. */
 export function isAdaptable(module: string, weights: AdaptedShapes['weights']): boolean {
-  if (module === 'lm_head' || module === 'model.embed_tokens') return false;
+  if (NOT_LINEAR.includes(module)) return false;
   return weights.get(`${module}.weight`)?.shape.length === 2;
 }
 
@@ -251,6 +254,7 @@ export function isAdaptable(module: string, weights: AdaptedShapes['weights']): 
 const UNSUPPORTED = new Map([
   ['lm_head', 'the language model head'],
   ['model.language_model.embed_tokens', 'the token embedding'],
+  ['model.visual.pos_embed', "the tower's table of positions"],
 ]);
 
 /**
@@ -266,4 +270,4 @@ function unsupportedTargets({ target_modules, exclude_modules }: LoraConfig): st
     .map(([module, what]) => `${module.split('.').at(-1)} (${what})`);
 }
 
-const SUPPORTED_TARGETS = `supported are linear layers inside the decoder and the vision tower: ${LORA_TARGET_MODULES}, and the tower's qkv, proj, mlp and merger.mlp layers`;
+const SUPPORTED_TARGETS = `supported are linear layers inside the decoder and the vision tower: ${LORA_TARGET_MODULES}, and the tower's qkv, proj, mlp and merger layers`;

@@ -57,6 +57,7 @@ class QwenProcessor implements Processor {
   readonly template: ChatTemplate;
   readonly #style: ProcessorStyle;
   #isRateAssumed = false;
+  #opening: string | undefined;
 
   constructor(
     config: ModelConfig,
@@ -106,6 +107,19 @@ class QwenProcessor implements Processor {
         hint: 'use the tokenizer of an instruct checkpoint of the family',
       });
     return { text: END_OF_TURN, id };
+  }
+
+  get opening(): string {
+    this.#opening ??= this.#findOpening();
+    return this.#opening;
+  }
+
+  #findOpening(): string {
+    const [open, closed] = [true, false].map((add_generation_prompt) =>
+      this.render({ text: 'x' }, { add_generation_prompt }),
+    ) as [string, string];
+    const [, opening = ''] = /^<\|im_start\|>assistant\n(.*)$/s.exec(open.slice(closed.length)) ?? [];
+    return open.startsWith(closed) ? opening : '';
   }
 
   get reservedTokenIds(): readonly number[] {

@@ -92,6 +92,7 @@ function grpoMethod(
             stop_token_ids: folder.stop_token_ids,
             banned_token_ids: folder.banned_token_ids,
             tokenizer: processor.tokenizer,
+            opening: processor.opening,
             logger,
             onExperience: ([first]) => {
               if (isProbeDue && first !== undefined && processes.is_main_process)

@@ -55,6 +55,7 @@ export interface GrpoTrainerParts extends TrainerParts {
   readonly stop_token_ids: readonly number[];
   readonly banned_token_ids: readonly number[];
   readonly tokenizer: ReadOptions['tokenizer'];
+  readonly opening?: ReadOptions['opening'];
   readonly logger: Logger;
   /** Called with this rank's scored groups of every step, before the update. */
   readonly onExperience?: ((groups: readonly RolloutGroup[]) => void) | undefined;

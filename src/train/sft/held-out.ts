@@ -100,6 +100,7 @@ export async function evaluateHeldOut(
         const { question } = loaded[i]!;
         const { text, answer } = readCompletion(completion, question, {
           tokenizer: options.tokenizer,
+          opening: options.encoder.processor.opening,
           answer_parser: 'tolerant',
         });
         const truth = truthOf(question.item);

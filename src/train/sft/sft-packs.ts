@@ -39,11 +39,18 @@ export function packQuestions(questions: readonly Question[], packSize: number):
   );
 }
 
-/** What the model is to say: the reasoning where the item has one, then the solution. */
-function targetText(item: Pick<DataItem, 'process' | 'answer' | 'solution'>): string {
+/**
+ * What the model is to say: the reasoning where the item has one, then the solution.
+ * @param opening what stands of it in the prompt: reasoning goes on from there, and without any it is closed at once
+ */
+export function targetText(item: Pick<DataItem, 'process' | 'answer' | 'solution'>, opening: string): string {
   const { process } = item;
   const solution = solutionText(truthOf(item));
-  return process === undefined ? solution : `${process}\n${solution}`;
+  const whole = process === undefined ? solution : `${process}\n${solution}`;
+  const begun = opening.trim();
+  if (begun === '') return whole;
+  if (whole.startsWith(begun)) return whole.slice(begun.length).trimStart();
+  return begun.includes('<think>') && !begun.includes('</think>') ? `</think>\n${whole}` : whole;
 }
 
 export interface SftEncoderOptions
@@ -76,7 +83,7 @@ export class SftEncoder {
   /** Token ids of the target, end token included. @throws DataError when it is too long or holds a token it can't hold */
   target({ id, item }: Question): number[] {
     const { processor, max_completion_length } = this.#options;
-    const ids = processor.tokenizer.encode(targetText(item));
+    const ids = processor.tokenizer.encode(targetText(item, processor.opening));
     const wrong = ids.find((one) => this.#forbidden.has(one));
     if (wrong !== undefined)
       throw new DataError(
