@@ -21,6 +21,7 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { onDisk } from './disk.ts';
 import { DataError } from './errors.ts';
 import { isLiving, OWN_START } from './process-start.ts';
 
@@ -50,41 +51,55 @@ export function sweepLeftovers(folder: string): string[] {
   });
 }
 
+/** Folders that this process has swept. */
+const swept = new Set<string>();
+
+/** What a killed process left beside a file is taken away by the next process that writes there. */
+function sweepOnce(folder: string): void {
+  if (swept.has(folder)) return;
+  swept.add(folder);
+  sweepLeftovers(folder);
+}
+
 /**
  * Write a file so that readers see either the old or the whole new content.
  * `content` is the text or bytes, or a function that writes pieces one after another (for files larger than memory).
  * Missing parent directories are created. The file and its directory are flushed to the disk before this returns.
+ * @throws DiskError when the disk refuses
  */
 export function writeFileAtomic(
   file: string,
   content: string | Uint8Array | ((write: (piece: Uint8Array) => void) => void),
 ): void {
   const target = resolve(file);
-  mkdirSync(dirname(target), { recursive: true });
-  const temporary = temporaryName(target);
-  try {
-    const fd = openSync(temporary, 'wx');
+  const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
+  onDisk(target, typeof bytes === 'function' ? undefined : bytes.length, () => {
+    mkdirSync(dirname(target), { recursive: true });
+    const temporary = temporaryName(target);
     try {
-      const write = (piece: Uint8Array) => writeFully(fd, piece);
-      if (typeof content === 'function') content(write);
-      else write(typeof content === 'string' ? Buffer.from(content, 'utf8') : content);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
+      const fd = openSync(temporary, 'wx');
+      try {
+        const write = (piece: Uint8Array) => writeFully(fd, piece);
+        if (typeof bytes === 'function') bytes(write);
+        else write(bytes);
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+      renameSync(temporary, target);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
     }
-    renameSync(temporary, target);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  flush(dirname(target));
+    flush(dirname(target));
+  });
 }
 
 /**
  * Build a folder under a temporary name and give it its real name when it is complete.
  * `fill` receives the temporary path and writes into it. An existing folder of that name is an error unless `replace`
  * is set; then it is moved aside first and removed last, so a crash between leaves one of the two whole, never a mixture.
- * @throws DataError when the folder exists and `replace` is not set.
+ * @throws DataError when the folder exists and `replace` is not set; DiskError when the disk refuses
  */
 export function writeFolderAtomic(
   dir: string,
@@ -97,30 +112,38 @@ export function writeFolderAtomic(
       hint: 'Choose another folder, or remove this one first.',
     });
   }
-  mkdirSync(dirname(target), { recursive: true });
-  const temporary = temporaryName(target);
-  mkdirSync(temporary);
-  const old = temporaryName(target);
-  try {
-    fill(temporary);
-    flushTree(temporary);
-    if (existsSync(target)) renameSync(target, old);
-    renameSync(temporary, target);
-  } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
-    if (existsSync(old) && !existsSync(target)) renameSync(old, target);
-    throw error;
-  }
-  flush(dirname(target));
-  rmSync(old, { recursive: true, force: true });
+  onDisk(target, undefined, () => {
+    mkdirSync(dirname(target), { recursive: true });
+    const temporary = temporaryName(target);
+    mkdirSync(temporary);
+    const old = temporaryName(target);
+    try {
+      fill(temporary);
+      flushTree(temporary);
+      if (existsSync(target)) renameSync(target, old);
+      renameSync(temporary, target);
+    } catch (error) {
+      rmSync(temporary, { recursive: true, force: true });
+      if (existsSync(old) && !existsSync(target)) renameSync(old, target);
+      throw error;
+    }
+    flush(dirname(target));
+    rmSync(old, { recursive: true, force: true });
+  });
 }
 
-function temporaryName(target: string): string {
+/**
+ * Name of a file or folder that is to become `target`, in the same folder, which must be there. What killed processes left in that
+ * folder is taken away first, once in a process.
+ */
+export function temporaryName(target: string): string {
+  sweepOnce(dirname(target));
   const id = `${HOST}-${process.pid}-${OWN_START}-${randomBytes(4).toString('hex')}`;
   return join(dirname(target), `.tmp-${id}-${basename(target)}`);
 }
 
-function writeFully(fd: number, piece: Uint8Array): void {
+/** A write may take only part of what it is given; this takes all. */
+export function writeFully(fd: number, piece: Uint8Array): void {
   for (let done = 0; done < piece.length; ) done += writeSync(fd, piece, done, piece.length - done);
 }
 

@@ -1,7 +1,15 @@
 export { KEY_ALIASES, KEY_NOTES, keysOfAlias, presentValue, presentWords, valueOfAlias } from './aliases.ts';
-export { isLeftover, sweepLeftovers, writeFileAtomic, writeFolderAtomic } from './atomic.ts';
+export {
+  isLeftover,
+  sweepLeftovers,
+  temporaryName,
+  writeFileAtomic,
+  writeFolderAtomic,
+  writeFully,
+} from './atomic.ts';
 export { compiledModule } from './compiled-module.ts';
 export { forEachConcurrently, limitConcurrency } from './concurrency.ts';
+export { asDiskError, DiskError, freeBytes, onDisk, sizeText } from './disk.ts';
 export { type EngineFile, engineFilePath, readEngineFile, setUpCommandLine } from './engine-file.ts';
 export {
   CheckpointError,

@@ -3,14 +3,19 @@
  * last line; readers ignore such a line and `repairJsonLines` cuts it off before writing continues.
  */
 import { appendFileSync, existsSync, readFileSync, truncateSync } from 'node:fs';
+import { onDisk } from './disk.ts';
 import { DataError } from './errors.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Appends the records, one line each, in a single write. Not-a-number values become null, as JSON has none. */
+/**
+ * Appends the records, one line each, in a single write. Not-a-number values become null, as JSON has none.
+ * @throws DiskError when the disk refuses; part of the last line may stand then, which `repairJsonLines` cuts off
+ */
 export function appendJsonLines(path: string, records: readonly JsonObject[]): void {
   if (records.length === 0) return;
-  appendFileSync(path, `${records.map((record) => JSON.stringify(record)).join('\n')}\n`);
+  const bytes = Buffer.from(`${records.map((record) => JSON.stringify(record)).join('\n')}\n`);
+  onDisk(path, bytes.length, () => appendFileSync(path, bytes));
 }
 
 /**

@@ -8,12 +8,13 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, open, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
+import { compiledModule } from './compiled-module.ts';
+import { asDiskError } from './disk.ts';
 import { TwgrpoError } from './errors.ts';
-import { packageRoot } from './package-root.ts';
 import { isLiving, OWN_START } from './process-start.ts';
 
 /** Who has a lock; undefined where its file was cut by a crash. */
@@ -69,7 +70,7 @@ export async function takeLock(file: string, options: LockOptions): Promise<Lock
     if (!lost.signal.aborted) lost.abort(error);
     return error;
   };
-  const beat = new Worker(join(packageRoot(), 'build', 'js', 'base', 'lock-beat.js'), {
+  const beat = new Worker(compiledModule(import.meta.url, 'lock-beat'), {
     workerData: { file, text, everyMs: options.staleMs / 4 },
   });
   beat.unref();
@@ -125,6 +126,9 @@ async function create(file: string, text: string): Promise<boolean> {
     const handle = await open(file, 'wx');
     try {
       await handle.writeFile(text);
+    } catch (error) {
+      await rm(file, { force: true });
+      throw asDiskError(error, file);
     } finally {
       await handle.close();
     }

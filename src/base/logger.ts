@@ -45,7 +45,10 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   const stream = options.json === true ? process.stderr : process.stdout;
   const color = options.color ?? (stream.isTTY === true && process.env['NO_COLOR'] === undefined);
 
-  const human = openSync(options.fd ?? stream.fd);
+  const human = openDestination(options.fd ?? stream.fd, (error) => {
+    // The reader of our pipe went away (`| head`): not a reason to lose the run.
+    if (error.code !== 'EPIPE') throw error;
+  });
   const streams: pino.StreamEntry[] = [];
   if (level !== 'silent') {
     streams.push({
@@ -54,7 +57,12 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     });
   }
   if (options.file !== undefined) {
-    streams.push({ level: 'debug', stream: openSync(options.file) });
+    let hasFailed = false;
+    const file = openDestination(options.file, (error) => {
+      if (!hasFailed) human.write(`warn the log ${options.file} can not be written: ${error.message}\n`);
+      hasFailed = true;
+    });
+    streams.push({ level: 'debug', stream: file });
   }
   return pino(
     {
@@ -66,12 +74,13 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   );
 }
 
-function openSync(target: number | string): ReturnType<typeof pino.destination> {
+/** @param onError hears what the disk or the pipe refuses; a log is not the run */
+function openDestination(
+  target: number | string,
+  onError: (error: NodeJS.ErrnoException) => void,
+): ReturnType<typeof pino.destination> {
   const destination = pino.destination({ dest: target, sync: true, mkdir: true });
-  destination.on('error', (error: NodeJS.ErrnoException) => {
-    // The reader of our pipe went away (`| head`): not a reason to lose the run.
-    if (error.code !== 'EPIPE') throw error;
-  });
+  destination.on('error', onError);
   return destination;
 }
 

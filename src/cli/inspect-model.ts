@@ -1,6 +1,6 @@
 /** `twgrpo inspect model`: what a model or adapter folder holds, from its headers alone. */
-import { EXIT_CODES, type Output, tableLines } from '../base/index.ts';
-import { resolveModelHeaders, sizeText } from '../hub/index.ts';
+import { EXIT_CODES, type Output, sizeText, tableLines } from '../base/index.ts';
+import { resolveModelHeaders } from '../hub/index.ts';
 import { type AdapterReport, inspectFolder, type ModelReport } from '../models/index.ts';
 import type { CommandDefinition } from './command.ts';
 import { telling } from './locate.ts';

@@ -2,7 +2,7 @@
  * From the names a command was given to places on this machine: models, adapters and question files may be names on the Hugging Face
  * Hub. Each command does this first, before it reads anything; with `--dry-run` it only says what would be downloaded.
  */
-import type { JsonObject, Output } from '../base/index.ts';
+import { type JsonObject, type Output, sizeText } from '../base/index.ts';
 import {
   planDataFile,
   planModel,
@@ -11,7 +11,6 @@ import {
   type ResolvePlan,
   resolveDataFile,
   resolveModel,
-  sizeText,
 } from '../hub/index.ts';
 
 /** Progress of downloads on the command's own channel. */

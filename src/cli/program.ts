@@ -5,6 +5,7 @@
 import { Writable } from 'node:stream';
 import { Command, CommanderError } from 'commander';
 import {
+  asDiskError,
   EXIT_CODES,
   exitCodeOf,
   formatError,
@@ -236,7 +237,8 @@ export async function runCli(
     for (const notice of present.notices) streams.stderr.write(`warning: ${notice}\n`);
     await program.parseAsync([...present.argv], { from: 'user' });
     return exitCode;
-  } catch (error) {
+  } catch (caught) {
+    const error = asDiskError(caught);
     // The parser has already explained itself; help and version are its exits with code 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.done : EXIT_CODES.config;
     const code = exitCodeOf(error);

@@ -1,6 +1,6 @@
 /** `twgrpo pull`: a model, or a file of a dataset, from the Hugging Face Hub into the cache. */
 import { statSync } from 'node:fs';
-import { ConfigError, EXIT_CODES, type Output, tableLines } from '../base/index.ts';
+import { ConfigError, EXIT_CODES, type Output, sizeText, tableLines } from '../base/index.ts';
 import {
   isHubAddress,
   parseModelName,
@@ -9,7 +9,6 @@ import {
   type ResolvePlan,
   resolveDataFile,
   resolveModel,
-  sizeText,
 } from '../hub/index.ts';
 import type { CommandDefinition } from './command.ts';
 

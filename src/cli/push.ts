@@ -8,6 +8,7 @@ import {
   type JsonObject,
   packageVersion,
   readJsonFile,
+  sizeText,
   tableLines,
 } from '../base/index.ts';
 import {
@@ -19,7 +20,6 @@ import {
   parseDatasetFile,
   parseModelName,
   pushFiles,
-  sizeText,
 } from '../hub/index.ts';
 import { RunDirectory } from '../run/index.ts';
 import { checkpointSteps, runConfigLayer, runFolderOf } from '../train/index.ts';

@@ -7,6 +7,7 @@ import {
   type Logger,
   type Output,
   type Progress,
+  sizeText,
 } from '../base/index.ts';
 import { readRankEnvironment } from '../dist/index.ts';
 import {
@@ -16,7 +17,6 @@ import {
   type RunProgress,
   type RunResult,
   type RunStart,
-  readable,
   type TrainProgress,
 } from '../train/index.ts';
 import type { CommandDefinition } from './command.ts';
@@ -156,8 +156,8 @@ function checkText(check: RunCheck, output_dir: string): string {
     `checked: ${num_items} questions${num_packs === undefined ? '' : ` in ${num_packs} packs`}`,
     ...(max_steps === undefined ? [] : [`${max_steps} steps`]),
     `a model of ${num_weights} weights that fit its config.json`,
-    ...(checkpoint_bytes === 0 ? [] : [`a checkpoint takes at least ${readable(checkpoint_bytes)}`]),
-    `${readable(free_bytes)} free for ${output_dir}`,
+    ...(checkpoint_bytes === 0 ? [] : [`a checkpoint takes at least ${sizeText(checkpoint_bytes)}`]),
+    `${sizeText(free_bytes)} free for ${output_dir}`,
     ...(checkpoint === undefined ? [] : [`goes on from ${checkpoint}`]),
   ].join(', ');
 }

@@ -10,7 +10,6 @@
  *
  * Source: huggingface/huggingface_hub `file_download.py`, `_tree_cache.py`.
  */
-import { randomUUID } from 'node:crypto';
 import {
   copyFile,
   lstat,
@@ -23,9 +22,9 @@ import {
   stat,
   symlink,
 } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
-import { isLeftover, writeFileAtomic } from '../base/index.ts';
+import { isLeftover, temporaryName, writeFileAtomic } from '../base/index.ts';
 import type { RemoteFile } from './download-file.ts';
 import { isWeights, missingForLoading, neededFiles } from './model-files.ts';
 import { DEFAULT_REVISION, isCommit, isPlainPath, type RepoName } from './names.ts';
@@ -113,7 +112,7 @@ export class RepoCache {
     if ((await readLink(name)) === target) return;
     await mkdir(dirname(name), { recursive: true });
     // Files of the same content share a blob and may be linked at the same time, so the name is the file's, and drawn anew.
-    const temporary = join(dirname(name), `.tmp-${randomUUID()}-${basename(name)}`);
+    const temporary = temporaryName(name);
     try {
       await symlink(target, temporary);
     } catch (error) {

@@ -1,10 +1,10 @@
 /** The download of a plan, with its progress: afterwards the files lie in the cache, and it knows their commit. */
-import { createProgress, HubError } from '../base/index.ts';
+import { createProgress, HubError, sizeText } from '../base/index.ts';
 import { downloadFile, type RemoteFile } from './download-file.ts';
 import { explained } from './explain.ts';
 import { isWeights } from './model-files.ts';
 import { fullName } from './names.ts';
-import { type Download, type Found, type Resolved, sizeText } from './plan.ts';
+import type { Download, Found, Resolved } from './plan.ts';
 
 /** Files downloaded at a time. */
 const PARALLEL = 4;

@@ -9,7 +9,7 @@ export {
   pinnedLike,
   type RepoName,
 } from './names.ts';
-export { type HubSource, type Resolved, type ResolvePlan, sizeText } from './plan.ts';
+export type { HubSource, Resolved, ResolvePlan } from './plan.ts';
 export { licenseOf, type PushFile, type PushOptions, pushFiles } from './push.ts';
 export {
   planDataFile,

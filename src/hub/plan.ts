@@ -1,7 +1,5 @@
 /** What a name stands for: a place on this machine, and the files to be downloaded first. */
-import { existsSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { freeBytes } from '../base/index.ts';
 import { isWhole, type RepoCache } from './cache.ts';
 import type { HubClient } from './client.ts';
 import type { RemoteFile } from './download-file.ts';
@@ -78,25 +76,6 @@ export async function planned(given: string, download: Download, path: string): 
     })),
   );
   const bytes = files.reduce((sum, { size, isHere }) => sum + (isHere ? 0 : size), 0);
-  const freeBytes = await freeAt(client.environment.cache);
-  return { plan: { ...sourceOf(given, name, commit), path, files, bytes, freeBytes }, download };
-}
-
-/** Bytes that may be written at a place that need not exist yet. */
-async function freeAt(folder: string): Promise<number> {
-  let place = folder;
-  while (!existsSync(place) && dirname(place) !== place) place = dirname(place);
-  const { bavail, bsize } = await statfs(place);
-  return bavail * bsize;
-}
-
-/** `15.4 GiB`, `3.2 MiB`, `812 bytes` */
-export function sizeText(bytes: number): string {
-  for (const [unit, size] of [
-    ['GiB', 2 ** 30],
-    ['MiB', 2 ** 20],
-    ['KiB', 2 ** 10],
-  ] as const)
-    if (bytes >= size) return `${(bytes / size).toFixed(1)} ${unit}`;
-  return `${bytes} bytes`;
+  const room = freeBytes(client.environment.cache);
+  return { plan: { ...sourceOf(given, name, commit), path, files, bytes, freeBytes: room }, download };
 }

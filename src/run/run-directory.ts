@@ -12,7 +12,7 @@
  * was recorded after s so that no curve is forked.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { arch, cpus, hostname, platform, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -124,9 +124,9 @@ export class RunDirectory {
     };
     try {
       for (const name of SUBFOLDERS) mkdirSync(join(folder, name), { recursive: true });
-      // 'wx': of two processes that start at once in one folder, the second fails here.
-      writeFileSync(join(folder, 'run.json'), `${JSON.stringify(info, null, 2)}\n`, { flag: 'wx' });
-      writeFileSync(join(folder, 'config.yaml'), configText(options));
+      // Last, because a folder with a run.json is a run: killed before it, the next attempt begins anew.
+      writeFileAtomic(join(folder, 'config.yaml'), configText(options));
+      writeFileAtomic(join(folder, 'run.json'), `${JSON.stringify(info, null, 2)}\n`);
     } catch (cause) {
       throw new ConfigError(`cannot start a run in output_dir ${folder}`, {
         hint: 'check the path, its permissions and the free space',
@@ -181,8 +181,8 @@ export class RunDirectory {
     // Values count, not comments: the same value may have come another way.
     if (old !== undefined && isDeepStrictEqual(parse(old), parse(text))) return run;
     if (old !== undefined)
-      renameSync(configPath, join(run.path, `config.${run.#info.resumes.length - 1}.yaml`));
-    writeFileSync(configPath, text);
+      writeFileAtomic(join(run.path, `config.${run.#info.resumes.length - 1}.yaml`), old);
+    writeFileAtomic(configPath, text);
     return run;
   }
 

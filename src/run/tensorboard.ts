@@ -5,10 +5,10 @@
  * whose bytes are `Event` protobufs.
  * Source: tensorflow/tensorboard compat/proto/{event,summary,tensor}.proto, summary/writer/record_writer.py.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { TwgrpoError } from '../base/index.ts';
+import { onDisk, TwgrpoError, writeFully } from '../base/index.ts';
 
 // CRC-32C (Castagnoli); Node's zlib.crc32 is the other polynomial.
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -126,7 +126,7 @@ export class EventWriter {
     const name = `events.out.tfevents.${String(seconds).padStart(10, '0')}.${hostname()}.${process.pid}.${numWriters++}`;
     mkdirSync(folder, { recursive: true });
     this.path = join(folder, name);
-    this.#fd = openSync(this.path, 'a');
+    this.#fd = onDisk(this.path, undefined, () => openSync(this.path, 'a'));
     this.#append(encodeVersionEvent(this.#now() / 1000));
     if (options.resumeStep !== undefined) {
       this.#append(encodeSessionStartEvent(options.resumeStep, this.#now() / 1000));
@@ -139,7 +139,11 @@ export class EventWriter {
 
   /** All numbers of a row under their keys. */
   scalars(row: Readonly<Record<string, number>>, step: number): void {
-    for (const [tag, value] of Object.entries(row)) this.scalar(tag, value, step);
+    const seconds = this.#now() / 1000;
+    const records = Object.entries(row).map(([tag, value]) =>
+      encodeRecord(encodeScalarEvent(tag, value, step, seconds)),
+    );
+    this.#write(Buffer.concat(records));
   }
 
   text(tag: string, text: string, step: number): void {
@@ -152,7 +156,11 @@ export class EventWriter {
   }
 
   #append(data: Uint8Array): void {
+    this.#write(encodeRecord(data));
+  }
+
+  #write(bytes: Uint8Array): void {
     if (!this.#isOpen) throw new TwgrpoError(`internal: event file ${this.path} is closed`);
-    writeSync(this.#fd, encodeRecord(data));
+    onDisk(this.path, bytes.length, () => writeFully(this.#fd, bytes));
   }
 }

@@ -13,7 +13,6 @@ export { resolveSftConfig, SFT_CONFIG_SECTIONS, type SftConfig } from './config/
 export { checkGrpo, runGrpo } from './grpo/grpo-run.ts';
 export { type GrpoStepReport, GrpoTrainer, type PromptSource } from './grpo/grpo-trainer.ts';
 export { checkpointSteps } from './loop/checkpoint.ts';
-export { readable } from './loop/preflight.ts';
 export { RunLength } from './loop/run-length.ts';
 export type { RunCheck, RunProgress, RunResult, RunStart, StepReport } from './loop/run-loop.ts';
 export { AdamW } from './optim/adamw.ts';

@@ -1,7 +1,4 @@
-/** What is checked before a run loads weights: the device, the model folder by its headers, room for checkpoints. */
-import { existsSync, statfsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { ConfigError, type Logger } from '../../base/index.ts';
+import { ConfigError, freeBytes, type Logger, sizeText } from '../../base/index.ts';
 import { type ModelFolder, openModelFolder } from '../../models/index.ts';
 import { resolveDevice } from '../../tensor/index.ts';
 import { checkMuon } from '../optim/optimizer.ts';
@@ -63,16 +60,16 @@ export function preflight(
   if (device === 'cpu' && num_weights > MANY_WEIGHTS)
     logger.warn(`${(num_weights / 1e9).toFixed(1)} billion weights on the processor: a step takes minutes`);
   const free_bytes = freeBytes(config.output_dir);
-  const where = `output_dir ${config.output_dir}: ${readable(free_bytes)} free`;
+  const where = `output_dir ${config.output_dir}: ${sizeText(free_bytes)} free`;
   if (checkpoint_bytes > free_bytes)
-    throw new ConfigError(`${where}, a checkpoint needs at least ${readable(checkpoint_bytes)}`, {
+    throw new ConfigError(`${where}, a checkpoint needs at least ${sizeText(checkpoint_bytes)}`, {
       hint: 'choose another output_dir, or set save_only_model or lora_r',
     });
   const numSaves = maxSteps === undefined ? 1 : Math.ceil(maxSteps / config.save_steps);
   const numKept = Math.min(numSaves, (config.save_total_limit ?? Number.POSITIVE_INFINITY) + 1);
   if (numKept * checkpoint_bytes > free_bytes)
     logger.warn(
-      `${where}, ${numKept} checkpoints need at least ${readable(numKept * checkpoint_bytes)}; set save_total_limit or save_steps`,
+      `${where}, ${numKept} checkpoints need at least ${sizeText(numKept * checkpoint_bytes)}; set save_total_limit or save_steps`,
     );
   return { num_weights, checkpoint_bytes, free_bytes };
 }
@@ -82,19 +79,4 @@ function adapterBytes(config: PreflightConfig, r: number, folder: ModelFolder): 
   const frozen = { vision: config.freeze_vision, merger: config.freeze_merger };
   const numMoments = config.save_only_model ? 0 : config.optimizer === 'muon' ? 1 : 2;
   return 4 * (1 + numMoments) * folder.adapterSize({ r, target_modules: config.lora_target_modules }, frozen);
-}
-
-/** Free bytes on the disk that a folder will lie on. */
-function freeBytes(folder: string): number {
-  let path = resolve(folder);
-  while (!existsSync(path) && path !== dirname(path)) path = dirname(path);
-  const { bavail, bsize } = statfsSync(path);
-  return bavail * bsize;
-}
-
-/** `3.4 GB` */
-export function readable(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
-  return `${(bytes / 1000 ** power).toPrecision(3)} ${units[power]}`;
 }

@@ -342,6 +342,8 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
 
   let checkpoint = checkpointDir;
   let savedStep = step;
+  // False while the files of a step are being written: a checkpoint of it would be one whose row is missing.
+  let isRecorded = true;
   // The data run ahead while a step is under way; what is saved is the position after the last whole one.
   let position = started.data().state();
   const save = () => {
@@ -381,6 +383,7 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
     const { phases, total } = clock.take();
     await addIdleShares(metrics, processes, total);
     step += 1;
+    isRecorded = false;
     numTokens += counts.tokens;
     position = started.data().state();
     for (const [phase, seconds] of phases) metrics.add(`time/${phase}`, sum(seconds));
@@ -393,6 +396,7 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
     lock?.check();
     if (run !== undefined) started.record?.(step, details, run);
     const row = output.step(step, metrics);
+    isRecorded = true;
     options.onStep?.({ ...progress(), metrics: row, ...details });
     if (updater.badStepsInARow >= config.max_bad_steps) {
       save();
@@ -426,7 +430,7 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
   } catch (error) {
     // Nothing is lost: what was learned up to the last whole step is saved before the error is shown. Several ranks save together or
     // not at all, and here one may be gone.
-    if (!updater.isTorn && processes.world_size === 1) {
+    if (!updater.isTorn && isRecorded && processes.world_size === 1) {
       try {
         save();
       } catch (cause) {

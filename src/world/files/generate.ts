@@ -5,14 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  ConfigError,
-  lockFolder,
-  type Notice,
-  processWarning,
-  sweepLeftovers,
-  writeFileAtomic,
-} from '../../base/index.ts';
+import { ConfigError, lockFolder, type Notice, processWarning, writeFileAtomic } from '../../base/index.ts';
 import { type Baselines, measureBaselines } from '../questions/baselines.ts';
 import { QUESTION_KINDS, type QuestionKind } from '../questions/kinds.ts';
 import type { SceneOptions } from '../scene/scene.ts';
@@ -165,13 +158,4 @@ function checkSettings(output_dir: string, split: string, settings: Record<strin
   }
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
     if (/(^|[\\/])\.encoding-\w+$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
-  const annotations = join(output_dir, 'annotations', split);
-  const parts = existsSync(annotations) ? readdirSync(annotations) : [];
-  for (const place of [
-    '.',
-    'questions',
-    join('videos', split),
-    ...parts.map((part) => join('annotations', split, part)),
-  ])
-    sweepLeftovers(join(output_dir, place));
 }
