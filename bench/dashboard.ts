@@ -119,6 +119,8 @@ async function measure(browser: Browser): Promise<Figures[]> {
 
 async function inBrowser(browser: Browser, url: string, memory: () => Promise<number>) {
   const page = await (await browser.newContext({ viewport: { width: 1600, height: 900 } })).newPage();
+  // On a machine that is busy with other work the first search may take its time.
+  page.setDefaultTimeout(180_000);
   const start = performance.now();
   await page.goto(url);
   await page.locator('.plot canvas').first().waitFor();
