@@ -104,32 +104,60 @@ export function writeFileAtomic(
 export function writeFolderAtomic(
   dir: string,
   fill: (temporary: string) => void,
-  { replace = false } = {},
+  options: { readonly replace?: boolean } = {},
 ): void {
+  const folder = beginFolder(dir, options);
+  try {
+    onDisk(dir, undefined, () => fill(folder.temporary));
+  } catch (error) {
+    folder.abort();
+    throw error;
+  }
+  folder.commit();
+}
+
+/** A folder under its temporary name: where it is filled by several processes, or not at once. */
+export interface FolderInTheMaking {
+  readonly temporary: string;
+  /** Gives it its real name. */
+  commit(): void;
+  /** Removes it. */
+  abort(): void;
+}
+
+/** Begins a folder that appears whole or not at all; see `writeFolderAtomic`. */
+export function beginFolder(dir: string, { replace = false } = {}): FolderInTheMaking {
   const target = resolve(dir);
   if (!replace && existsSync(target)) {
     throw new DataError(`${dir}: exists already`, {
       hint: 'Choose another folder, or remove this one first.',
     });
   }
+  const temporary = temporaryName(target);
   onDisk(target, undefined, () => {
     mkdirSync(dirname(target), { recursive: true });
-    const temporary = temporaryName(target);
     mkdirSync(temporary);
-    const old = temporaryName(target);
-    try {
-      fill(temporary);
-      flushTree(temporary);
-      if (existsSync(target)) renameSync(target, old);
-      renameSync(temporary, target);
-    } catch (error) {
-      rmSync(temporary, { recursive: true, force: true });
-      if (existsSync(old) && !existsSync(target)) renameSync(old, target);
-      throw error;
-    }
-    flush(dirname(target));
-    rmSync(old, { recursive: true, force: true });
   });
+  const abort = () => rmSync(temporary, { recursive: true, force: true });
+  return {
+    temporary,
+    abort,
+    commit: () =>
+      onDisk(target, undefined, () => {
+        const old = temporaryName(target);
+        try {
+          flushTree(temporary);
+          if (existsSync(target)) renameSync(target, old);
+          renameSync(temporary, target);
+        } catch (error) {
+          abort();
+          if (existsSync(old) && !existsSync(target)) renameSync(old, target);
+          throw error;
+        }
+        flush(dirname(target));
+        rmSync(old, { recursive: true, force: true });
+      }),
+  };
 }
 
 /**

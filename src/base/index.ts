@@ -1,5 +1,6 @@
 export { KEY_ALIASES, KEY_NOTES, keysOfAlias, presentValue, presentWords, valueOfAlias } from './aliases.ts';
 export {
+  beginFolder,
   isLeftover,
   sweepLeftovers,
   temporaryName,

@@ -29,15 +29,15 @@ interface Choice extends ConfigOptions {
   readonly promptTokens?: number;
   readonly tflops: number;
   readonly bandwidth: number;
+  readonly link: number;
 }
 
-/** `1x80`: one device of 80 GB. @returns bytes of one device */
-function bytesOf(gpus: string): number {
+/** `8x80`: eight devices of 80 GB, a process on each. */
+function devicesOf(gpus: string): { readonly num_ranks: number; readonly bytes: number } {
   const [, count, size] = /^(\d+)x(\d+(?:\.\d+)?)$/.exec(gpus) ?? [];
-  if (size === undefined) throw new ConfigError(`--gpus ${gpus}: expected number x GB, for example 1x80`);
-  if (count !== '1')
-    throw new ConfigError(`--gpus ${gpus}: a run is one process on one device`, { hint: `write 1x${size}` });
-  return Number(size) * 1e9;
+  if (size === undefined || Number(count) < 1)
+    throw new ConfigError(`--gpus ${gpus}: expected number x GB, for example 1x80`);
+  return { num_ranks: Number(count), bytes: Number(size) * 1e9 };
 }
 
 const gb = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
@@ -76,6 +76,7 @@ export const plan: CommandDefinition = {
   examples: [
     'twgrpo plan --model Qwen/Qwen2.5-VL-7B-Instruct --gpus 1x80',
     'twgrpo plan --config recipes/tw-grpo-paper.yaml --model models/Qwen2.5-VL-7B-Instruct --gpus 1x141',
+    'twgrpo plan --config recipes/full-7b-8x80.yaml --model Qwen/Qwen2.5-VL-7B-Instruct --gpus 8x80',
     'twgrpo plan --model config.json --gpus 1x24 --set lora_r=16 --set max_completion_length=1024 --json',
   ],
   configure: (command) =>
@@ -84,7 +85,7 @@ export const plan: CommandDefinition = {
         '--model <name>',
         'folder of a model, its config.json, or its name on the hub, of which only config.json is fetched (default: model_name_or_path)',
       )
-      .option('--gpus <NxGB>', 'the devices: 1x80 is one of 80 GB', '1x80')
+      .option('--gpus <NxGB>', 'the devices: 8x80 is eight of 80 GB, with a process on each', '1x80')
       .option(
         '--prompt-tokens <n>',
         'tokens of the longest prompt, all but 200 of them video (default: what frames and pixels allow)',
@@ -101,10 +102,16 @@ export const plan: CommandDefinition = {
         'memory traffic, in GB a second (default: 60 % of an H100)',
         finiteNumber,
         H100.bandwidth / 1e9,
+      )
+      .option(
+        '--link <n>',
+        'between two devices, in GB a second each way (default: 60 % of NVLink)',
+        finiteNumber,
+        H100.link / 1e9,
       ),
   run: async ({ options, out }) => {
     const given = options<Choice>();
-    const bytes = bytesOf(given.gpus);
+    const { num_ranks, bytes } = devicesOf(given.gpus);
     const { layers } = readRunOptions({ ...given, resume: false });
     // What a plan does not read need not be given.
     const unread = {
@@ -127,9 +134,16 @@ export const plan: CommandDefinition = {
             tokens: given.promptTokens,
             patches: (given.promptTokens - 200) * model.vision_config.spatial_merge_size ** 2,
           };
-    const found = planRun(config, model, prompt);
+    const perStep = config.prompts_per_micro_batch * config.gradient_accumulation_steps;
+    if (perStep < num_ranks)
+      throw new ConfigError(`--gpus ${given.gpus}: ${perStep} prompts a step for ${num_ranks} processes`, {
+        hint: `set gradient_accumulation_steps to at least ${Math.ceil(num_ranks / config.prompts_per_micro_batch)}`,
+      });
+    const found = planRun(config, model, prompt, num_ranks);
     const keys = {
-      prompts_per_step: config.prompts_per_micro_batch * config.gradient_accumulation_steps,
+      prompts_per_step: Math.ceil(perStep / num_ranks),
+      num_ranks,
+      zero_stage: config.zero_stage,
       max_completion_length: config.max_completion_length,
       gradient_checkpointing: config.gradient_checkpointing,
       isLora: config.lora_r !== undefined,
@@ -138,9 +152,10 @@ export const plan: CommandDefinition = {
     const time = planTime(found, passSizes(model, shapes), keys, prompt, {
       flops: given.tflops * 1e12,
       bandwidth: given.bandwidth * 1e9,
+      link: given.link * 1e9,
     });
     const doesFit = onDevice(found) <= bytes;
-    const change = doesFit ? undefined : changeThatFits(config, model, bytes, prompt);
+    const change = doesFit ? undefined : changeThatFits(config, model, bytes, prompt, num_ranks);
     const title = basename(path) === 'config.json' ? basename(dirname(path)) : basename(path);
     out.print(
       out.bold(

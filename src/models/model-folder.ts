@@ -4,9 +4,9 @@
  * `config.json` chooses the family.
  */
 import { type Notice, processWarning } from '../base/index.ts';
-import { keep } from '../tensor/index.ts';
+import { keep, type Tensor } from '../tensor/index.ts';
 import { type GenerationConfig, type ModelConfig, readGenerationConfig } from './config.ts';
-import { familyOf, readModelConfig } from './families.ts';
+import { familyOf, partOf, readModelConfig } from './families.ts';
 import { adapterSize, type LoraConfig } from './lora/lora.ts';
 import type { FrozenParts, VideoLanguageModel } from './model.ts';
 import type { Processor } from './processor.ts';
@@ -19,7 +19,10 @@ export interface ModelFolderOptions {
   readonly notice?: Notice | undefined;
 }
 
-export type LoadModelOptions = LoadWeightsOptions & Omit<ModelOptions, 'from'>;
+export interface LoadModelOptions extends LoadWeightsOptions, Omit<ModelOptions, 'from'> {
+  /** What takes the place of the weights once they are read; it owns those it was given. @default they themselves */
+  readonly place?: ((weights: ReadonlyMap<string, Tensor>) => ReadonlyMap<string, Tensor>) | undefined;
+}
 
 /** A model folder whose files are read when they are first asked for. Every getter may throw CheckpointError naming file and key. */
 export class ModelFolder {
@@ -74,6 +77,11 @@ export class ModelFolder {
     return familyOf(this.config).isHidden(name);
   }
 
+  /** The part of the model that a weight belongs to: those that `freeze` names. */
+  partOf(name: string): keyof FrozenParts {
+    return partOf(this.config, name);
+  }
+
   /** Numbers in an adapter on the named layers, those in frozen parts left out; from the headers of the files alone. */
   adapterSize(config: Pick<LoraConfig, 'r' | 'target_modules'>, frozen: FrozenParts): number {
     const model = { config: this.config, weights: this.checkWeights() };
@@ -86,7 +94,7 @@ export class ModelFolder {
    */
   loadModel(options: LoadModelOptions = {}): VideoLanguageModel {
     const weights = keep(loadWeights(this.path, this.config, { notice: this.#notice, ...options }));
-    return new Transformer(this.config, weights, { from: this.path, ...options });
+    return new Transformer(this.config, options.place?.(weights) ?? weights, { from: this.path, ...options });
   }
 }
 

@@ -20,8 +20,11 @@ export interface PlanKeys {
   readonly beta: number;
   readonly num_generations: number;
   readonly max_completion_length: number;
-  /** Prompts rolled out together: those of a whole step. */
+  /** Prompts rolled out together: those of a whole step, of the rank that has the most. */
   readonly prompts_per_step: number;
+  /** Processes, each with a device of its own. */
+  readonly num_ranks: number;
+  readonly zero_stage: number;
   readonly gradient_checkpointing: boolean;
   readonly logits_chunk_mib: number;
 }
@@ -132,17 +135,61 @@ export function planMemory(
   const kept = layers * numTokens * live(KEPT_OF_A_LAYER);
   const towerWidth = config.vision_config.hidden_size * ACTIVATION;
 
+  const stage = keys.num_ranks > 1 ? keys.zero_stage : 0;
+  const part = 1 / keys.num_ranks;
+  const isOptimizerDivided = stage > 0 && !(stage === 3 && isLora);
+  const optimized = isOptimizerDivided ? part : 1;
+  // What lies outside of layers is one unit, each layer another; two layers are whole at a time.
+  const unitBytes = (
+    which: readonly { readonly name: string; readonly size: number }[],
+    bytes: number,
+  ): number => {
+    const inLayers = which
+      .filter(({ name }) => /\blayers\.\d+\./.test(name))
+      .reduce((all, { size }) => all + size, 0);
+    const all = which.reduce((total, { size }) => total + size, 0);
+    return bytes * (all - inLayers + (2 * inLayers) / layers);
+  };
   const items: PlanItem[] = [
-    { name: 'weights', bytes: numWeights * width, place: device },
+    {
+      name: stage === 3 ? 'part of the weights' : 'weights',
+      bytes: numWeights * width * (stage === 3 ? part : 1),
+      place: device,
+    },
+    ...(['encode', 'generate'] as const).map((phase) => ({
+      ...{ name: 'all weights, gathered', bytes: stage === 3 ? numWeights * width : 0 },
+      ...{ place: device, phase },
+    })),
+    {
+      ...{
+        name: 'two layers and what lies outside, gathered',
+        bytes: stage === 3 ? unitBytes(sizes, width) : 0,
+      },
+      ...{ place: device, phase: 'update' },
+    },
+    {
+      ...{ name: 'whole gradients of two layers and of what lies outside' },
+      bytes: isOptimizerDivided && stage > 1 ? unitBytes(trained, trainedWidth) : 0,
+      ...{ place: device, phase: 'update' },
+    },
+    {
+      ...{ name: 'weights on their way to the other ranks' },
+      bytes: isOptimizerDivided && stage < 3 ? unitBytes(trained, trainedWidth) * (1 + part) : 0,
+      ...{ place: device, phase: 'optimizer step' },
+    },
     { name: 'adapter', bytes: 4 * (keys.adapter_size ?? 0), place: device },
     { name: 'reference model', bytes: keys.beta > 0 && !isLora ? numWeights * width : 0, place: device },
-    { name: 'gradients', bytes: numTrained * trainedWidth, place: device },
+    {
+      name: isOptimizerDivided && stage > 1 ? 'part of the gradients' : 'gradients',
+      bytes: numTrained * trainedWidth * (isOptimizerDivided ? (stage === 1 ? 1 + part : part) : 1),
+      place: device,
+    },
     {
       name: 'float32 masters',
-      bytes: isNarrow || keys.offload_optimizer ? numTrained * 4 : 0,
+      bytes: isNarrow || keys.offload_optimizer ? numTrained * 4 * optimized : 0,
       place: optimizer,
     },
-    { name: 'moments of AdamW', bytes: numTrained * 8, place: optimizer },
+    { name: 'moments of AdamW', bytes: numTrained * 8 * optimized, place: optimizer },
     {
       name: 'tower, a pass',
       bytes: prompt.patches * towerWidth * TOWER.encode,
@@ -191,7 +238,9 @@ export function planMemory(
     {
       name: 'gradients widened, a run at a time',
       bytes:
-        isNarrow && !keys.offload_optimizer ? 4 * Math.max(largest, Math.min(LARGEST_RUN, numTrained)) : 0,
+        isNarrow && !keys.offload_optimizer
+          ? 4 * Math.min(Math.max(largest, LARGEST_RUN), numTrained * optimized)
+          : 0,
       place: device,
       phase: 'optimizer step',
     },

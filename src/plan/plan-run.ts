@@ -13,6 +13,7 @@ export type PlannedConfig = Pick<
   | 'lora_r'
   | 'lora_target_modules'
   | 'offload_optimizer'
+  | 'zero_stage'
   | 'beta'
   | 'num_generations'
   | 'max_completion_length'
@@ -38,11 +39,16 @@ export function longestPrompt(config: PlannedConfig, model: ModelConfig): Prompt
   return { tokens: vision + text, patches: vision * spatial_merge_size ** 2 };
 }
 
-/** The plan of a run. @param prompt @default the longest that the configuration allows */
+/**
+ * The plan of a run, for the rank that has the most to hold.
+ * @param prompt @default the longest that the configuration allows
+ * @param num_ranks processes, each with its own device
+ */
 export function planRun(
   config: PlannedConfig,
   model: ModelConfig,
   prompt: PromptSize = longestPrompt(config, model),
+  num_ranks = 1,
 ): MemoryPlan {
   const shapes = weightShapes(model);
   const size =
@@ -62,7 +68,10 @@ export function planRun(
   const keys: PlanKeys = {
     ...config,
     adapter_size: size,
-    prompts_per_step: config.prompts_per_micro_batch * config.gradient_accumulation_steps,
+    prompts_per_step: Math.ceil(
+      (config.prompts_per_micro_batch * config.gradient_accumulation_steps) / num_ranks,
+    ),
+    num_ranks,
   };
   return planMemory(model, shapes, keys, prompt);
 }
@@ -88,8 +97,9 @@ export function changeThatFits(
   model: ModelConfig,
   bytes: number,
   prompt?: PromptSize,
+  num_ranks = 1,
 ): Change | undefined {
-  const single = changesOf(config);
+  const single = changesOf(config, num_ranks);
   const pairs = single.slice(0, 3).flatMap((first) =>
     single
       .slice(1)
@@ -97,14 +107,21 @@ export function changeThatFits(
       .map((second) => ({ keys: { ...first.keys, ...second.keys }, cost: `${first.cost}; ${second.cost}` })),
   );
   for (const { keys, cost } of [...single, ...pairs]) {
-    const plan = planRun({ ...config, ...keys }, model, prompt);
+    const plan = planRun({ ...config, ...keys }, model, prompt, num_ranks);
     if (onDevice(plan) <= bytes) return { keys, cost, plan };
   }
   return undefined;
 }
 
-function changesOf(config: PlannedConfig): Omit<Change, 'plan'>[] {
+function changesOf(config: PlannedConfig, num_ranks: number): Omit<Change, 'plan'>[] {
   const changes: Omit<Change, 'plan'>[] = [];
+  if (num_ranks > 1)
+    for (const zero_stage of [1, 2, 3] as const)
+      if (zero_stage > config.zero_stage && (zero_stage < 3 || config.gradient_checkpointing))
+        changes.push({
+          keys: { zero_stage },
+          cost: zero_stage < 3 ? 'none to speak of' : 'weights travel for every layer',
+        });
   if (!config.gradient_checkpointing)
     changes.push({ keys: { gradient_checkpointing: true }, cost: 'one more forward pass' });
   if (!config.offload_optimizer && config.lora_r === undefined)

@@ -3,62 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/base/index.ts';
-import { loadCheckpoint } from '../../src/io/index.ts';
-import { noGrad, scope } from '../../src/tensor/index.ts';
-import { quickKeys, rowsOf, writeModel, writeQuestions } from '../../src/train/test-support.ts';
-import { runRanks } from '../support/ranks.ts';
-import { runCommand } from '../support/run-command.ts';
+import { rowsOf } from '../../src/train/test-support.ts';
 import { scratchFolder } from '../support/scratch-folder.ts';
+import { isAgreed, trainer } from './train-ranks.ts';
 
 const folder = scratchFolder();
-writeModel(folder);
-writeQuestions(folder, 7);
-
-/** Runs `train` with these keys on so many ranks. @returns the run folder */
-async function train(name: string, numRanks: number, keys: JsonObject): Promise<string> {
-  const output_dir = join(folder, `${name}-${numRanks}`);
-  const config = join(folder, `${name}-${numRanks}.yaml`);
-  const values = { ...quickKeys(folder), dtype: 'float32', learning_rate: 1e-4, ...keys, output_dir };
-  writeFileSync(config, JSON.stringify(values));
-  const argv = ['train', '--config', config, '--quiet'];
-  if (numRanks > 1) await runRanks(numRanks, argv);
-  else expect((await runCommand(...argv)).stderr).toBe('');
-  return output_dir;
-}
-
-/** Largest difference of any weight of two checkpoints. */
-function weightsApart(a: string, b: string): number {
-  return scope(() =>
-    noGrad(() => {
-      const [one, other] = [loadCheckpoint(a), loadCheckpoint(b)];
-      expect([...one.keys()]).toEqual([...other.keys()]);
-      const apart = [...one].map(
-        ([name, lazy]) => lazy.read().sub(other.get(name)!.read()).abs().max().item() as number,
-      );
-      return Math.max(...apart);
-    }),
-  );
-}
-
-const completionsOf = (run: string, step: number): string[] =>
-  readFileSync(join(run, 'completions', `step-${String(step).padStart(6, '0')}.jsonl`), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => (JSON.parse(line) as { completion: string }).completion);
-
-/** Columns of a row that every number of processes must agree on: neither times, nor memory, nor rounding itself. */
-const isAgreed = (key: string): boolean =>
-  !/^(time\/|memory\/|idle_share\/|step_time|tokens_per_second|live_tensors|sampling\/)/.test(key);
-
-/** Every number of every row, in one order. */
-function numbersOf(run: string): number[] {
-  return rowsOf(run).flatMap((row) =>
-    Object.keys(row)
-      .filter(isAgreed)
-      .sort()
-      .map((key) => Number(row[key])),
-  );
-}
+const { train, numbersOf, weightsApart, completionsOf } = trainer(folder);
 
 /** Seven processes start in the first test; on a busy machine each takes seconds. */
 describe('one run as several processes', { timeout: 300_000 }, () => {

@@ -214,6 +214,12 @@ const optimizationShape = {
     .describe(
       'keep float32 masters and moments of AdamW in host memory and update there: 12 bytes a trained weight less on the GPU',
     ),
+  zero_stage: z
+    .union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)])
+    .default(0)
+    .describe(
+      'several processes: what each holds a part of; 1: the optimizer, 2: gradients too, 3: weights too (a layer is whole while it is computed, all are during rollouts)',
+    ),
   max_grad_norm: z
     .number()
     .positive()

@@ -6,6 +6,7 @@
 
 import { ConfigError } from '../../base/index.ts';
 import { LOSS_PRESETS } from '../../rl/index.ts';
+import { checkShardKeys } from '../shard/shard-run.ts';
 import { type ConfigLayer, checkConfig, itemsOf, mergeLayers, type Resolved } from './config-layers.ts';
 import { type GrpoConfig, grpoConfigSchema } from './config-schema.ts';
 
@@ -75,6 +76,7 @@ function withAuthorsRewards(layer: ConfigLayer): { readonly layer: ConfigLayer; 
 
 /** What one key alone can't show. */
 function checkAcross(config: GrpoConfig): void {
+  checkShardKeys(config);
   if (config.reward_weights !== undefined && config.reward_weights.length !== config.reward_funcs.length)
     throw new ConfigError(
       `reward_weights has ${config.reward_weights.length} numbers, reward_funcs ${config.reward_funcs.length} names; they belong together`,

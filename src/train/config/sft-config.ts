@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import { ConfigError } from '../../base/index.ts';
+import { checkShardKeys } from '../shard/shard-run.ts';
 import { type ConfigLayer, checkConfig, mergeLayers, type Resolved } from './config-layers.ts';
 import { CONFIG_SECTIONS } from './config-schema.ts';
 
@@ -131,6 +132,7 @@ export function resolveSftConfig(layers: readonly ConfigLayer[]): Resolved<SftCo
 
 /** What one key alone can't show. */
 function checkAcross(config: SftConfig): void {
+  checkShardKeys(config);
   const { curriculum, min_pixels, max_pixels } = config;
   if (min_pixels !== undefined && max_pixels !== undefined && min_pixels > max_pixels)
     throw new ConfigError(`min_pixels (${min_pixels}) must not be above max_pixels (${max_pixels})`);

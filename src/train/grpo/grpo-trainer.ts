@@ -170,18 +170,22 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
         if (attempt === 0) metrics.add('live_tensors', last(liveTensors() - frames.numKept));
         // Decoded by other processes while this step generates, which yields after every token.
         if (!length.isOver(step + 1)) prompts.prefetch(wanted);
-        clock.enter('encode');
-        const encoded = ready.map(({ place, ready: prompt }) => {
-          const own = encodePrompt(model, prompt, numDrawn + place);
-          owned.add(own);
-          return own;
-        });
+        const firstStream = numDrawn;
         numDrawn += numAsked;
-        clock.enter('generate');
-        const drawn = await rollOut(model, encoded, options);
-        const shuffled = config.temporal_contrast
-          ? await rollOutShuffled(model, encoded, options)
-          : new Map<number, never>();
+        const { encoded, drawn, shuffled } = await this.#whole(async () => {
+          clock.enter('encode');
+          const own = ready.map(({ place, ready: prompt }) => {
+            const one = encodePrompt(model, prompt, firstStream + place);
+            owned.add(one);
+            return one;
+          });
+          clock.enter('generate');
+          const inOrder = await rollOut(model, own, options);
+          const others = config.temporal_contrast
+            ? await rollOutShuffled(model, own, options)
+            : new Map<number, never>();
+          return { encoded: own, drawn: inOrder, shuffled: others };
+        });
         clock.enter('reward');
         const groups = await score(encoded, drawn, shuffled, options);
         const told = {
@@ -214,6 +218,12 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
     return { experience, newTokens, release };
   }
 
+  /** Runs `body` with all weights in this rank's memory. */
+  async #whole<T>(body: () => Promise<T> | T): Promise<T> {
+    const { weights } = this.#parts;
+    return weights === undefined ? await body() : await weights.whole(body);
+  }
+
   #factsOf({ prompt: { stream }, rollouts, is_zero_std }: RolloutGroup): GroupFacts {
     const { mask_truncated_completions } = this.#parts.config;
     const counted = rollouts.filter(
@@ -230,7 +240,10 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
     options: UpdateOptions,
   ): Promise<RolloutGroup[]> {
     const { config, updater } = this.#parts;
-    const fixed = this.#fixedLogps(experience.groups);
+    const fixed =
+      config.beta === 0
+        ? experience.groups.map(() => ({}))
+        : await this.#whole(() => this.#fixedLogps(experience.groups));
     const updated: RolloutGroup[] = [];
     try {
       for (let iteration = 0; iteration < config.num_iterations; iteration++)
@@ -285,10 +298,9 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
     return loss;
   }
 
-  /** Log-probabilities under the reference policy, where the loss needs them. */
+  /** Log-probabilities under the reference policy. */
   #fixedLogps(groups: readonly RolloutGroup[]): FixedLogps[] {
     const { config, model, reference, clock } = this.#parts;
-    if (config.beta === 0) return groups.map(() => ({}));
     clock.enter('reference');
     const referenceLogps = (
       policy: VideoLanguageModel,

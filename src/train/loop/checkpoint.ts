@@ -4,22 +4,30 @@
  *     checkpoint-500/
  *       config.json model.safetensors tokenizer.json ...   loads anywhere
  *       adapter_config.json adapter_model.safetensors      instead of the weights in a LoRA run
- *       training_state/optimizer.safetensors               moments, momentum and float32 master weights
+ *       training_state/optimizer.safetensors               moments, momentum and float32 master weights; of several ranks each
+ *                                                          writes its part, optimizer-00001-of-00002.safetensors
  *       training_state/trainer.json                        step, counters, data order, what it was made for
  *
  * The folder is written under a temporary name, flushed and renamed, so a killed run leaves a whole checkpoint or
- * none. Pickled files (`optimizer.pt`) are neither read nor written.
+ * none. It does not depend on the number of ranks: any number goes on from it. Pickled files (`optimizer.pt`) are neither read nor written.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CheckpointError, writeFileAtomic, writeFolderAtomic } from '../../base/index.ts';
-import { openSafetensors, saveSafetensors } from '../../io/index.ts';
+import { beginFolder, CheckpointError, writeFileAtomic } from '../../base/index.ts';
+import { type Processes, together } from '../../dist/index.ts';
 import { type VideoLanguageModel, writeLoraFiles, writeModelFiles } from '../../models/index.ts';
-import { scope } from '../../tensor/index.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
+import type { OptimizedPiece } from '../shard/scattered-gradients.ts';
+import type { ShardedWeights } from '../shard/sharded-weights.ts';
+import { saveOptimizerPart } from './optimizer-files.ts';
 import type { TrainingState } from './training-state.ts';
 
 export interface SaveOptions {
+  readonly processes: Processes;
+  /** Where weights lie on the ranks in parts. */
+  readonly weights?: ShardedWeights | undefined;
+  /** What this rank's optimizer updates, where that is not all. */
+  readonly pieces?: ReadonlyMap<string, OptimizedPiece> | undefined;
   readonly model: VideoLanguageModel;
   /** Folder the run started from: its tokenizer and templates are copied. */
   readonly from: string;
@@ -44,28 +52,53 @@ export function checkpointSteps(outputDir: string): number[] {
     .sort((a, b) => a - b);
 }
 
-/** Writes `checkpoint-<step>` and removes the oldest ones beyond the limit. @returns its path */
-export function saveTrainingCheckpoint(outputDir: string, step: number, options: SaveOptions): string {
+/**
+ * Writes `checkpoint-<step>` and removes the oldest ones beyond the limit. All ranks call it: the first writes the model, each its part
+ * of the optimizer.
+ * @returns its path
+ */
+export async function saveTrainingCheckpoint(
+  outputDir: string,
+  step: number,
+  options: SaveOptions,
+): Promise<string> {
+  const { processes, weights } = options;
   const target = join(outputDir, checkpointName(step));
-  writeFolderAtomic(
-    target,
-    (folder) => {
-      const { model, from, training } = options;
-      if (model.adapter === undefined) writeModelFiles(folder, model.config, model.weights, { from });
-      else writeLoraFiles(folder, model, model.adapter, options.base_model ?? from);
-      if (training === undefined) return;
-      const stateDir = join(folder, 'training_state');
-      mkdirSync(stateDir);
-      saveSafetensors(join(stateDir, 'optimizer.safetensors'), training.optimizer.state());
-      writeJson(join(stateDir, 'trainer.json'), training.state);
-    },
-    { replace: true },
+  const making = await together(processes, 'the begin of a checkpoint', () =>
+    processes.is_main_process ? beginFolder(target, { replace: true }) : undefined,
   );
-  if (options.save_total_limit !== undefined) {
+  const [temporary] = await processes.gather(making?.temporary, 'the place of a checkpoint');
+  const write = () => writeShare(temporary!, options);
+  try {
+    await together(processes, 'the writing of a checkpoint', () =>
+      weights === undefined ? write() : weights.whole(write),
+    );
+  } catch (error) {
+    making?.abort();
+    throw error;
+  }
+  await together(processes, 'the end of a checkpoint', () => {
+    if (making === undefined) return;
+    making.commit();
+    if (options.save_total_limit === undefined) return;
     for (const old of checkpointSteps(outputDir).slice(0, -options.save_total_limit))
       rmSync(join(outputDir, checkpointName(old)), { recursive: true });
-  }
+  });
   return target;
+}
+
+/** What this rank writes. */
+function writeShare(folder: string, options: SaveOptions): void {
+  const { model, from, training, processes, pieces } = options;
+  const stateDir = join(folder, 'training_state');
+  if (processes.is_main_process) {
+    if (model.adapter === undefined) writeModelFiles(folder, model.config, model.weights, { from });
+    else writeLoraFiles(folder, model, model.adapter, options.base_model ?? from);
+  }
+  if (training === undefined) return;
+  mkdirSync(stateDir, { recursive: true });
+  saveOptimizerPart(stateDir, training.optimizer, { processes, pieces });
+  if (processes.is_main_process) writeJson(join(stateDir, 'trainer.json'), training.state);
 }
 
 /**
@@ -115,18 +148,6 @@ export function setAsideAfter(outputDir: string, step: number): string[] {
 
 function isResumable(dir: string): boolean {
   return existsSync(join(dir, 'training_state', 'trainer.json'));
-}
-
-/** Restores the optimizer from a checkpoint. */
-export function loadOptimizer(dir: string, optimizer: Optimizer): void {
-  const files = openSafetensors(join(dir, 'training_state', 'optimizer.safetensors'));
-  try {
-    scope('loadOptimizer', () => {
-      optimizer.loadState(new Map([...files].map(([name, lazy]) => [name, lazy.read()])));
-    });
-  } finally {
-    files.close();
-  }
 }
 
 function writeJson(file: string, value: unknown): void {

@@ -8,7 +8,7 @@ import {
   openModelFolder,
   type VideoLanguageModel,
 } from '../../models/index.ts';
-import { keep, resolveDevice } from '../../tensor/index.ts';
+import { keep, resolveDevice, type Tensor } from '../../tensor/index.ts';
 import type { GrpoConfig } from '../config/config-schema.ts';
 
 /** The keys that say what the model is and what of it trains. */
@@ -26,6 +26,14 @@ export type ModelKeys = Pick<
   | 'seed'
 >;
 
+/** What takes the place of weights as they are read, and where it wants them read to. */
+export interface Placing {
+  readonly place: (
+    weights: ReadonlyMap<string, Tensor>,
+    isTrained: (name: string) => boolean,
+  ) => ReadonlyMap<string, Tensor>;
+}
+
 /** How the folder is loaded. */
 function modelOptions({ device, dtype, text_after_vision }: ModelKeys) {
   return {
@@ -40,11 +48,23 @@ export function loadPolicy(
   config: ModelKeys,
   folder: ModelFolder,
   checkpointDir: string | undefined,
+  placing?: Placing,
 ): VideoLanguageModel {
   const isLora = config.lora_r !== undefined;
   const source = checkpointDir !== undefined && !isLora ? openModelFolder(checkpointDir) : folder;
-  const model = source.loadModel(modelOptions(config));
   const frozen = { vision: config.freeze_vision, merger: config.freeze_merger };
+  const options = modelOptions(config);
+  const isTrained = (name: string) =>
+    !isLora && (frozen as Partial<Record<string, boolean>>)[source.partOf(name)] !== true;
+  const model = source.loadModel(
+    placing === undefined
+      ? options
+      : {
+          // Mapped from the files, so that a rank reads its part alone.
+          text_after_vision: options.text_after_vision,
+          place: (weights) => placing.place(weights, isTrained),
+        },
+  );
   if (config.lora_r !== undefined) {
     model.adapter =
       checkpointDir === undefined

@@ -8,16 +8,18 @@ import type { Question } from '../../data/index.ts';
 import { inProcessGroup, type Processes, SINGLE_PROCESS, together } from '../../dist/index.ts';
 import { type ModelFolder, openModelFolder, type VideoLanguageModel } from '../../models/index.ts';
 import { last, MetricAccumulator, type MetricsRow, PhaseClock, RunDirectory, sum } from '../../run/index.ts';
-import { getNumThreads, setNumThreads } from '../../tensor/index.ts';
+import { getNumThreads, liveBytes, setNumThreads } from '../../tensor/index.ts';
 import type { Resolved } from '../config/config-layers.ts';
 import type { GrpoConfig } from '../config/config-schema.ts';
 import type { SftConfig } from '../config/sft-config.ts';
 import { createOptimizer } from '../optim/optimizer.ts';
 import { Updater } from '../optim/update.ts';
-import { ReducedGradients } from '../shard/gradients.ts';
+import { shardRun } from '../shard/shard-run.ts';
+import type { ShardedWeights } from '../shard/sharded-weights.ts';
 import { checkPrompts } from './check-prompts.ts';
-import { loadOptimizer, saveTrainingCheckpoint } from './checkpoint.ts';
+import { saveTrainingCheckpoint } from './checkpoint.ts';
 import { StepMemory } from './memory-metrics.ts';
+import { loadOptimizer } from './optimizer-files.ts';
 import { loadPolicy } from './policy-model.ts';
 import { type Preflight, preflight } from './preflight.ts';
 import { findResumed, openRun, type Resumed } from './resume.ts';
@@ -128,6 +130,8 @@ export interface PreparedMethod<Kind extends TrainingKind, Details> {
 export interface TrainerParts {
   /** @default this process alone */
   readonly processes?: Processes | undefined;
+  /** Where weights lie on the ranks in parts: gathers them. */
+  readonly weights?: ShardedWeights | undefined;
   readonly model: VideoLanguageModel;
   readonly updater: Updater;
   readonly clock: PhaseClock;
@@ -310,19 +314,27 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
   };
   if (await agreeStop()) return result(saved?.step ?? 0, checkpointDir);
 
-  const model = loadPolicy(config, folder, checkpointDir);
+  const sharding = shardRun(config, processes);
+  const model = loadPolicy(config, folder, checkpointDir, sharding.placing);
   const trainable = new Map([...model.parameters()].filter(([, weight]) => weight.requires_grad));
-  const optimizer = createOptimizer(trainable, config, (name) => model.isHidden(name));
+  const { gradients, pieces, weights } = sharding.divide(trainable);
+  const optimizer = createOptimizer(
+    pieces === undefined ? trainable : new Map([...pieces].map(([name, { tensor }]) => [name, tensor])),
+    { ...config, isMatrix: (name: string) => (trainable.get(name)?.ndim ?? 0) >= 2 },
+    (name) => model.isHidden(name),
+  );
   const clock = new PhaseClock();
-  const gradients =
-    processes.tensors === undefined ? undefined : new ReducedGradients(trainable, processes.tensors);
   model.layerGate = gradients?.gate;
   const updater = new Updater({ ...config, optimizer, processes, gradients, clock, logger });
   const length = newLength();
-  const started = prepared.start({ model, updater, clock, length, processes });
+  const started = prepared.start({ model, updater, clock, length, processes, weights });
   updater.badStepsInARow = saved?.badStepsInARow ?? 0;
-  if (checkpointDir !== undefined) loadOptimizer(checkpointDir, optimizer);
+  if (checkpointDir !== undefined) loadOptimizer(checkpointDir, optimizer, { whole: trainable, pieces });
 
+  logger.debug(
+    { pid: process.pid, live_bytes: liveBytes() },
+    'weights, gradients and optimizer are in memory',
+  );
   const run = await together(processes, 'the run folder', async () => {
     if (!processes.is_main_process) return undefined;
     const opened = openRun(options.recorded ?? resolved, resumed, logger);
@@ -346,8 +358,8 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
   let isRecorded = true;
   // The data run ahead while a step is under way; what is saved is the position after the last whole one.
   let position = started.data().state();
-  const save = () => {
-    if (savedStep === step || run === undefined) return;
+  const save = async () => {
+    if (savedStep === step) return;
     lock?.check();
     const state = {
       format: 1,
@@ -361,8 +373,8 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
       num_threads: getNumThreads(),
       ...output.state(),
     } as unknown as TrainingState;
-    checkpoint = saveTrainingCheckpoint(config.output_dir, step, {
-      model,
+    checkpoint = await saveTrainingCheckpoint(config.output_dir, step, {
+      ...{ model, processes, weights, pieces },
       from: config.model_name_or_path,
       // PEFT knows a model on the hub by its name, without a commit.
       base_model: options.recorded?.config.model_name_or_path.replace(/@[0-9a-f]{40}$/, ''),
@@ -399,7 +411,7 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
     isRecorded = true;
     options.onStep?.({ ...progress(), metrics: row, ...details });
     if (updater.badStepsInARow >= config.max_bad_steps) {
-      save();
+      await save();
       throw new TwgrpoError(
         `${updater.badStepsInARow} updates in a row were refused: loss or gradients are not finite`,
         {
@@ -422,17 +434,17 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
       // A checkpoint that was made before does not know of this.
       if (settled === 'changed') savedStep = -1;
       position = started.data().state();
-      if (step % config.save_steps === 0) save();
+      if (step % config.save_steps === 0) await save();
       if (isOver || started.isFinished?.() === true || (await agreeStop())) break;
       await trainStep();
     }
-    save();
+    await save();
   } catch (error) {
     // Nothing is lost: what was learned up to the last whole step is saved before the error is shown. Several ranks save together or
     // not at all, and here one may be gone.
     if (!updater.isTorn && isRecorded && processes.world_size === 1) {
       try {
-        save();
+        await save();
       } catch (cause) {
         logger.error({ err: cause }, 'and the last steps could not be saved');
       }

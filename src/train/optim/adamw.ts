@@ -33,11 +33,14 @@ export interface AdamWOptions {
   readonly weight_decay: number;
   /** Masters and moments on the host, whatever device the parameters are on. @default false */
   readonly offload_optimizer?: boolean | undefined;
+  /** Parameters that decay, by name. @default matrices */
+  readonly isMatrix?: ((name: string) => boolean) | undefined;
 }
 
 interface Slot {
   readonly name: string;
   readonly param: Tensor;
+  readonly isDecaying: boolean;
   /** Float32 copy that the update works on; the parameter itself when that is float32 or float64 already and on the same device. */
   readonly master: Tensor;
   readonly expAvg: Tensor;
@@ -62,6 +65,7 @@ export class AdamW implements ParamGroup {
           return {
             name,
             param,
+            isDecaying: options.isMatrix?.(name) ?? param.ndim >= 2,
             master,
             expAvg: zeros_like(master),
             expAvgSq: zeros_like(master),
@@ -101,7 +105,7 @@ export class AdamW implements ParamGroup {
         lr: learningRate,
         beta1: adam_beta1,
         beta2: adam_beta2,
-        weight_decay: isDecaying(slots[0]!) ? weight_decay : 0,
+        weight_decay: slots[0]!.isDecaying ? weight_decay : 0,
         eps: adam_epsilon,
         amsgrad: false,
         maximize: false,
@@ -158,14 +162,12 @@ const isNarrow = ({ dtype }: Tensor): boolean => dtype === 'bfloat16' || dtype =
 /** Numbers in one call of the operator: half a gigabyte of float32 copies of their gradients. One larger matrix goes alone. */
 const LARGEST_RUN = 2 ** 27;
 
-const isDecaying = ({ param }: Slot): boolean => param.ndim >= 2;
-
 /** Slots in the groups that one call takes: of one weight decay, one dtype and one device. */
 function runsOf(slots: readonly Slot[]): readonly (readonly Slot[])[] {
   const open = new Map<string, { readonly slots: Slot[]; size: number }>();
   const runs: Slot[][] = [];
   for (const slot of slots) {
-    const kind = `${slot.master.dtype} ${slot.master.device} ${isDecaying(slot)}`;
+    const kind = `${slot.master.dtype} ${slot.master.device} ${slot.isDecaying}`;
     const size = slot.param.numel();
     let run = open.get(kind);
     if (run === undefined || run.size + size > LARGEST_RUN) {

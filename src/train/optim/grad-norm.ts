@@ -27,12 +27,17 @@ export function gradNorm(params: Iterable<Tensor>): number {
  * @returns the norm before clipping
  */
 export function clipGradNorm(params: Iterable<Tensor>, maxNorm: number): number {
-  return scope('clipGradNorm', () => {
-    const list = [...params];
-    const norm = gradNorm(list);
+  const list = [...params];
+  const norm = gradNorm(list);
+  cutGradients(list, norm, maxNorm);
+  return norm;
+}
+
+/** Scales gradients whose norm, with those that other ranks have of it, is `norm`, so that it is at most `maxNorm`. */
+export function cutGradients(params: Iterable<Tensor>, norm: number, maxNorm: number): void {
+  scope('cutGradients', () => {
     const factor = maxNorm / (norm + 1e-6);
-    const gradients = list.flatMap((param) => param.grad ?? []);
+    const gradients = [...params].flatMap((param) => param.grad ?? []);
     if (factor < 1 && gradients.length > 0) noGrad(() => _foreach_mul_(gradients, factor));
-    return norm;
   });
 }

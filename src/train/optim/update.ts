@@ -6,7 +6,7 @@ import type { Logger } from '../../base/index.ts';
 import type { Processes } from '../../dist/index.ts';
 import { type MetricAccumulator, max, type PhaseClock, sum } from '../../run/index.ts';
 import { type Gradients, OwnGradients } from '../shard/gradients.ts';
-import { clipGradNorm } from './grad-norm.ts';
+import { cutGradients, gradNorm } from './grad-norm.ts';
 import type { LearningRates, Optimizer } from './optimizer.ts';
 
 export interface UpdaterOptions {
@@ -64,12 +64,14 @@ export class Updater {
     await this.#gradients.finish();
     clock.enter('optimizer');
     this.#isTorn = true;
-    const norm = clipGradNorm(optimizer.params, max_grad_norm);
+    const norm = await this.#gradients.wholeNorm(gradNorm(optimizer.params));
     const isGood = await processes.agreeFinite(loss, norm);
     metrics.add('bad_steps', sum(isGood ? 0 : 1));
     if (isGood) {
       metrics.add('grad_norm', max(norm));
+      cutGradients(optimizer.params, norm, max_grad_norm);
       optimizer.step(rates);
+      await this.#gradients.publish();
       this.badStepsInARow = 0;
       return;
     }

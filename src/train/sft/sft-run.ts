@@ -210,7 +210,7 @@ class StagePacks {
 
 interface StageChangeOptions
   extends Pick<SftRunOptions, 'resolved' | 'logger' | 'signal' | 'onEvaluation'>,
-    Pick<TrainerParts, 'model' | 'processes'> {
+    Pick<TrainerParts, 'model' | 'processes' | 'weights'> {
   readonly folder: ModelFolder;
   readonly encoder: SftEncoder;
   readonly heldOut: readonly Question[];
@@ -269,13 +269,16 @@ class StageChange {
   async #evaluate(step: number, output: RunOutput): Promise<HeldOutResult | undefined> {
     const { resolved, folder, heldOut, curriculum, onEvaluation, processes = SINGLE_PROCESS } = this.#options;
     const { config } = resolved;
-    const result = await evaluateHeldOut(heldOutOf(heldOut, curriculum.current, config), {
-      ...this.#options,
-      tokenizer: folder.processor.tokenizer,
-      stop_token_ids: folder.stop_token_ids,
-      banned_token_ids: folder.banned_token_ids,
-      config,
-    });
+    const ask = async () =>
+      await evaluateHeldOut(heldOutOf(heldOut, curriculum.current, config), {
+        ...this.#options,
+        tokenizer: folder.processor.tokenizer,
+        stop_token_ids: folder.stop_token_ids,
+        banned_token_ids: folder.banned_token_ids,
+        config,
+      });
+    const { weights } = this.#options;
+    const result = await (weights === undefined ? ask() : weights.whole(ask));
     if (result === undefined) return undefined;
     const { stage } = curriculum.state();
     output.row({ step, ...heldOutMetrics(result) });

@@ -8,6 +8,8 @@
 import type { Pending, TensorCollectives } from '../../dist/index.ts';
 import type { LayerGate } from '../../models/index.ts';
 import { keep, noGrad, scope, type Tensor, zeros } from '../../tensor/index.ts';
+import type { ShardedWeights } from './sharded-weights.ts';
+import { unitName, unitsOf } from './units.ts';
 
 /** The gradients of an update, from 0 to their sum over all ranks. */
 export interface Gradients {
@@ -20,14 +22,13 @@ export interface Gradients {
   round(isLast: boolean, body: () => void): Promise<void>;
   /** Waits for the sums. */
   finish(): Promise<void>;
+  /** The norm of all gradients, where `own` is that of those which this rank's optimizer updates. */
+  wholeNorm(own: number): Promise<number>;
+  /** After the optimizer's step: all ranks get what the others have updated. */
+  publish(): Promise<void>;
   /** Told of layers by the model; undefined where it need not tell. */
   readonly gate: LayerGate | undefined;
   dispose(): void;
-}
-
-/** The layer that a parameter belongs to, -1 for those outside of the decoder's layers. */
-export function layerOf(name: string): number {
-  return Number(/(?:^|\.)model\.(?:language_model\.)?layers\.(\d+)\./.exec(`.${name}`)?.[1] ?? -1);
 }
 
 interface Bucket {
@@ -47,25 +48,12 @@ export class ReducedGradients implements Gradients {
   /** @param params leaves that require grad, by name; their gradients become views of the buckets */
   constructor(params: ReadonlyMap<string, Tensor>, tensors: TensorCollectives) {
     this.#tensors = tensors;
-    const byBucket = new Map<string, { readonly layer: number; readonly params: Tensor[] }>();
-    for (const [name, param] of params) {
-      const layer = layerOf(name);
-      const key = `${layer} ${param.dtype}`;
-      const bucket = byBucket.get(key) ?? { layer, params: [] };
-      bucket.params.push(param);
-      byBucket.set(key, bucket);
-    }
-    const ordered = [...byBucket.values()].sort((a, b) => b.layer - a.layer);
-    this.#buckets = ordered.map(({ layer, params: own }) => {
-      const size = own.reduce((sum, param) => sum + param.numel(), 0);
-      const [{ dtype, device }] = own as [Tensor];
+    this.#buckets = unitsOf(params, 1).map(({ layer, params: own, size }) => {
+      const { dtype, device } = own[0]!.tensor;
       const flat = keep(zeros([size], { dtype, device }));
       scope('gradient buckets', () => {
-        let from = 0;
-        for (const param of own) {
-          param.grad = flat.narrow(0, from, param.numel()).view(param.shape);
-          from += param.numel();
-        }
+        for (const { tensor, offset, size: count } of own)
+          tensor.grad = flat.narrow(0, offset, count).view(tensor.shape);
       });
       return { layer, flat };
     });
@@ -97,13 +85,18 @@ export class ReducedGradients implements Gradients {
     this.#pending = [];
   }
 
+  async wholeNorm(own: number): Promise<number> {
+    return own;
+  }
+
+  async publish(): Promise<void> {}
+
   /** Launches the next buckets while they are due. */
   #launch(isDue: (bucket: Bucket) => boolean): void {
     for (; this.#numLaunched < this.#buckets.length; this.#numLaunched++) {
       const bucket = this.#buckets[this.#numLaunched]!;
       if (!isDue(bucket)) return;
-      const where = bucket.layer < 0 ? 'outside of layers' : `of layer ${bucket.layer}`;
-      this.#pending.push(this.#tensors.allReduce(bucket.flat, `all-reduce of gradients ${where}`));
+      this.#pending.push(this.#tensors.allReduce(bucket.flat, `all-reduce of gradients ${unitName(bucket)}`));
     }
   }
 
@@ -132,5 +125,64 @@ export class OwnGradients implements Gradients {
 
   async finish(): Promise<void> {}
 
+  async wholeNorm(own: number): Promise<number> {
+    return own;
+  }
+
+  async publish(): Promise<void> {}
+
   dispose(): void {}
+}
+
+/** Gradients of weights that lie on the ranks in parts: whatever the gradients do, with the weights gathered around it. */
+export class GradientsOfParts implements Gradients {
+  readonly gate: LayerGate;
+  readonly #inner: Gradients;
+  readonly #weights: ShardedWeights;
+
+  constructor(inner: Gradients, weights: ShardedWeights) {
+    this.#inner = inner;
+    this.#weights = weights;
+    this.gate = {
+      enter: (layer, isBackward) => {
+        weights.gate.enter(layer, isBackward);
+        inner.gate?.enter(layer, isBackward);
+      },
+      leave: (layer, isBackward) => {
+        inner.gate?.leave(layer, isBackward);
+        weights.gate.leave(layer, isBackward);
+      },
+    };
+  }
+
+  zero(): void {
+    this.#inner.zero();
+  }
+
+  async round(isLast: boolean, body: () => void): Promise<void> {
+    await this.#weights.openRoots();
+    this.#weights.begin();
+    await this.#inner.round(isLast, () => {
+      body();
+      this.#weights.catchUp(this.gate);
+    });
+  }
+
+  async finish(): Promise<void> {
+    await this.#inner.finish();
+    this.#weights.closeRoots();
+  }
+
+  async wholeNorm(own: number): Promise<number> {
+    return await this.#inner.wholeNorm(own);
+  }
+
+  async publish(): Promise<void> {
+    await this.#inner.publish();
+  }
+
+  dispose(): void {
+    this.#inner.dispose();
+    this.#weights.dispose();
+  }
 }
