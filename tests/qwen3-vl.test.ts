@@ -1,5 +1,5 @@
 /** @file A small Qwen3-VL folder through what the program does with a model: save, inspect, adapters, thinking templates, positions of LoRA. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatAuthors, parseAnswer } from '../src/answers/index.ts';
@@ -164,6 +164,44 @@ describe('a template that opens the thinking', () => {
     expect(targetText(taught, opening)).toBe('red moves</think>\n<answer>B</answer>');
     expect(targetText(item, opening)).toBe('</think>\n<answer>B</answer>');
     expect(targetText(item, '')).toBe('<answer>B</answer>');
+  });
+});
+
+describe('a fine-tune that calls itself qwen2_5_vl', () => {
+  it('is read with the sizes it states', () => {
+    const sizes = { hidden_size: 96, num_attention_heads: 6, num_key_value_heads: 3, num_hidden_layers: 5 };
+    const dir = tiny({
+      ...sizes,
+      model_type: 'qwen2_5_vl',
+      head_dim: 16,
+      rope_theta: 640_000,
+      tie_word_embeddings: false,
+    });
+    const model = loadModel(dir);
+    expect(model.config.text_config).toMatchObject({ ...sizes, head_dim: 16, rope_theta: 640_000 });
+    model.dispose();
+  });
+
+  it('is refused by the names of the layers that the family does not have', () => {
+    const dir = tiny({ head_dim: 16 });
+    const config = JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8'));
+    const { vision_config: vision } = config;
+    const given = {
+      ...config,
+      model_type: 'qwen2_5_vl',
+      vision_config: {
+        ...vision,
+        hidden_act: 'silu',
+        window_size: 64,
+        fullatt_block_indexes: [3],
+        tokens_per_second: 2,
+      },
+      text_config: { ...config.text_config, rope_scaling: { type: 'mrope', mrope_section: [2, 3, 3] } },
+    };
+    writeFileSync(join(dir, 'config.json'), JSON.stringify(given));
+    expect(() => loadModel(dir)).toThrow(/unknown: .*q_norm|unknown: model.layers|unknown: visual/);
+    const { problems } = inspectFolder(dir) as { problems: readonly { message: string }[] };
+    expect(problems[0]!.message).toMatch(/do not fit config.json/);
   });
 });
 

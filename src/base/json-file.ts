@@ -23,7 +23,7 @@ export function readJsonFile(file: string, { optional = false, uniqueKeys = fals
     if (optional && cause.code === 'ENOENT') return undefined;
     throw new CheckpointError(`${file}: ${cause.message}`, {
       cause,
-      hint: 'Give the folder of a Qwen2-VL or Qwen2.5-VL model, with all its files.',
+      hint: 'Give the folder of a Qwen2-VL, Qwen2.5-VL or Qwen3-VL model, with all its files.',
     });
   }
   if (isDeeper(text, MAX_DEPTH)) {

@@ -26,7 +26,7 @@ export function loadingOptions(command: Command, model: 'required' | 'optional' 
   const dtypes = ['float32', 'bfloat16', 'float16'];
   const name = new Option(
     '--model <name>',
-    'folder of a Qwen2-VL or Qwen2.5-VL model, or its name on the hub: owner/name, owner/name@revision',
+    'folder of a Qwen2-VL, Qwen2.5-VL or Qwen3-VL model, or its name on the hub: owner/name, owner/name@revision',
   );
   return command
     .addOption(name.makeOptionMandatory(model === 'required'))

@@ -75,6 +75,7 @@ function printVerdict(plan: MemoryPlan, bytes: number, change: Change | undefine
 export const plan: CommandDefinition = {
   examples: [
     'twgrpo plan --model Qwen/Qwen2.5-VL-7B-Instruct --gpus 1x80',
+    'twgrpo plan --config recipes/qwen3-vl-4b-lora.yaml --model Qwen/Qwen3-VL-4B-Instruct --gpus 1x24',
     'twgrpo plan --config recipes/tw-grpo-paper.yaml --model models/Qwen2.5-VL-7B-Instruct --gpus 1x141',
     'twgrpo plan --config recipes/full-7b-8x80.yaml --model Qwen/Qwen2.5-VL-7B-Instruct --gpus 8x80',
     'twgrpo plan --model config.json --gpus 1x24 --set lora_r=16 --set max_completion_length=1024 --json',

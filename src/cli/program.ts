@@ -126,7 +126,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 ];
 
 const DESCRIPTION =
-  'Reinforcement learning for video-language models: GRPO and TW-GRPO on Qwen2.5-VL, in TypeScript on libtorch.';
+  'Reinforcement learning for video-language models: GRPO and TW-GRPO on Qwen2.5-VL and Qwen3-VL, in TypeScript on libtorch.';
 
 const EPILOGUE = `
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 data or model files missing or invalid,

@@ -5,6 +5,7 @@ import { trainingCommand } from './training-command.ts';
 export const train = trainingCommand({
   examples: [
     'twgrpo train --config recipes/tw-grpo.yaml --set model_name_or_path=models/Qwen2.5-VL-7B-Instruct',
+    'twgrpo train --config recipes/qwen3-vl-4b-lora.yaml --set model_name_or_path=Qwen/Qwen3-VL-4B-Instruct',
     'twgrpo train --config recipes/tw-grpo.yaml --set loss_type=grpo --dry-run',
     'twgrpo train --config recipes/tw-grpo.yaml --resume auto',
     'twgrpo train --resume runs/tw-grpo',

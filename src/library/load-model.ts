@@ -34,7 +34,7 @@ export class LoadedModel {
 }
 
 /**
- * Loads a Qwen2-VL or Qwen2.5-VL folder as Hugging Face has it, such as a checkpoint of a run.
+ * Loads a Qwen2-VL, Qwen2.5-VL or Qwen3-VL folder as Hugging Face has it, such as a checkpoint of a run.
  * @throws CheckpointError naming file and key; ConfigError for a device that is not there
  */
 export function loadModel(path: string, { device = 'auto', dtype, adapter }: LoadOptions = {}): LoadedModel {

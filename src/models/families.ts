@@ -37,6 +37,11 @@ export function partOf(config: Pick<ModelConfig, 'model_type'>, name: string): k
   return isMerger ? 'merger' : 'vision';
 }
 
+/** See `ModelFamily.slice_words`. */
+export function sliceWords(config: Pick<ModelConfig, 'model_type'>): number {
+  return familyOf(config).slice_words;
+}
+
 /** Names and shapes of all weights that a configuration stands for. */
 export function weightShapes(config: ModelConfig): ReadonlyMap<string, readonly number[]> {
   return familyOf(config).weightShapes(config);

@@ -1,7 +1,7 @@
 /** Models: families of video-language models from files to logits, the decoder they share, adapters. */
 export type { GenerationConfig, ModelConfig } from './config.ts';
 export type { DecodeSession } from './decoder/session.ts';
-export { parseModelConfig, partOf, readModelConfig, weightShapes } from './families.ts';
+export { parseModelConfig, partOf, readModelConfig, sliceWords, weightShapes } from './families.ts';
 export { type AdapterReport, inspectFolder, type ModelReport, type PartSize } from './inspect.ts';
 export { indexTensor, type LayerGate } from './layers.ts';
 export {

@@ -3,7 +3,7 @@
  *
  * What stands still follows from the shapes of the weights. What comes and goes is so many tensors of a layer a token; how many was
  * counted on a device that runs the real code at the real sizes without computing (`tests/strict-device`), for attention that is
- * fused, bfloat16 activations and the families of Qwen2-VL and Qwen2.5-VL. A GPU adds its context, workspaces and fragmentation.
+ * fused, bfloat16 activations and the families of Qwen2-VL and Qwen2.5-VL; Qwen3-VL has the same layers and is forecast by the same counts. A GPU adds its context, workspaces and fragmentation.
  *
  * Shapes: N tokens of a prompt and its completions packed, P tokens of the prompt, D hidden, I width of the MLP.
  */
@@ -195,6 +195,16 @@ export function planMemory(
       bytes: prompt.patches * towerWidth * TOWER.encode,
       place: device,
       phase: 'encode',
+    },
+    {
+      name: 'features for the first layers',
+      bytes:
+        ((config.vision_config.deepstack_visual_indexes.length * prompt.patches) /
+          config.vision_config.spatial_merge_size ** 2) *
+        text.hidden_size *
+        ACTIVATION *
+        prompts,
+      place: device,
     },
     {
       name: 'prompt keys and values',

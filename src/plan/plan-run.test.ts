@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { configOf, QWEN_3B, QWEN_7B, QWEN_72B } from '../../tests/support/published-sizes.ts';
+import { configOf, QWEN_3B, QWEN_7B, QWEN_72B, QWEN3_4B } from '../../tests/support/published-sizes.ts';
 import { resolveGrpoConfig } from '../train/index.ts';
 import { changeThatFits, longestPrompt, onDevice, planRun } from './plan-run.ts';
 
@@ -28,7 +28,7 @@ interface Seen {
   readonly optimizer_step: number;
 }
 
-const SIZES = { '3B': QWEN_3B, '7B': QWEN_7B, '72B': QWEN_72B } as const;
+const SIZES = { '3B': QWEN_3B, '7B': QWEN_7B, '72B': QWEN_72B, 'Qwen3-VL-4B': QWEN3_4B } as const;
 const SEEN = JSON.parse(
   readFileSync(new URL('../../tests/goldens/plan/dry-device.json', import.meta.url), 'utf8'),
 ) as readonly Seen[];

@@ -1,7 +1,7 @@
 /** What a run's configuration means for memory: the keys that matter, the longest prompt its settings allow, the change that makes it fit. */
-import { adapterSize, excludedModules, type ModelConfig, weightShapes } from '../models/index.ts';
+import { adapterSize, excludedModules, type ModelConfig, sliceWords, weightShapes } from '../models/index.ts';
 import type { GrpoConfig } from '../train/index.ts';
-import { type VideoKeys, videoSettings } from '../video/index.ts';
+import { clipArea, type VideoKeys, videoSettings } from '../video/index.ts';
 import { type MemoryPlan, type PlanKeys, type PromptSize, planMemory } from './memory.ts';
 
 /** The keys of a configuration that a plan reads. */
@@ -30,11 +30,16 @@ const TEXT_TOKENS = 200;
 
 /** The longest prompt: as many frames as the settings allow, as large as they allow, within `max_prompt_length`. */
 export function longestPrompt(config: PlannedConfig, model: ModelConfig): PromptSize {
-  const { max_frames, max_pixels } = videoSettings(config, model.pixel_unit);
+  const settings = videoSettings(config, model.pixel_unit);
+  const { max_frames, max_pixels } = settings;
   const { temporal_patch_size, spatial_merge_size } = model.vision_config;
   const slices = Math.ceil(max_frames / temporal_patch_size);
-  const tokens = slices * Math.floor(max_pixels / model.pixel_unit ** 2);
-  const text = Math.min(TEXT_TOKENS, config.max_prompt_length);
+  const area =
+    settings.clip === undefined
+      ? slices * max_pixels
+      : Math.min(slices * max_pixels, clipArea(settings, max_frames) / temporal_patch_size);
+  const tokens = Math.floor(area / model.pixel_unit ** 2);
+  const text = Math.min(TEXT_TOKENS + slices * sliceWords(model), config.max_prompt_length);
   const vision = Math.min(tokens, config.max_prompt_length - text);
   return { tokens: vision + text, patches: vision * spatial_merge_size ** 2 };
 }

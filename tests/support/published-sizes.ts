@@ -13,6 +13,8 @@ export interface ModelSizes
     | 'num_attention_heads'
     | 'num_key_value_heads'
   > {
+  /** Stated by Qwen3-VL alone: a model that has it is one. */
+  readonly head_dim?: number;
   readonly mrope_section: readonly [number, number, number];
   /** The head is the embedding. @default false */
   readonly tie_word_embeddings?: boolean;
@@ -51,6 +53,14 @@ export const QWEN_3B: ModelSizes = {
 export const QWEN_7B = published([152_064, 3584, 18_944, 28, 28, 4], 3420);
 export const QWEN_72B = published([152_064, 8192, 29_568, 80, 64, 8], 3456);
 
+/** From the config.json of Qwen/Qwen3-VL-4B-Instruct. */
+export const QWEN3_4B: ModelSizes = {
+  ...{ vocab_size: 151_936, hidden_size: 2560, intermediate_size: 9728, num_hidden_layers: 36 },
+  ...{ num_attention_heads: 32, num_key_value_heads: 8, head_dim: 128, mrope_section: [24, 20, 20] },
+  tie_word_embeddings: true,
+  vision: { depth: 24, hidden_size: 1024, num_heads: 16, intermediate_size: 4096, fullatt_block_indexes: [] },
+};
+
 /** The same parts, as narrow as they can be. */
 export const narrow = (num_hidden_layers: number): ModelSizes => ({
   vocab_size: 200,
@@ -80,6 +90,29 @@ export function configOf({
   tie_word_embeddings = false,
   ...text
 }: ModelSizes): ModelConfig {
+  if (text.head_dim !== undefined) {
+    const { fullatt_block_indexes: _, ...tower } = vision;
+    const { depth } = vision;
+    return parseModelConfig({
+      model_type: 'qwen3_vl',
+      ...specialTokens(text.vocab_size),
+      tie_word_embeddings,
+      dtype: 'bfloat16',
+      text_config: {
+        ...text,
+        ...{ bos_token_id: 1, eos_token_id: 2, max_position_embeddings: 262_144, rms_norm_eps: 1e-6 },
+        rope_theta: 5_000_000,
+        rope_scaling: { mrope_interleaved: true, mrope_section: [...mrope_section], rope_type: 'default' },
+      },
+      vision_config: {
+        ...tower,
+        ...{ in_channels: 3, out_hidden_size: text.hidden_size, num_position_embeddings: 2304 },
+        ...{ patch_size: 16, spatial_merge_size: 2, temporal_patch_size: 2 },
+        // A quarter, a half and three quarters of the way.
+        deepstack_visual_indexes: [1, 2, 3].map((part) => Math.max(0, Math.floor((part * depth) / 4) - 1)),
+      },
+    });
+  }
   return parseModelConfig({
     model_type: 'qwen2_5_vl',
     ...text,

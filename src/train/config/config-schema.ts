@@ -26,7 +26,7 @@ const modelShape = {
   model_name_or_path: z
     .string()
     .describe(
-      'folder of a Qwen2-VL or Qwen2.5-VL checkpoint, or its name on the hub: owner/name, owner/name@revision',
+      'folder of a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint, or its name on the hub: owner/name, owner/name@revision',
     ),
   dtype: z
     .enum(['auto', 'float32', 'bfloat16'])

@@ -2,7 +2,7 @@
 
 import { generateGroup } from '../../../src/rollout/index.ts';
 import { Generator, keep, noGrad, scope, setNumThreads } from '../../../src/tensor/index.ts';
-import { QWEN_3B, QWEN_7B, QWEN_72B } from '../../support/published-sizes.ts';
+import { QWEN_3B, QWEN_7B, QWEN_72B, QWEN3_4B } from '../../support/published-sizes.ts';
 import { grpoConfig, makeModel, makeOptimizer, Phases, trainOnGroup, videoPrompt } from './made-model.ts';
 import { type Attention, answer, argument, strict } from './strict.ts';
 
@@ -33,7 +33,7 @@ export interface DryCase {
   readonly attention: Attention;
 }
 
-const SIZES = { '3B': QWEN_3B, '7B': QWEN_7B, '72B': QWEN_72B } as const;
+const SIZES = { '3B': QWEN_3B, '7B': QWEN_7B, '72B': QWEN_72B, 'Qwen3-VL-4B': QWEN3_4B } as const;
 
 /** Operators on more bytes are left out. */
 const DRY_ABOVE = 2 ** 20;

@@ -43,26 +43,32 @@ export function makeModel(sizes: ModelSizes, lora_r?: number, trainsVision = fal
   return model;
 }
 
-/** A video of `slices` pairs of frames, `rows` x `columns` patches of 14 pixels each, and some text around it. */
+/** A video of `slices` pairs of frames, `rows` x `columns` patches each, and some text around it; slice by slice where the family tells them so. */
 export function videoPrompt(
   model: VideoLanguageModel,
   [slices, rows, columns]: readonly [number, number, number],
   textTokens: number,
 ): PromptInputs {
-  const { vision_start_token_id, vision_end_token_id, video_token_id } = model.config;
+  const { vision_start_token_id, vision_end_token_id, video_token_id, vision_config, model_type } =
+    model.config;
   const before = Math.floor(textTokens / 4);
   const words = (count: number) => Array.from({ length: count }, (_, i) => 10 + (i % 90));
+  const shown = (count: number) => [
+    vision_start_token_id,
+    ...Array<number>((count * rows * columns) / 4).fill(video_token_id),
+    vision_end_token_id,
+  ];
+  const video =
+    model_type === 'qwen3_vl'
+      ? Array.from({ length: slices }, () => [...words(8), ...shown(1)]).flat()
+      : shown(slices);
   return {
-    input_ids: [
-      ...words(before),
-      vision_start_token_id,
-      ...Array<number>((slices * rows * columns) / 4).fill(video_token_id),
-      vision_end_token_id,
-      ...words(textTokens - before - 2),
-    ],
+    input_ids: [...words(before), ...video, ...words(textTokens - before - 2)],
     video_grid_thw: [[slices, rows, columns]],
     second_per_grid_ts: [1],
-    pixel_values_videos: keep(scope(() => zeros([slices * rows * columns, 3 * 2 * 14 * 14]))),
+    pixel_values_videos: keep(
+      scope(() => zeros([slices * rows * columns, 3 * 2 * vision_config.patch_size ** 2])),
+    ),
   };
 }
 
