@@ -3,7 +3,7 @@
  *
  * What stands still follows from the shapes of the weights. What comes and goes is so many tensors of a layer a token; how many was
  * counted on a device that runs the real code at the real sizes without computing (`tests/strict-device`), for attention that is
- * fused, bfloat16 activations and the families of Qwen2-VL and Qwen2.5-VL; Qwen3-VL has the same layers and is forecast by the same counts. A GPU adds its context, workspaces and fragmentation.
+ * fused, bfloat16 activations and the families of Qwen2-VL and Qwen2.5-VL; Qwen3-VL has the same layers and, but for its tower, the same counts. A GPU adds its context, workspaces and fragmentation.
  *
  * Shapes: N tokens of a prompt and its completions packed, P tokens of the prompt, D hidden, I width of the MLP.
  */
@@ -85,8 +85,8 @@ const PREFILL: Record<'full' | 'lora', Live> = {
 };
 /** What autograd keeps of each layer without checkpointing. */
 const KEPT_OF_A_LAYER: Live = { wide: 3, hidden: 13.4, kv: 0 };
-/** The tower, of its own width: while it encodes, and what autograd keeps of each block where it trains. */
-const TOWER = { encode: 77, kept: 24.5 };
+/** The tower, of its own width: while it encodes, and what autograd keeps of each block where it trains: less where its MLP has no gate. */
+const TOWER = { encode: 77, kept: 24.5, kept_ungated: 20 };
 /** Logits of a chunk with what the loss makes of them. */
 const CHUNKS = 1.4;
 /** Numbers whose gradients the optimizer widens at once, and tokens by which a cache grows. */
@@ -133,6 +133,7 @@ export function planMemory(
   const layers = text.num_hidden_layers;
   const inputs = (layers + 1) * numTokens * text.hidden_size * ACTIVATION;
   const kept = layers * numTokens * live(KEPT_OF_A_LAYER);
+  const towerKept = config.vision_config.hidden_act === 'gelu_pytorch_tanh' ? TOWER.kept_ungated : TOWER.kept;
   const towerWidth = config.vision_config.hidden_size * ACTIVATION;
 
   const stage = keys.num_ranks > 1 ? keys.zero_stage : 0;
@@ -226,7 +227,7 @@ export function planMemory(
     },
     {
       name: 'tower, kept of its blocks',
-      bytes: trainsTower ? config.vision_config.depth * prompt.patches * towerWidth * TOWER.kept : 0,
+      bytes: trainsTower ? config.vision_config.depth * prompt.patches * towerWidth * towerKept : 0,
       place: device,
       phase: 'update',
     },

@@ -67,7 +67,9 @@ function planOf(seen: Seen) {
     ...(seen.lora_r === undefined ? {} : { lora_r: seen.lora_r }),
     ...(seen.logits_chunk_mib === undefined ? {} : { logits_chunk_mib: seen.logits_chunk_mib }),
   });
-  const prompt = { tokens: (t * h * w) / 4 + TEXT_TOKENS, patches: t * h * w };
+  // Eight words and two markers a slice of Qwen3-VL; one pair of markers stands among the tokens of text.
+  const words = model.model_type === 'qwen3_vl' ? 10 * t - 2 : 0;
+  const prompt = { tokens: (t * h * w) / 4 + words + TEXT_TOKENS, patches: t * h * w };
   const short = planRun({ ...config, max_completion_length: 4 }, model, prompt);
   return { ...planRun(config, model, prompt), generate: short.peaks.generate };
 }

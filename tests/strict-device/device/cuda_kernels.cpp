@@ -1,4 +1,4 @@
-// What CUDA has as one kernel and the CPU as several: root mean square norm, attention. One launch each, with the memory that CUDA takes.
+// What CUDA has as one kernel and the CPU as several: norms, attention. One launch each, with the memory that CUDA takes.
 //
 // Numbers come from the CPU's operators, so float32 is fused here as well, which CUDA does not do.
 #include "cuda_kernels.h"
@@ -69,6 +69,54 @@ std::tuple<Tensor, Tensor> rmsNormBackward(const Tensor& dy, const Tensor& x, at
     if (dwHost.defined()) dwHost.copy_(wide.mul(normed).reshape({-1, xHost.size(-1)}).sum(0));
   });
   return {dx, dw};
+}
+
+// ---- layer norm
+
+std::tuple<Tensor, Tensor, Tensor> layerNorm(const Tensor& x, at::IntArrayRef shape, const OptionalTensor& weight,
+                                             const OptionalTensor& bias, double eps) {
+  auto statisticsShape = x.sizes().vec();
+  for (size_t i = statisticsShape.size() - shape.size(); i < statisticsShape.size(); i++) statisticsShape[i] = 1;
+  auto y = emptyOnDevice(x.sizes(), x.scalar_type());
+  auto mean = emptyOnDevice(statisticsShape, at::kFloat), rstd = emptyOnDevice(statisticsShape, at::kFloat);
+  const auto hostOf = [](const OptionalTensor& t) {
+    return t.has_value() && t->defined() ? OptionalTensor(hostAlias(*t)) : OptionalTensor();
+  };
+  const auto xHost = hostAlias(x), yHost = hostAlias(y), meanHost = hostAlias(mean), rstdHost = hostAlias(rstd);
+  const auto weightHost = hostOf(weight), biasHost = hostOf(bias);
+  const auto normed = shape.vec();
+  launchUnlessDry("native_layer_norm", {x}, [=] {
+    const auto [out, m, r] = at::native_layer_norm(xHost, normed, weightHost, biasHost, eps);
+    yHost.copy_(out);
+    meanHost.copy_(m);
+    rstdHost.copy_(r);
+  });
+  return {y, mean, rstd};
+}
+
+std::tuple<Tensor, Tensor, Tensor> layerNormBackward(const Tensor& dy, const Tensor& x, at::IntArrayRef shape,
+                                                     const Tensor& mean, const Tensor& rstd, const OptionalTensor& weight,
+                                                     const OptionalTensor& bias, std::array<bool, 3> mask) {
+  const auto like = [](bool isWanted, const OptionalTensor& t) {
+    return isWanted && t.has_value() && t->defined() ? emptyOnDevice(t->sizes(), t->scalar_type()) : Tensor();
+  };
+  const auto dx = like(mask[0], x), dw = like(mask[1], weight), db = like(mask[2], bias);
+  const auto hostOf = [](const OptionalTensor& t) {
+    return t.has_value() && t->defined() ? OptionalTensor(hostAlias(*t)) : OptionalTensor();
+  };
+  const auto dyHost = hostAlias(dy), xHost = hostAlias(x), meanHost = hostAlias(mean), rstdHost = hostAlias(rstd);
+  const auto weightHost = hostOf(weight), biasHost = hostOf(bias);
+  const auto dxHost = hostAlias(dx), dwHost = hostAlias(dw), dbHost = hostAlias(db);
+  const auto normed = shape.vec();
+  launchUnlessDry("native_layer_norm_backward", {x}, [=] {
+    const auto kept = [&](const Tensor& t) { return xHost.scalar_type() == at::kFloat ? t : t.to(xHost.scalar_type()); };
+    const auto [a, b, c] = at::native_layer_norm_backward(dyHost.contiguous(), xHost, normed, kept(meanHost), kept(rstdHost),
+                                                          weightHost, biasHost, mask);
+    if (dxHost.defined()) dxHost.copy_(a);
+    if (dwHost.defined()) dwHost.copy_(b);
+    if (dbHost.defined()) dbHost.copy_(c);
+  });
+  return {dx, dw, db};
 }
 
 // ---- attention
@@ -225,6 +273,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("_fused_sdp_choice", chooseAttention);
   library.impl("_fused_rms_norm", rmsNorm);
   library.impl("_fused_rms_norm_backward", rmsNormBackward);
+  library.impl("native_layer_norm", layerNorm);
+  library.impl("native_layer_norm_backward", layerNormBackward);
   library.impl("_flash_attention_forward", raggedFlash);
   library.impl("_scaled_dot_product_flash_attention", flash);
   library.impl("_scaled_dot_product_flash_attention_backward", flashBackward);
