@@ -38,6 +38,13 @@ const TASK: TrainingTask = {
       name: 'gspo, one iteration, no checkpointing',
       keys: { loss_type: 'gspo', gradient_checkpointing: false },
     },
+    {
+      name: 'Qwen3-VL, its tower and mergers train',
+      keys: { loss_type: 'tw_grpo', freeze_vision: false, freeze_merger: false },
+      attention: 'flash',
+      family: 'qwen3_vl',
+    },
+    { name: 'Qwen3-VL, LoRA', keys: { loss_type: 'grpo', lora_r: 2 }, family: 'qwen3_vl' },
     { name: 'whole', keys: { loss_type: 'tw_grpo', max_steps: 3 } },
     { name: 'optimizer on the host', keys: { loss_type: 'tw_grpo', max_steps: 3, offload_optimizer: true } },
     { name: 'resumed', keys: { loss_type: 'tw_grpo', max_steps: 3 }, stop_after: 1 },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger, type JsonObject } from '../../../src/base/index.ts';
 import { type CheckpointFiles, loadCheckpoint, openSafetensors } from '../../../src/io/index.ts';
+import { createTinyCheckpoint } from '../../../src/models/index.ts';
 import type { MetricsRow } from '../../../src/run/index.ts';
 import { noGrad, scope, stack } from '../../../src/tensor/index.ts';
 import { resolveGrpoConfig, resolveSftConfig, runGrpo, runSft } from '../../../src/train/index.ts';
@@ -13,6 +14,14 @@ const folder = mkdtempSync(join(tmpdir(), 'twgrpo-strict-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 const model = writeModel(folder, { vocab_size: 320, rope_theta: 100 });
+const qwen3 = join(folder, 'qwen3');
+createTinyCheckpoint(qwen3, {
+  model_type: 'qwen3_vl',
+  head_dim: 32,
+  num_hidden_layers: 4,
+  vocab_size: 320,
+  rope_theta: 100,
+});
 writeQuestions(folder);
 const grpoKeys = quickKeys(folder);
 const logger = createLogger({ quiet: true, fd: 2 });
@@ -46,17 +55,26 @@ const memoryOf = (row: MetricsRow): Record<string, number> =>
 export interface GrpoCase {
   readonly name: string;
   readonly keys: JsonObject;
+  /** A model of this family in place of Qwen2.5-VL's. */
+  readonly family?: 'qwen3_vl';
   /** End the run after this step and resume it. */
   readonly stop_after?: number;
 }
 
-export async function trainGrpo({ name, keys, stop_after }: GrpoCase, device: string): Promise<RunNumbers> {
+export async function trainGrpo(
+  { name, keys, stop_after, family }: GrpoCase,
+  device: string,
+): Promise<RunNumbers> {
   const ids: number[][][] = [];
   const logps: number[][] = [];
   const metrics: Record<string, number>[] = [];
   const memory: Record<string, number>[] = [];
   const output_dir = outputDir(name, device);
-  const values = { ...grpoKeys, max_steps: 2, dtype: 'float32', ...keys, device, output_dir };
+  const model_name_or_path = family === undefined ? model : qwen3;
+  const values = {
+    ...{ ...grpoKeys, max_steps: 2, dtype: 'float32', ...keys, device, output_dir },
+    model_name_or_path,
+  };
   const attempt = async (stopAfter: number | undefined): Promise<string> => {
     const stop = new AbortController();
     const { checkpoint } = await runGrpo({
