@@ -8,6 +8,7 @@ export {
   writeFolderAtomic,
   writeFully,
 } from './atomic.ts';
+export { CHECKSUMS, type CheckedFile, verifyChecksums, writeChecksums } from './checksums.ts';
 export { compiledModule } from './compiled-module.ts';
 export { forEachConcurrently, limitConcurrency } from './concurrency.ts';
 export { asDiskError, DiskError, freeBytes, onDisk, sizeText } from './disk.ts';

@@ -15,6 +15,7 @@ import {
   TwgrpoError,
 } from '../base/index.ts';
 import type { CommandDefinition } from './command.ts';
+import { checkCheckpoint } from './doctor-checkpoint.ts';
 
 /** `missing` makes the command fail; `warning` is worth knowing. */
 type Status = 'ok' | 'warning' | 'missing';
@@ -228,8 +229,15 @@ function printReport(checks: readonly Check[], out: Output): void {
 }
 
 export const doctor: CommandDefinition = {
-  examples: ['twgrpo doctor', 'twgrpo doctor --json'],
-  run: async ({ out }) => {
+  examples: ['twgrpo doctor', 'twgrpo doctor --json', 'twgrpo doctor --checkpoint runs/a/checkpoint-500'],
+  configure: (command) =>
+    void command.option(
+      '--checkpoint <folder>',
+      'look at nothing but this checkpoint: is every file as it was saved?',
+    ),
+  run: async ({ options, out }) => {
+    const { checkpoint } = options<{ readonly checkpoint?: string }>();
+    if (checkpoint !== undefined) return checkCheckpoint(checkpoint, out);
     const found = readEngineFile();
     const checks = [
       ...(await checkEngine(found)),

@@ -7,13 +7,22 @@
  *       training_state/optimizer.safetensors               moments, momentum and float32 master weights; of several ranks each
  *                                                          writes its part, optimizer-00001-of-00002.safetensors
  *       training_state/trainer.json                        step, counters, data order, what it was made for
+ *       SHA256SUMS                                         checksums of all of them
  *
  * The folder is written under a temporary name, flushed and renamed, so a killed run leaves a whole checkpoint or
  * none. It does not depend on the number of ranks: any number goes on from it. Pickled files (`optimizer.pt`) are neither read nor written.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { beginFolder, CheckpointError, writeFileAtomic } from '../../base/index.ts';
+import {
+  beginFolder,
+  CHECKSUMS,
+  CheckpointError,
+  type Notice,
+  verifyChecksums,
+  writeChecksums,
+  writeFileAtomic,
+} from '../../base/index.ts';
 import { type Processes, together } from '../../dist/index.ts';
 import { type VideoLanguageModel, writeLoraFiles, writeModelFiles } from '../../models/index.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
@@ -79,8 +88,15 @@ export async function saveTrainingCheckpoint(
   }
   await together(processes, 'the end of a checkpoint', () => {
     if (making === undefined) return;
+    writeChecksums(making.temporary);
     making.commit();
     if (options.save_total_limit === undefined) return;
+    // Older ones go only when the new one reads back as it was written.
+    const damage = damageOf(target);
+    if (damage !== undefined)
+      throw new CheckpointError(damage, {
+        hint: 'the disk does not keep what is written: use another output_dir',
+      });
     for (const old of checkpointSteps(outputDir).slice(0, -options.save_total_limit))
       rmSync(join(outputDir, checkpointName(old)), { recursive: true });
   });
@@ -105,15 +121,21 @@ function writeShare(folder: string, options: SaveOptions): void {
  * The checkpoint to resume from.
  * @param resume `auto`: the newest in `outputDir` that can be resumed, or undefined when there is none; else the path of a
  *   checkpoint, or of a run folder for its newest one
- * @throws CheckpointError when a named checkpoint does not exist or holds no training state
+ * @param notice hears of damaged checkpoints that are passed over
+ * @throws CheckpointError when a named checkpoint does not exist, holds no training state, or is not as it was saved
  */
-export function findCheckpoint(outputDir: string, resume: string): string | undefined {
+export function findCheckpoint(outputDir: string, resume: string, notice: Notice): string | undefined {
   const isRun = resume !== 'auto' && existsSync(join(resume, 'run.json'));
   if (resume === 'auto' || isRun) {
     const folder = isRun ? resume : outputDir;
     const newest = checkpointSteps(folder)
       .map((step) => join(folder, checkpointName(step)))
-      .findLast(isResumable);
+      .filter(isResumable)
+      .findLast((path) => {
+        const damage = damageOf(path);
+        if (damage !== undefined) notice(`${damage}; an older checkpoint is taken`);
+        return damage === undefined;
+      });
     if (newest === undefined && isRun)
       throw new CheckpointError(`${resume}: the run has no checkpoint that can be resumed`, {
         hint: 'start it again from its beginning with --resume auto',
@@ -126,7 +148,20 @@ export function findCheckpoint(outputDir: string, resume: string): string | unde
         ? 'it was saved with save_only_model; use it as model_name_or_path of a new run'
         : 'the folder does not exist; give the path of a checkpoint-<step> folder, or --resume auto',
     });
+  const damage = damageOf(resume);
+  if (damage !== undefined)
+    throw new CheckpointError(damage, {
+      hint: `resume from an older checkpoint (--resume auto takes the newest that is whole); if the change is yours, remove ${CHECKSUMS}`,
+    });
   return resume;
+}
+
+/** What is wrong with the files of a checkpoint, as a sentence; undefined for a whole one, and for one without checksums. */
+function damageOf(dir: string): string | undefined {
+  const damaged = verifyChecksums(dir)?.filter(({ state }) => state !== 'equal') ?? [];
+  if (damaged.length === 0) return undefined;
+  const names = damaged.map(({ name, state }) => `${name} ${state === 'missing' ? 'is missing' : 'differs'}`);
+  return `${dir}: not as it was saved (${CHECKSUMS}): ${names.join(', ')}`;
 }
 
 /**

@@ -35,7 +35,7 @@ export function findResumed<Kind extends TrainingKind>(
 ): Resumed<Kind> {
   if (resume === undefined) return { isOldRun: false };
   const isOldRun = existsSync(join(config.output_dir, 'run.json'));
-  const checkpointDir = findCheckpoint(config.output_dir, resume);
+  const checkpointDir = findCheckpoint(config.output_dir, resume, (text) => logger.warn(text));
   if (checkpointDir === undefined) {
     if (isOldRun) logger.warn('no checkpoint to resume from: the run begins again at its first step');
     return { isOldRun };
