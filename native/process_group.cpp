@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 
@@ -315,6 +316,9 @@ EXPORTED(workTimes, "workTimes", 1) {
   auto one = unwrap<Launched>(env, args[0], WORK_TAG, "a work");
   return array(env, {integer(env, one->began), integer(env, one->ended->load())});
 }
+
+/// leaveAtOnce(code): ends the process without waiting for its threads, of which one may wait for a lost peer for ever
+EXPORTED(leaveAtOnce, "leaveAtOnce", 1) { std::_Exit(static_cast<int>(toInt(env, args[0]))); }
 
 /// resizeStorage(tensor, bytes): gives the tensor's storage another size, 0 to free it; what it held is lost. Views stay views.
 EXPORTED(resizeStorage, "resizeStorage", 2) {

@@ -343,7 +343,8 @@ export class ProcessGroup implements Processes, TensorCollectives {
    */
   async explain(error: unknown): Promise<unknown> {
     if (!(error instanceof LostPeer)) return error;
-    const missing = await this.#missing();
+    // The store may be behind the same cut: its answer is not waited for for ever.
+    const missing = await Promise.race([this.#missing(), sleep(2 * LOOK_AROUND_MS, undefined)]);
     const who =
       missing === undefined
         ? 'another rank (and the store that all meet at is out of reach)'

@@ -135,6 +135,14 @@ export function hasBackend(backend: Backend): boolean {
   return native.hasBackend(backend);
 }
 
+/**
+ * Ends the process without waiting for its threads: one of them may wait for a lost peer for ever, and no API of Node.js leaves then.
+ * What was written must have arrived before.
+ */
+export function leaveAtOnce(code: number): never {
+  return native.leaveAtOnce(code);
+}
+
 /** Frees the memory of a tensor's storage; the tensor and its views keep their shapes, and must not be read until `fillStorage`. */
 export function freeStorage(tensor: Tensor): void {
   native.resizeStorage(tensor.handle, 0);

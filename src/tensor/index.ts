@@ -14,6 +14,7 @@ export {
   fillStorage,
   freeStorage,
   hasBackend,
+  leaveAtOnce,
   type ReduceOp,
   Store,
   Work,

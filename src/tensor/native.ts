@@ -176,6 +176,7 @@ interface Native {
   waitWork(work: NativeWork): void;
   finishWork(work: NativeWork): Promise<void>;
   workTimes(work: NativeWork): [number, number];
+  leaveAtOnce(code: number): never;
   resizeStorage(handle: NativeHandle, bytes: number): void;
 
   setNumThreads(count: number): void;

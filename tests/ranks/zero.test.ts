@@ -53,20 +53,26 @@ const CASES: readonly (readonly [string, number, JsonObject])[] = [
   ['stage 2 in bfloat16', 2, { zero_stage: 2, dtype: 'bfloat16', learning_rate: 1e-5 }],
 ];
 
+/** Every case takes five processes: half of them wait for `npm run trial:zero`. */
+const hasTime = process.env['TWGRPO_TRIALS'] !== undefined;
+
 describe('a run whose state lies on the ranks in parts', { timeout: 300_000 }, () => {
-  it.each(CASES)('equals the run in one process: %s', async (name, numRanks, keys) => {
-    const own = { ...KEYS, ...keys };
-    const [one, many] = [
-      await train(`${name} plain`, 1, { ...own, zero_stage: 0 }),
-      await train(name, numRanks, own),
-    ];
-    const isNarrow = keys['dtype'] === 'bfloat16';
-    // Gradients in bfloat16 are summed in another order.
-    const tolerance = isNarrow ? { rtol: 2e-2, atol: 2e-3 } : { rtol: 5e-6, atol: 1e-6 };
-    expect(numbersOf(many)).toBeAllclose(numbersOf(one), tolerance);
-    const apart = weightsApart(join(many, 'checkpoint-4'), join(one, 'checkpoint-4'));
-    expect(apart).toBeLessThan(isNarrow ? 2e-3 : 1e-5);
-  });
+  it.each(CASES.filter((_, i) => hasTime || i % 2 === 0))(
+    'equals the run in one process: %s',
+    async (name, numRanks, keys) => {
+      const own = { ...KEYS, ...keys };
+      const [one, many] = [
+        await train(`${name} plain`, 1, { ...own, zero_stage: 0 }),
+        await train(name, numRanks, own),
+      ];
+      const isNarrow = keys['dtype'] === 'bfloat16';
+      // Gradients in bfloat16 are summed in another order.
+      const tolerance = isNarrow ? { rtol: 2e-2, atol: 2e-3 } : { rtol: 5e-6, atol: 1e-6 };
+      expect(numbersOf(many)).toBeAllclose(numbersOf(one), tolerance);
+      const apart = weightsApart(join(many, 'checkpoint-4'), join(one, 'checkpoint-4'));
+      expect(apart).toBeLessThan(isNarrow ? 2e-3 : 1e-5);
+    },
+  );
 
   it('holds fewer bytes a rank from stage to stage', async () => {
     const runs: TrainRanks[] = [];
