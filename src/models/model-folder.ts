@@ -19,7 +19,7 @@ export interface ModelFolderOptions {
   readonly notice?: Notice | undefined;
 }
 
-export interface LoadModelOptions extends LoadWeightsOptions, Omit<ModelOptions, 'from'> {
+export interface LoadModelOptions extends LoadWeightsOptions, Omit<ModelOptions, 'from' | 'is_placed'> {
   /** What takes the place of the weights once they are read; it owns those it was given. @default they themselves */
   readonly place?: ((weights: ReadonlyMap<string, Tensor>) => ReadonlyMap<string, Tensor>) | undefined;
 }
@@ -94,7 +94,12 @@ export class ModelFolder {
    */
   loadModel(options: LoadModelOptions = {}): VideoLanguageModel {
     const weights = keep(loadWeights(this.path, this.config, { notice: this.#notice, ...options }));
-    return new Transformer(this.config, options.place?.(weights) ?? weights, { from: this.path, ...options });
+    const { place } = options;
+    return new Transformer(this.config, place?.(weights) ?? weights, {
+      from: this.path,
+      is_placed: place !== undefined,
+      ...options,
+    });
   }
 }
 

@@ -32,6 +32,8 @@ export interface ModelOptions {
   readonly text_after_vision?: TextAfterVision | undefined;
   /** The folder whose tokenizer and processor files go along when the model is saved. */
   readonly from?: string | undefined;
+  /** The weights' memory is another's, who frees and fills it (ZeRO's third stage): they stay where they lie. @default false */
+  readonly is_placed?: boolean | undefined;
 }
 
 export class Transformer implements VideoLanguageModel {
@@ -57,8 +59,8 @@ export class Transformer implements VideoLanguageModel {
     this.weights = weights;
     this.#adapted = weights;
     this.device = stored.device;
-    this.#fused =
-      this.device === 'cpu' ? new Map() : fuseStorage(weights, config.text_config.num_hidden_layers);
+    const isFused = this.device !== 'cpu' && options.is_placed !== true;
+    this.#fused = isFused ? fuseStorage(weights, config.text_config.num_hidden_layers) : new Map();
     this.compute_dtype = options.compute_dtype ?? (this.device === 'cpu' ? 'float32' : stored.dtype);
     this.text_after_vision = options.text_after_vision ?? 'largest';
   }

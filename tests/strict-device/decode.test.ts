@@ -3,7 +3,7 @@
  * memory grows. That a step can be captured at all shows that it waits for nothing and has no new shape. Graphs of CUDA have not run.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { DecodeNumbers, DecodeTask } from './processes/decode-run.ts';
+import type { DecodeAnswer, DecodeTask } from './processes/decode-run.ts';
 import { BUILD_TIMEOUT_MS, runOnDevice, skipReason, titled } from './strict-device.ts';
 
 /** The room for tokens is 128 at first: the last steps are in memory that grew. */
@@ -13,9 +13,10 @@ const TASK: DecodeTask = {
 };
 
 describe.skipIf(skipReason)(titled('decoding on the strict device'), () => {
-  let results: readonly DecodeNumbers[];
+  let results: DecodeAnswer['results'];
+  let fused: DecodeAnswer['fused'];
   beforeAll(async () => {
-    results = await runOnDevice<DecodeNumbers[]>('decode-run.ts', TASK);
+    ({ results, fused } = await runOnDevice<DecodeAnswer>('decode-run.ts', TASK));
   }, BUILD_TIMEOUT_MS);
 
   const CASES = TASK.checkpoints.flatMap((name) => [`${name}`, `${name}, adapted`]);
@@ -36,5 +37,10 @@ describe.skipIf(skipReason)(titled('decoding on the strict device'), () => {
       expect(costs.eager.waits).toBe(0);
       expect(costs.eager.launches).toBeGreaterThan(20);
     }
+  });
+
+  it('weights that another frees and fills stay where they lie', () => {
+    // Weights and biases of queries with keys and values, and gate with up, in two layers.
+    expect(fused).toEqual({ loaded: 6, placed: 0 });
   });
 });

@@ -44,6 +44,12 @@ export interface DecodeNumbers {
   readonly left: number;
 }
 
+export interface DecodeAnswer {
+  readonly results: readonly DecodeNumbers[];
+  /** Pieces of memory that weights were moved into: of a model as it is loaded, and of one whose weights are placed by another. */
+  readonly fused: { readonly loaded: number; readonly placed: number };
+}
+
 /** Of Qwen3-VL there is a configuration alone; its weights are drawn. */
 function load(checkpoint: string, device: string): VideoLanguageModel {
   if (checkpoint !== 'qwen3-vl')
@@ -158,8 +164,17 @@ function numbers(checkpoint: string, isAdapted: boolean, steps: number): DecodeN
 setNumThreads(1);
 strict.configure(-1, 'flash');
 const { checkpoints, steps } = argument<DecodeTask>();
-answer(
-  checkpoints.flatMap((checkpoint) =>
+/** Pieces of memory that the weights of a loaded model were moved into. */
+function numFused(place?: (weights: VideoLanguageModel['weights']) => VideoLanguageModel['weights']): number {
+  const model = openModelFolder(folder('qwen2-5-vl')).loadModel({ device: STRICT, place }) as Transformer;
+  const { size } = model.params.fused!;
+  model.dispose();
+  return size;
+}
+
+answer({
+  results: checkpoints.flatMap((checkpoint) =>
     [false, true].map((isAdapted) => numbers(checkpoint, isAdapted, steps)),
   ),
-);
+  fused: { loaded: numFused(), placed: numFused((weights) => weights) },
+} satisfies DecodeAnswer);
