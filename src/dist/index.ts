@@ -3,7 +3,6 @@ export { type RankEnvironment, readRankEnvironment } from './environment.ts';
 export { launchRanks } from './launch.ts';
 export {
   type CollectiveTrace,
-  deviceOfRank,
   inProcessGroup,
   type Pending,
   type Processes,

@@ -106,7 +106,7 @@ const LETTER_BYTES = 512;
 /** Key of the store that tells a restart from a first start. */
 const STARTED = 'started';
 
-export class ProcessGroup implements Processes, TensorCollectives {
+class ProcessGroup implements Processes, TensorCollectives {
   readonly rank: number;
   readonly world_size: number;
   step = 0;
@@ -393,7 +393,7 @@ export class ProcessGroup implements Processes, TensorCollectives {
 }
 
 /** A collective failed. `explain` makes of it what is shown. */
-export class LostPeer extends DistError {
+class LostPeer extends DistError {
   readonly what: string;
   readonly step: number;
   /** Seconds waited in vain; undefined: the connection broke. */
@@ -459,7 +459,7 @@ async function meet(store: Store, { rank, world_size }: RankEnvironment, timeout
  * @param device what the configuration says
  * @throws ConfigError for more ranks than GPUs, and for one GPU that several ranks would share
  */
-export function deviceOfRank(
+function deviceOfRank(
   device: string,
   { local_rank, local_world_size }: Pick<RankEnvironment, 'local_rank' | 'local_world_size'>,
 ): string {

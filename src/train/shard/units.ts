@@ -36,7 +36,7 @@ export interface Piece {
 }
 
 /** The decoder layer that a parameter belongs to, -1 for those outside of the decoder's layers. */
-export function layerOf(name: string): number {
+function layerOf(name: string): number {
   return Number(/(?:^|\.)model\.(?:language_model\.)?layers\.(\d+)\./.exec(name)?.[1] ?? -1);
 }
 
