@@ -19,6 +19,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Document, isNode, parse } from 'yaml';
 import {
   appendJsonLines,
+  asDiskError,
   ConfigError,
   DataError,
   gitCommit,
@@ -130,7 +131,7 @@ export class RunDirectory {
     } catch (cause) {
       throw new ConfigError(`cannot start a run in output_dir ${folder}`, {
         hint: 'check the path, its permissions and the free space',
-        cause,
+        cause: asDiskError(cause),
       });
     }
     return new RunDirectory(folder, info);
