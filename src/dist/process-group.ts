@@ -257,8 +257,7 @@ class ProcessGroup implements Processes, TensorCollectives {
   }
 
   /**
-   * Where the group knows the device, as it is; else through host memory, page-locked where the device knows that, so that neither
-   * copy holds up this thread longer than it takes.
+   * Where the group knows the device, as it is; else through a copy in host memory, which this thread waits for.
    */
   #staged(
     output: Tensor,
