@@ -11,7 +11,7 @@ export {
 export { CHECKSUMS, type CheckedFile, verifyChecksums, writeChecksums } from './checksums.ts';
 export { compiledModule } from './compiled-module.ts';
 export { forEachConcurrently, limitConcurrency } from './concurrency.ts';
-export { asDiskError, DiskError, freeBytes, onDisk, sizeText } from './disk.ts';
+export { asDiskError, freeBytes, onDisk, sizeText } from './disk.ts';
 export { type EngineFile, engineFilePath, readEngineFile, setUpCommandLine } from './engine-file.ts';
 export {
   CheckpointError,

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
  * When a process of this machine began, in clock ticks since the machine did; undefined when it does not live, 0 where the
  * system does not tell (then a living process of that number counts as the one that is meant).
  */
-export function startOf(pid: number): number | undefined {
+function startOf(pid: number): number | undefined {
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -29,7 +29,7 @@ export interface FolderLimits {
 }
 
 /** Those of the published Qwen3-VL folders. */
-export const PUBLISHED_LIMITS: FolderLimits = {
+const PUBLISHED_LIMITS: FolderLimits = {
   fps: 2,
   min_frames: 4,
   max_frames: 768,

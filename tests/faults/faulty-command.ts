@@ -36,7 +36,7 @@ export interface Ended {
 }
 
 /** The preloaded library, compiled when it is older than its source. Linux only. @throws Error with the compiler's words */
-export function faultyDisk(): string {
+function faultyDisk(): string {
   const library = join(repository, 'build', 'faults', 'faulty-disk.so');
   const source = here('faulty-disk.c');
   if (existsSync(library) && statSync(library).mtimeMs > statSync(source).mtimeMs) return library;

@@ -54,7 +54,7 @@ export function textRotary(
 }
 
 /** Axis of each frequency pair: time, height, width in turn, as far as an axis has pairs; time for the rest. */
-export function interleavedAxes(section: TextConfig['mrope_section'], pairs: number): number[] {
+function interleavedAxes(section: TextConfig['mrope_section'], pairs: number): number[] {
   return Array.from({ length: pairs }, (_, pair) => (pair < 3 * section[pair % 3]! ? pair % 3 : 0));
 }
 

@@ -12,7 +12,7 @@ export const positive = z
   .positive()
   .max(2 ** 22);
 /** Layers are walked one by one, before the weights are looked at. */
-export const layers = z.number().int().positive().max(2000);
+const layers = z.number().int().positive().max(2000);
 const tokenId = z.number().int().nonnegative();
 const tokenIds = z.union([tokenId, z.array(tokenId).min(1)]);
 

@@ -110,7 +110,7 @@ function learnedPositions(
 }
 
 /** Rows of the table around each patch of a slice and their shares, four a patch, patches in merge x merge blocks. */
-export function interpolation(
+function interpolation(
   h: number,
   w: number,
   { num_position_embeddings, spatial_merge_size: merge }: VisionConfig,
