@@ -22,13 +22,7 @@ import {
 import { resolveGrpoConfig } from '../src/train/config/config.ts';
 import { accumulateGroupGradient } from '../src/train/grpo/policy-update.ts';
 import { hashedWeights } from './support/hashed-weights.ts';
-import {
-  hashedNoise,
-  type Packed,
-  type PromptGolden,
-  promptInputs,
-  unpack,
-} from './support/model-goldens.ts';
+import { hashedNoise, type Packed, promptInputs, type ShapeGolden, unpack } from './support/model-goldens.ts';
 
 interface GroupGolden {
   readonly completions: readonly (readonly number[])[];
@@ -42,19 +36,13 @@ interface GroupGolden {
   readonly gradients: Readonly<Record<string, readonly [norm: number, product: number]>>;
 }
 
-interface ShapeGolden extends PromptGolden {
-  readonly title: string;
-  readonly seed: number;
-  readonly flat: unknown;
-  readonly nested: unknown;
-  /** Every fifth row. */
-  readonly video_features: Packed;
+interface Qwen3Golden extends ShapeGolden {
   readonly deepstack: readonly Packed[];
   readonly group: GroupGolden;
 }
 
 const ATOL = 1e-5;
-const goldens: ShapeGolden[] = JSON.parse(
+const goldens: Qwen3Golden[] = JSON.parse(
   readFileSync(join(import.meta.dirname, 'goldens/qwen3_vl/shapes.json'), 'utf8'),
 );
 const BANNED = [489, 490, 491, 492, 493];

@@ -38,6 +38,7 @@ export { type Notice, processWarning } from './notice.ts';
 export { mean, median, percent, percentNumber, percentRange, variance } from './numbers.ts';
 export { Output, type Streams } from './output.ts';
 export { gitCommit, packageRoot, packageVersion } from './package-root.ts';
+export { isLiving } from './process-start.ts';
 export { createProgress, formatSeconds, type Progress, type ProgressOptions } from './progress.ts';
 export { deriveSeed, promptSeed, Random, type RandomState } from './random.ts';
 export { closest } from './spelling.ts';

@@ -22,7 +22,7 @@ export function readJsonFile(file: string, { optional = false, uniqueKeys = fals
     if (!(cause instanceof UnreadableFile)) throw cause;
     if (optional && cause.code === 'ENOENT') return undefined;
     throw new CheckpointError(`${file}: ${cause.message}`, {
-      cause,
+      cause: cause.cause,
       hint: 'Give the folder of a Qwen2-VL, Qwen2.5-VL or Qwen3-VL model, with all its files.',
     });
   }

@@ -25,8 +25,11 @@ function startOf(pid: number): number | undefined {
 /** `startOf` of this process. */
 export const OWN_START = startOf(process.pid) ?? 0;
 
-/** Whether the process that had this number and began at this time still lives. */
-export function isLiving(pid: number, start: number): boolean {
+/**
+ * Whether the process that had this number and began at this time still lives.
+ * @param start 0 where that is not known: any process of the number counts
+ */
+export function isLiving(pid: number, start = 0): boolean {
   const now = startOf(pid);
   return now !== undefined && (now === 0 || start === 0 || now === start);
 }

@@ -67,6 +67,9 @@ export function readYamlFile(file: string, label = file): Yaml {
     return parseYaml(readTextFile(file, MAX_BYTES), file);
   } catch (cause) {
     if (!(cause instanceof UnreadableFile)) throw cause;
-    throw new ConfigError(`${label}: ${cause.message}`, { cause });
+    throw new ConfigError(`${label}: ${cause.message}`, {
+      hint: 'check the path; recipes/ has configurations to begin with',
+      cause: cause.cause,
+    });
   }
 }

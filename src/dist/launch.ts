@@ -7,13 +7,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   ConfigError,
   DistError,
   EXIT_CODES,
   FINAL_CODE,
+  isLiving,
   LAUNCH_FOLDER,
   readEngineFile,
   setUpCommandLine,
@@ -52,7 +53,13 @@ export async function launchRanks(options: LaunchOptions): Promise<number> {
     ...[process.execPath, ...process.execArgv, process.argv[1]!, ...argv],
   ];
   const child = spawn(python, args, {
-    env: { PYTHONWARNINGS: 'ignore', ...process.env, [LAUNCH_FOLDER]: folder },
+    env: {
+      PYTHONWARNINGS: 'ignore',
+      // torchrun would give each process one thread, and say so.
+      OMP_NUM_THREADS: String(Math.max(1, Math.floor(availableParallelism() / nproc))),
+      ...process.env,
+      [LAUNCH_FOLDER]: folder,
+    },
     stdio: ['ignore', 'inherit', 'pipe'],
     // A group of its own: Ctrl-C reaches this process alone, which passes it on to a rank and not to torchrun, who would kill all.
     detached: true,
@@ -122,7 +129,7 @@ function passSignals(child: ChildProcess, folder: string): () => void {
     isStopping = true;
     const pids = readdirSync(folder).flatMap((name) => /^rank-0\.(\d+)$/.exec(name)?.[1] ?? []);
     const newest = Math.max(0, ...pids.map(Number));
-    if (newest > 0 && isAlive(newest)) process.kill(newest, signal);
+    if (newest > 0 && isLiving(newest)) process.kill(newest, signal);
     else if (child.pid !== undefined) process.kill(-child.pid, signal);
   };
   const [onInt, onTerm] = [pass('SIGINT'), pass('SIGTERM')];
@@ -132,14 +139,4 @@ function passSignals(child: ChildProcess, folder: string): () => void {
     process.off('SIGINT', onInt);
     process.off('SIGTERM', onTerm);
   };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-    throw error;
-  }
 }

@@ -121,7 +121,7 @@ function readTemplate(file: string): string {
     return readTextFile(file, MAX_BYTES);
   } catch (cause) {
     if (!(cause instanceof UnreadableFile)) throw cause;
-    throw new CheckpointError(`${file}: ${cause.message}`, { cause });
+    throw new CheckpointError(`${file}: ${cause.message}`, { cause: cause.cause });
   }
 }
 

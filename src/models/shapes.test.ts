@@ -6,25 +6,15 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { hashedWeights } from '../../tests/support/hashed-weights.ts';
 import {
   GOLDEN_RULE,
-  type Packed,
-  type PromptGolden,
   promptInputs,
   readGolden,
+  type ShapeGolden,
   unpack,
 } from '../../tests/support/model-goldens.ts';
 import { liveTensors, noGrad, scope } from '../tensor/index.ts';
 import { familyOf, parseModelConfig } from './families.ts';
 import { indexTensor } from './layers.ts';
 import { Transformer } from './transformer.ts';
-
-interface ShapeGolden extends PromptGolden {
-  readonly title: string;
-  readonly seed: number;
-  readonly flat: unknown;
-  readonly nested: unknown;
-  /** Every fifth row. */
-  readonly video_features: Packed;
-}
 
 const ATOL = 3e-5;
 const goldens = readGolden<ShapeGolden[]>('shapes.json');

@@ -117,7 +117,7 @@ function readImageFile(path: string): Buffer {
     return readWholeFile(path, MAX_FILE_BYTES);
   } catch (cause) {
     if (!(cause instanceof UnreadableFile)) throw cause;
-    throw new VideoError(`${path}: ${cause.message}`, { cause });
+    throw new VideoError(`${path}: ${cause.message}`, { cause: cause.cause });
   }
 }
 

@@ -46,6 +46,18 @@ export interface PromptGolden {
   readonly greedy_ids: readonly number[];
 }
 
+/** A small model of a shape of its own; its files are named by `title`. */
+export interface ShapeGolden extends PromptGolden {
+  readonly title: string;
+  readonly seed: number;
+  /** `config.json` in the published style. */
+  readonly flat: unknown;
+  /** The same in the style of transformers 5. */
+  readonly nested: unknown;
+  /** Every fifth row. */
+  readonly video_features: Packed;
+}
+
 export function checkpointDir(name: string): string {
   return join(GOLDENS, 'checkpoints', name);
 }

@@ -27,15 +27,7 @@ export function weightShapes(config: ModelConfig, tower: TowerStyle): Map<string
   const list = new ShapeList();
   const { vision_config: vision } = config;
   const width = vision.hidden_size;
-  const { in_channels, temporal_patch_size, patch_size } = vision;
-  list.shapes.set('visual.patch_embed.proj.weight', [
-    width,
-    in_channels,
-    temporal_patch_size,
-    patch_size,
-    patch_size,
-  ]);
-  towerBlockShapes(list, vision, tower);
+  towerShapes(list, vision, tower);
   const merged = width * vision.spatial_merge_size ** 2;
   list.norm('visual.merger.ln_q', width, tower.hasNormBias);
   list.linear('visual.merger.mlp.0', merged, merged);
@@ -44,9 +36,16 @@ export function weightShapes(config: ModelConfig, tower: TowerStyle): Map<string
   return list.shapes;
 }
 
-/** The blocks of a tower. */
-export function towerBlockShapes(list: ShapeList, vision: VisionConfig, tower: TowerStyle): void {
-  const width = vision.hidden_size;
+/** The patch embedding and the blocks of a tower. */
+export function towerShapes(list: ShapeList, vision: VisionConfig, tower: TowerStyle): void {
+  const { hidden_size: width, in_channels, temporal_patch_size, patch_size } = vision;
+  list.shapes.set('visual.patch_embed.proj.weight', [
+    width,
+    in_channels,
+    temporal_patch_size,
+    patch_size,
+    patch_size,
+  ]);
   for (let i = 0; i < vision.depth; i++) {
     const block = `visual.blocks.${i}`;
     list.norm(`${block}.norm1`, width, tower.hasNormBias);

@@ -5,7 +5,7 @@
  * Source: transformers 5.18 `models/qwen3_vl/modeling_qwen3_vl.py`.
  */
 import type { ModelConfig } from '../config.ts';
-import { decoderShapes, ShapeList, towerBlockShapes } from '../qwen2_vl/weight-names.ts';
+import { decoderShapes, ShapeList, towerShapes } from '../qwen2_vl/weight-names.ts';
 import { TOWER } from './vision.ts';
 
 /** See `ModelFamily.weightShapes`. */
@@ -13,17 +13,9 @@ export function qwen3WeightShapes(config: ModelConfig): Map<string, readonly num
   const list = new ShapeList();
   const { vision_config: vision } = config;
   const width = vision.hidden_size;
-  const { in_channels, temporal_patch_size, patch_size } = vision;
-  list.shapes.set('visual.patch_embed.proj.weight', [
-    width,
-    in_channels,
-    temporal_patch_size,
-    patch_size,
-    patch_size,
-  ]);
+  towerShapes(list, vision, TOWER);
   list.shapes.set('visual.patch_embed.proj.bias', [width]);
   list.shapes.set('visual.pos_embed.weight', [vision.num_position_embeddings!, width]);
-  towerBlockShapes(list, vision, TOWER);
   const merged = width * vision.spatial_merge_size ** 2;
   const merger = (name: string, normed: number) => {
     list.norm(`${name}.norm`, normed, true);
