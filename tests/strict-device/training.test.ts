@@ -66,7 +66,7 @@ describe.skipIf(skipReason)(titled('training on the strict device'), () => {
     expect(strict.ids).toEqual(cpu.ids);
     // Weights with a gradient divide by the span of entropies, which is small in a random model.
     const isLive = TASK.grpo.some((one) => one.name === name && one.keys['token_weight_detach'] === false);
-    const gradRtol = isLive ? 5e-6 : 2e-6;
+    const gradRtol = isLive ? 2e-5 : 1e-5;
     for (const [i, row] of strict.metrics.entries()) {
       // Adam divides small gradients by their own size, so rounding grows from step to step.
       const rtol = i === 0 ? 1e-6 : 5e-6;
