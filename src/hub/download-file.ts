@@ -12,7 +12,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { HubError, TwgrpoError, takeLock } from '../base/index.ts';
+import { asDiskError, HubError, TwgrpoError, takeLock } from '../base/index.ts';
 import { isWhole } from './cache.ts';
 import { anySignal, chunksOf, HubAnswer, type HubClient, LostConnection, Watchdog } from './client.ts';
 
@@ -65,7 +65,7 @@ export async function downloadFile(options: DownloadOptions): Promise<void> {
     const attempt = new Partial(handle, options, anySignal(lost, signal));
     try {
       await attempt.fill();
-      await handle.sync();
+      await writing(blob, () => handle.sync());
     } finally {
       await handle.close();
       if (attempt.length === 0 && file.size > 0 && !lost.aborted) await rm(partial, { force: true });
@@ -81,6 +81,23 @@ export async function downloadFile(options: DownloadOptions): Promise<void> {
 async function openPartial(partial: string): Promise<FileHandle> {
   const { O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
   return await open(partial, O_RDWR | O_CREAT | O_NOFOLLOW, 0o644);
+}
+
+/** Runs `body`, which writes a blob. @throws TwgrpoError naming it */
+async function writing(blob: string, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    const known = asDiskError(error, blob);
+    const message =
+      known instanceof TwgrpoError
+        ? known.message
+        : `${blob}: cannot be written (${(error as NodeJS.ErrnoException).code ?? error})`;
+    throw new TwgrpoError(message, {
+      hint: 'make room or choose another cache folder with HF_HUB_CACHE; what is there is kept',
+      cause: error,
+    });
+  }
 }
 
 /** The part of a file that is there, growing. */
@@ -136,7 +153,7 @@ class Partial {
   }
 
   async #restart(): Promise<void> {
-    await this.#handle.truncate(0);
+    await writing(this.#options.blob, () => this.#handle.truncate(0));
     this.length = 0;
     this.#hash = newHash(this.#options.file);
     this.#options.onBytes(0);
@@ -207,7 +224,7 @@ class Partial {
       );
     }
     this.#signal?.throwIfAborted();
-    try {
+    await writing(this.#options.blob, async () => {
       for (let done = 0; done < chunk.length; ) {
         const { bytesWritten } = await this.#handle.write(
           chunk,
@@ -217,12 +234,7 @@ class Partial {
         );
         done += bytesWritten;
       }
-    } catch (cause) {
-      throw new TwgrpoError(
-        `${this.#options.blob}: cannot be written (${(cause as NodeJS.ErrnoException).code ?? cause})`,
-        { cause, hint: 'make room or choose another cache folder with HF_HUB_CACHE; what is there is kept' },
-      );
-    }
+    });
     this.#hash.update(chunk);
     this.length += chunk.length;
     onBytes(this.length);

@@ -12,6 +12,8 @@ export interface FaultCommand {
   readonly begin: (root: string) => readonly string[];
   readonly goOn: (root: string) => readonly string[];
   readonly env?: (root: string) => Readonly<Record<string, string>>;
+  /** It finishes nothing when it is told to stop: what is there already counts. */
+  readonly stopsAtOnce?: boolean;
   /** What it leaves, by name; equal for equal results. */
   readonly result: (root: string) => ReadonlyMap<string, string>;
 }
@@ -120,6 +122,7 @@ export function faultCommands(inputs: string, hub: string): readonly FaultComman
       ],
     ]),
     {
+      stopsAtOnce: true,
       ...evaluation('pull', () => ['pull', HUB_MODEL, '--json']),
       // A lock of a dead process is void and stays until its file is asked for again, as huggingface_hub's do.
       result: (root) => new Map([...filesResult(root)].filter(([name]) => !name.startsWith('hub/.locks/'))),

@@ -39,7 +39,9 @@ export async function tryFault(
   if (isKilled && ended.signal !== 'SIGKILL')
     faults.push(`the fault did not happen: the command ended with ${ended.code}`);
   if (isDisk && HARMLESS.includes(fault.action) && ended.code !== 0) faults.push(`ended with ${ended.code}`);
-  if (isDisk && fault.action === 'term' && ended.code !== 143 && ended.code !== 0)
+  const isTold = ended.code === 143 || ended.code === 0;
+  const isEnded = command.stopsAtOnce === true && ended.signal === 'SIGTERM';
+  if (isDisk && fault.action === 'term' && !isTold && !isEnded)
     faults.push(`SIGTERM: ended with ${ended.code} ${ended.signal}`);
   const words = isDisk ? WORDS[fault.action] : undefined;
   if (words !== undefined) {
