@@ -1,7 +1,7 @@
 /**
  * Where in a completion the tolerant rule looks for the answer, the most decisive place first: the last non-empty `<answer>`
  * block, text beside half a pair of tags, the last sentence that says "the answer is …" (English or Chinese), a JSON object
- * or a `\boxed{}`, else everything behind the reasoning. A later place is read only where an earlier one says nothing.
+ * or a `\boxed{}`, else everything behind the reasoning, which must have ended. A later place is read only where an earlier one says nothing.
  */
 
 import type { AnswerSource } from './answers.ts';
@@ -33,7 +33,9 @@ export function answerPlaces(completion: string): readonly AnswerPlace[] {
       place(text, 'unopened_tag'),
     );
   }
-  const text = stripTags(rest);
+  // Thinking without an end, as of an answer cut at its limit, weighs options and settles on none.
+  const unended = rest.toLowerCase().lastIndexOf('<think>');
+  const text = stripTags(unended < 0 ? rest : rest.slice(0, unended));
   if (text === '') return [place(text, 'nowhere')];
   const stated = statements(text, 'phrase');
   return stated.length > 0 ? stated : [place(text, thinkEnd < 0 ? 'whole_text' : 'after_think')];

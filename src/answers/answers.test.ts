@@ -98,6 +98,8 @@ describe('tolerant parsing', () => {
     ['<answer>A <answer>B</answer>', 'B', 'tag', 'letters'],
     ['<think>so</think> <answer>B', 'B', 'unclosed_tag', 'letters'],
     ['<think>so</think>\nB', 'B', 'after_think', 'letters'],
+    ['B\n<think>because', 'B', 'whole_text', 'letters'],
+    ['<think>so <answer>B</answer>', 'B', 'tag', 'letters'],
     ['Hence the final answer is: B.', 'B', 'phrase', 'letters'],
     ['B', 'B', 'whole_text', 'letters'],
   ])('reads %j as %s', (text, letters, source, form) => {
@@ -115,6 +117,9 @@ describe('tolerant parsing', () => {
     '<answer>A. The cube collides with the cylinder</answer>',
     'A sphere moves behind B and stops',
     '<answer>The cube</answer>',
+    '<think>red moves, so the answer is B',
+    '<think>\nB',
+    '<think>\nFinal answer: B\nWait',
   ])('refuses %j', (text) => {
     expect(tolerant(text)).toMatchObject({ letters: [], failed: true, form: 'none' });
   });

@@ -23,7 +23,10 @@ export interface GenerateOptions extends SamplingOptions {
   readonly frames?: Omit<VideoKeys, 'video'>;
 }
 
-/** An answer: its text without special tokens, and the completion it was read from. */
+/**
+ * An answer: its text without special tokens, and the completion it was read from. Where the chat template begins the answer
+ * itself, as a thinking model's `<think>`, the text goes on from there: `folder.processor.opening` is what stands before it.
+ */
 export interface Answer extends Completion {
   readonly text: string;
 }
