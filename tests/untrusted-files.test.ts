@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
+import { parquetMetadata } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
 import {
   CheckpointError,
@@ -24,6 +25,7 @@ import {
   readJsonFile,
   VideoError,
 } from '../src/base/index.ts';
+import { readItemsWithIssues } from '../src/data/index.ts';
 import { ChatTemplate, Tokenizer } from '../src/io/index.ts';
 import { TemplateThread } from '../src/io/template-thread.ts';
 import { inspectFolder, loadModel, mergeAdapter } from '../src/models/index.ts';
@@ -298,5 +300,37 @@ describe('media', () => {
     }
     for (const address of ['http://127.0.0.1:1/a.mp4', 'concat:a|b', `subfile,,start,0,end,9,,:${clip}`])
       await expect(decodeFrames(address, [0])).rejects.toThrow(VideoError);
+  });
+});
+
+describe('Parquet', () => {
+  const sound = readFileSync(join(import.meta.dirname, 'goldens/rows/easyr1.parquet'));
+
+  it('that says it has billions of rows is refused before they are made', () => {
+    const file = fileOf('rows.parquet', sound);
+    expect(readItemsWithIssues(file).items.length).toBeGreaterThan(0);
+    const metadata = parquetMetadata(sound.buffer.slice(sound.byteOffset, sound.byteOffset + sound.length));
+    // Its number of rows as a varint of thrift, made longer in place: each field of the footer that has this value in turn.
+    const rows = Number(metadata.num_rows);
+    const footer = sound.length - 8 - metadata.metadata_length;
+    const places = [...sound.keys()].filter((at) => at >= footer && sound[at] === rows * 2);
+    const messages = places.map((at) => {
+      const grown = Buffer.concat([
+        sound.subarray(0, at),
+        Buffer.from('feffffff0f', 'hex'),
+        sound.subarray(at + 1),
+      ]);
+      grown.writeUInt32LE(metadata.metadata_length + 4, grown.length - 8);
+      const bomb = fileOf('bomb.parquet', grown);
+      try {
+        return String(readItemsWithIssues(bomb).items.length);
+      } catch (error) {
+        if (!(error instanceof DataError)) throw error;
+        return error.message;
+      }
+    });
+    expect(messages.join('\n')).toMatch(
+      /it says that it has 2147483647 rows of \d+ columns; at most 5000000 rows/,
+    );
   });
 });

@@ -20,7 +20,7 @@ export class UnreadableFile extends Error {
  * The bytes of a regular file. Links are followed.
  * @throws UnreadableFile when it is missing, no regular file, or longer than `maxBytes`
  */
-export function readWholeFile(file: string, maxBytes: number): Buffer {
+export function readWholeFile(file: string, maxBytes: number): Buffer<ArrayBuffer> {
   try {
     const facts = statSync(file);
     if (!facts.isFile()) {

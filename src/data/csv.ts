@@ -1,8 +1,10 @@
 /** CSV with a header line, by RFC 4180: quoted fields may hold commas, line breaks and doubled quotes. */
-import { readFileSync } from 'node:fs';
-import { DataError } from '../base/index.ts';
+import { DataError, readWholeFile } from '../base/index.ts';
 import type { DataIssue } from './issues.ts';
 import type { Row, Rows } from './rows.ts';
+
+const MAX_BYTES = 480 * 2 ** 20;
+const MAX_COLUMNS = 1000;
 
 /**
  * Records as objects by the names of the header.
@@ -11,13 +13,17 @@ import type { Row, Rows } from './rows.ts';
 export function readCsv(path: string): Rows {
   let content: string;
   try {
-    content = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+    content = new TextDecoder('utf-8', { fatal: true }).decode(readWholeFile(path, MAX_BYTES));
   } catch (cause) {
-    throw new DataError(`${path}: cannot read it as UTF-8 text`, { cause });
+    throw new DataError(`${path}: cannot read it as UTF-8 text (${(cause as Error).message})`, { cause });
   }
   const records = [...parseCsv(content)];
   const header = records.shift()?.fields;
   if (header === undefined) throw new DataError(`${path}: the data file is empty`);
+  if (header.length > MAX_COLUMNS)
+    throw new DataError(
+      `${path}:1: the header names ${header.length} columns; at most ${MAX_COLUMNS} are read`,
+    );
   const repeated = header.find((name, index) => header.indexOf(name) < index);
   if (repeated !== undefined)
     throw new DataError(`${path}:1: the column ${JSON.stringify(repeated)} appears twice`);

@@ -30,6 +30,7 @@ export interface ReadRowsOptions {
 }
 
 const MAX_DOCUMENT_BYTES = 480 * 2 ** 20; // V8 holds strings up to 512 MiB
+const MAX_LINES_BYTES = 2 ** 30;
 const DEFAULT_MAX_LINE = 16 * 2 ** 20;
 const CHUNK = 2 ** 20;
 
@@ -58,9 +59,15 @@ export function readRows(path: string, options: ReadRowsOptions = {}): Rows {
     const rows = readParquet(path).map((value, index): Row => ({ value, line: index + 1 }));
     return { rows, issues: [], numRows: rows.length, layout: 'lines' };
   }
-  return isJsonDocument(path)
-    ? readDocument(path, size)
-    : readLines(path, options.maxLineBytes ?? DEFAULT_MAX_LINE);
+  if (isJsonDocument(path)) return readDocument(path, size);
+  if (size > MAX_LINES_BYTES)
+    throw new DataError(
+      `${path}: ${size} bytes of JSON Lines are too many to hold (limit ${MAX_LINES_BYTES})`,
+      {
+        hint: 'split it into several files',
+      },
+    );
+  return readLines(path, options.maxLineBytes ?? DEFAULT_MAX_LINE);
 }
 
 /**
