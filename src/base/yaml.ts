@@ -46,7 +46,13 @@ function parse(text: string): Yaml {
   const document = parseDocument(text);
   const [error] = document.errors;
   if (error !== undefined) throw error;
-  return { document, values: document.toJS({ maxAliasCount: MAX_ALIASES }) ?? undefined };
+  const values: unknown = document.toJS({ maxAliasCount: MAX_ALIASES }) ?? undefined;
+  try {
+    JSON.stringify(values);
+  } catch {
+    throw new Error('an alias stands inside of what it means, so the values have no end');
+  }
+  return { document, values };
 }
 
 function refused(label: string, reason: string, cause?: unknown): ConfigError {

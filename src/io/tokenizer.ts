@@ -112,7 +112,7 @@ export class Tokenizer {
     try {
       this.#encoder = new HuggingFaceTokenizer(tokenizer as object, config as object);
     } catch (cause) {
-      throw new CheckpointError(`${file}: not a tokenizer we can use (${(cause as Error).message})`, {
+      throw new CheckpointError(`${file}: not a tokenizer we can use (${shortened(cause)})`, {
         cause,
       });
     }
@@ -146,16 +146,28 @@ export class Tokenizer {
   /**
    * Ids of a text. Special and added tokens written in the text become their ids, except special ones that `quoted` marked; nothing is
    * put before or after.
+   * @throws CheckpointError where parts of tokenizer.json do not fit each other
    */
   encode(text: string): number[] {
     if (text === '') return [];
-    if (!text.includes(MARK)) return this.#encoder.encode(text, { add_special_tokens: false }).ids;
+    if (!text.includes(MARK)) return this.#ids(this.#encoder, text);
     this.#wordEncoder ??= this.#makeWordEncoder();
     const words = this.#wordEncoder;
     return text.split(this.#special).flatMap((piece, index) => {
       if (index % 2 === 1) return [this.tokenId(piece)];
-      return piece === '' ? [] : words.encode(this.unquoted(piece), { add_special_tokens: false }).ids;
+      return piece === '' ? [] : this.#ids(words, this.unquoted(piece));
     });
+  }
+
+  #ids(encoder: HuggingFaceTokenizer, text: string): number[] {
+    try {
+      return encoder.encode(text, { add_special_tokens: false }).ids;
+    } catch (cause) {
+      throw new CheckpointError(`${this.file}: no text can be encoded with it (${shortened(cause)})`, {
+        cause,
+        hint: 'Use the tokenizer.json of the published model.',
+      });
+    }
   }
 
   /** The text with every special token in it marked as plain words, as with transformers' `split_special_tokens`. */
@@ -228,6 +240,8 @@ function checkPatterns(tokenizer: Readonly<Record<string, unknown>>, file: strin
   };
   for (const key of ['normalizer', 'pre_tokenizer']) visit(tokenizer[key], key);
 }
+
+const shortened = (cause: unknown): string => (cause as Error).message.slice(0, 200);
 
 const BYTE_OF = new Map(byteAlphabet().map((char, byte) => [char, byte]));
 
