@@ -92,7 +92,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   plan: {
     purpose: 'Memory and time of a run, forecast from its configuration and the shapes of the weights.',
-    uses: ['models', 'video', 'types:train'],
+    uses: ['models', 'video', 'rl', 'types:train'],
   },
   eval: {
     purpose: 'Benchmarks, protocols, resumable evaluations.',

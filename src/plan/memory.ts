@@ -8,6 +8,7 @@
  * Shapes: N tokens of a prompt and its completions packed, P tokens of the prompt, D hidden, I width of the MLP.
  */
 import { type ModelConfig, partOf } from '../models/index.ts';
+import { chunkMemory, logitsChunkBytes } from '../rl/index.ts';
 
 /** The keys of a run that its memory depends on; names as in docs/training.md. */
 export interface PlanKeys {
@@ -26,7 +27,8 @@ export interface PlanKeys {
   readonly num_ranks: number;
   readonly zero_stage: number;
   readonly gradient_checkpointing: boolean;
-  readonly logits_chunk_mib: number;
+  /** Undefined: what the trainer takes on a GPU. */
+  readonly logits_chunk_mib?: number | undefined;
 }
 
 /** The longest prompt. */
@@ -87,8 +89,8 @@ const PREFILL: Record<'full' | 'lora', Live> = {
 const KEPT_OF_A_LAYER: Live = { wide: 3, hidden: 13.4, kv: 0 };
 /** The tower, of its own width: while it encodes, and what autograd keeps of each block where it trains: less where its MLP has no gate. */
 const TOWER = { encode: 77, kept: 24.5, kept_ungated: 20 };
-/** Logits of a chunk with what the loss makes of them. */
-const CHUNKS = 1.4;
+/** Logits of a chunk with what the loss makes of them, as a share of what it may take, and rows of the head whose gradient is made at once. */
+const [CHUNK, HEAD_ROWS] = [0.85, 2 ** 15];
 /** Numbers whose gradients the optimizer widens at once, and tokens by which a cache grows. */
 const [LARGEST_RUN, CACHE_BLOCK] = [2 ** 27, 128];
 
@@ -133,6 +135,14 @@ export function planMemory(
   const layers = text.num_hidden_layers;
   const inputs = (layers + 1) * numTokens * text.hidden_size * ACTIVATION;
   const kept = layers * numTokens * live(KEPT_OF_A_LAYER);
+  const chunks = chunkMemory(
+    { rows: keys.num_generations, positions: keys.max_completion_length, words: text.vocab_size },
+    logitsChunkBytes(keys.logits_chunk_mib, 'cuda'),
+  );
+  const headPart = Math.min(HEAD_ROWS, text.vocab_size) * text.hidden_size * ACTIVATION;
+  const logits = trainsHead
+    ? chunks.kept + Math.max(CHUNK * chunks.working, chunks.working / 3 + headPart)
+    : CHUNK * chunks.working;
   const towerKept = config.vision_config.hidden_act === 'gelu_pytorch_tanh' ? TOWER.kept_ungated : TOWER.kept;
   const towerWidth = config.vision_config.hidden_size * ACTIVATION;
 
@@ -239,10 +249,7 @@ export function planMemory(
     },
     {
       name: 'a layer and back, or a chunk of logits',
-      bytes: Math.max(
-        keys.gradient_checkpointing ? numTokens * live(BACKWARD_OF_A_LAYER[kind]) : 0,
-        CHUNKS * keys.logits_chunk_mib * 2 ** 20,
-      ),
+      bytes: Math.max(keys.gradient_checkpointing ? numTokens * live(BACKWARD_OF_A_LAYER[kind]) : 0, logits),
       place: device,
       phase: 'update',
     },

@@ -89,8 +89,8 @@ export interface ChunkedLoss {
   readonly metrics: PolicyMetrics & { readonly entropy: number; readonly weights: TokenWeightStatistics };
 }
 
-/** Rows of the head that get their gradient at once when it must be converted to another dtype. */
-const HEAD_GRADIENT_ROWS = 8192;
+/** Rows of the head that get their gradient at once when it must be converted to another dtype: fewer parts where each is a kernel asked for. */
+const HEAD_GRADIENT_ROWS = { cpu: 8192, device: 32_768 } as const;
 
 /** True when the loss needs no slope over the vocabulary beyond that of the sampled token's log-probability. */
 function isSimple({ loss, weights }: ChunkedLossOptions): boolean {
@@ -365,8 +365,9 @@ function addHeadGradient(
     grad_lm_head_VD.addmm_(slope_NV.t(), hidden_ND, { alpha: 1 / temperature });
     return;
   }
-  for (let start = 0; start < numWords; start += HEAD_GRADIENT_ROWS) {
-    const length = Math.min(HEAD_GRADIENT_ROWS, numWords - start);
+  const rows = HEAD_GRADIENT_ROWS[lm_head_VD.device === 'cpu' ? 'cpu' : 'device'];
+  for (let start = 0; start < numWords; start += rows) {
+    const length = Math.min(rows, numWords - start);
     scope('head gradient', () => {
       const part = slope_NV.narrow(1, start, length).to({ dtype: lm_head_VD.dtype }).t().matmul(hidden_ND);
       grad_lm_head_VD.narrow(0, start, length).add_(part, { alpha: 1 / temperature });

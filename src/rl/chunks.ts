@@ -10,7 +10,7 @@
  */
 
 import { TwgrpoError } from '../base/index.ts';
-import { fastLinear, noGrad, scope, type Tensor, tensor, zeros } from '../tensor/index.ts';
+import { type Device, fastLinear, noGrad, scope, type Tensor, tensor, zeros } from '../tensor/index.ts';
 
 export interface ScoredTokens {
   /** Last hidden states that predict the completion tokens: row t predicts `ids_GT[t]`. Taken as a constant. */
@@ -31,6 +31,15 @@ export interface ChunkOptions {
 }
 
 export const DEFAULT_CHUNK_BYTES = 256 * 2 ** 20;
+
+/** Each chunk reads the head anew and asks for the same kernels, so a device whose kernels are asked for one by one has few. */
+const LOGITS_CHUNK_MIB = { cpu: 64, device: 1024 } as const;
+
+/** The memory of one chunk of logits in bytes. @param mib as configured; undefined: what suits the device */
+export function logitsChunkBytes(mib: number | undefined, device: Device): number {
+  return (mib ?? LOGITS_CHUNK_MIB[device === 'cpu' ? 'cpu' : 'device']) * 2 ** 20;
+}
+
 /** Tensors of a chunk's size alive at once: logits, log-probabilities and probabilities, and what else a mode needs. */
 export const BUFFERS = { simple: 3, authors: 4, full: 7 } as const;
 /** Wider chunks gain nothing in the products and would drag finished rows along. */
@@ -134,6 +143,30 @@ export function chunkCells(values: Tensor, { start, length, rows_R }: Chunk): Te
   return values.narrow(1, start, length).index_select(0, rows_R);
 }
 
+/** Positions of a chunk. */
+function chunkWidth(bytesPerPosition: number, chunk_bytes: number): number {
+  return Math.max(1, Math.min(MAX_CHUNK_POSITIONS, Math.floor(chunk_bytes / bytesPerPosition)));
+}
+
+/**
+ * Bytes that the chunks of a narrow model's loss take, where all rows have all positions and the loss needs no more than its sampled tokens.
+ * @returns `working`: of the chunk that is computed, `kept`: of those that may stay for the head's gradient
+ */
+export function chunkMemory(
+  size: { readonly rows: number; readonly positions: number; readonly words: number },
+  chunk_bytes: number,
+): { readonly working: number; readonly kept: number } {
+  const bytesPerWord = 4;
+  const bytesPerPosition = size.rows * size.words * BUFFERS.simple * bytesPerWord;
+  const width = Math.min(chunkWidth(bytesPerPosition, chunk_bytes), size.positions);
+  const [working, one] = [width * bytesPerPosition, width * size.rows * size.words * bytesPerWord];
+  const numKept = Math.min(
+    Math.floor(Math.max(0, chunk_bytes - working) / one),
+    Math.ceil(size.positions / width),
+  );
+  return { working, kept: numKept * one };
+}
+
 /** Cut the positions into chunks of equal width; positions at which nobody is alive are in none. */
 export function planChunks(
   inputs: ScoredTokens,
@@ -147,7 +180,7 @@ export function planChunks(
     .contiguous()
     .toTypedArray() as Uint8Array;
   const bytesPerPosition = numRows * lm_head_VD.shape[0]! * buffers * accumulationBytes(lm_head_VD);
-  const width = Math.max(1, Math.min(MAX_CHUNK_POSITIONS, Math.floor(chunk_bytes / bytesPerPosition)));
+  const width = chunkWidth(bytesPerPosition, chunk_bytes);
   const chunks: Chunk[] = [];
   for (let start = 0; start < numPositions; start += width) {
     const length = Math.min(width, numPositions - start);

@@ -13,7 +13,13 @@ export {
   type ChunkedLossOptions,
   chunkedLoss,
 } from './chunked-loss.ts';
-export { type ChunkOptions, type ScoredTokens, scoreTokens } from './chunks.ts';
+export {
+  type ChunkOptions,
+  chunkMemory,
+  logitsChunkBytes,
+  type ScoredTokens,
+  scoreTokens,
+} from './chunks.ts';
 export {
   IMPORTANCE_SAMPLING_LEVELS,
   type ImportanceSamplingLevel,

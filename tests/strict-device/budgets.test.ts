@@ -6,6 +6,8 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { BudgetNumbers, Figures } from './processes/budget-run.ts';
+import type { DryCase } from './processes/dry-run.ts';
+import type { Phase } from './processes/made-model.ts';
 import { BUILD_TIMEOUT_MS, runOnDevice, skipReason, titled } from './strict-device.ts';
 
 interface Cost {
@@ -31,6 +33,12 @@ const TRAIN: Readonly<Record<string, Cost>> = {
   // 17 of the fixed ones are the extremes of clipping over completions.
   'full weights': { fixed: 293, per_layer: 199, waits: 11 },
   LoRA: { fixed: 259, per_layer: 299, waits: 11 },
+};
+
+/** The loss of a group of 8 completions of 512 tokens, with the vocabulary of the 7B; layers have no part in it. */
+const LOSS: Readonly<Record<string, Figures & { readonly lora_r?: number }>> = {
+  'full weights': { launches: 1314, waits: 9 },
+  LoRA: { launches: 826, waits: 9, lora_r: 16 },
 };
 
 const NUM_LAYERS = 28;
@@ -81,6 +89,15 @@ describe.skipIf(skipReason)(titled('budgets on the strict device'), () => {
   it.each(Object.entries(TRAIN))('a training step: %s', (name, budget) => {
     expect(at28(train[name]!)).toBeLessThanOrEqual(at28(budget));
     expect(train[name]!.waits).toBeLessThanOrEqual(budget.waits);
+  });
+
+  it.each(Object.entries(LOSS))('the loss of the 7B: %s', async (name, { launches, waits, ...lora }) => {
+    const one: DryCase = { name, length: 512, layers: 1, attention: 'flash', ...lora };
+    const phases = await runOnDevice<Phase[]>('dry-run.ts', one);
+    const loss = phases.find(({ phase }) => phase === 'loss')!;
+    process.stdout.write(`loss of the 7B, ${name}: ${loss.launches} launches, ${loss.waits} waits\n`);
+    expect(loss.launches).toBeLessThanOrEqual(launches);
+    expect(loss.waits).toBeLessThanOrEqual(waits);
   });
 
   it('a step leaves as many bytes on the device as it found', () => {

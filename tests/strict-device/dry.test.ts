@@ -42,7 +42,7 @@ function peaksOf(phases: readonly Phase[]): Peaks {
     rest: gigabytes('step', 'live'),
     encode: gigabytes('encode'),
     generate: gigabytes('generate 4 tokens'),
-    gradient: gigabytes('gradient'),
+    gradient: Math.max(...['forward', 'loss', 'backward'].map((phase) => gigabytes(phase))),
     clip: gigabytes('clip'),
     step: gigabytes('step'),
   };

@@ -246,7 +246,11 @@ const optimizationShape = {
     .describe(
       'keep only the inputs of layers and compute each again on the way back: less memory, more time',
     ),
-  logits_chunk_mib: z.number().positive().default(64).describe('memory of one chunk of logits in the loss'),
+  logits_chunk_mib: z
+    .number()
+    .positive()
+    .optional()
+    .describe('memory of one chunk of logits in the loss; absent: 1024 on a GPU, 64 on the processor'),
   max_bad_steps: count.default(5).describe('stop after so many refused (non-finite) steps in a row'),
 };
 

@@ -49,6 +49,9 @@ const optimizationShape = {
     .describe('of Muon, at the top of the same schedule'),
   ...z.object(Optimization).omit({ prompts_per_micro_batch: true }).shape,
   learning_rate: Optimization.learning_rate.default(1e-5).describe('of AdamW, at the top of the schedule'),
+  logits_chunk_mib: Optimization.logits_chunk_mib.describe(
+    'memory of the logits of one chunk in the loss, whose gradient takes four times as much; absent: 256 on a GPU, 64 on the processor',
+  ),
   packs_per_micro_batch: count
     .default(1)
     .describe('packs (videos with up to pack_size questions) a micro-batch'),

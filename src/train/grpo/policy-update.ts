@@ -13,6 +13,7 @@ import {
   type ChunkedLossInputs,
   chunkedLoss,
   type LossScale,
+  logitsChunkBytes,
   scoreTokens,
 } from '../../rl/index.ts';
 import type { Rollout, RolloutPrompt } from '../../rollout/index.ts';
@@ -57,14 +58,14 @@ export function scoreCompletions(
   model: VideoLanguageModel,
   prompt: EncodedPrompt,
   completions: readonly (readonly number[])[],
-  config: Pick<GrpoConfig, 'logits_chunk_mib'>,
+  { logits_chunk_mib }: Pick<GrpoConfig, 'logits_chunk_mib'>,
 ): Tensor {
   return scope('scoreCompletions', () =>
     noGrad(() => {
       const { hidden_GCD } = model.completionHidden(prompt, completions);
       const { ids_GT, completion_mask_GT } = padCompletions(completions, model.device);
       const inputs = { hidden_GTD: hidden_GCD, lm_head_VD: lossHead(model), ids_GT, completion_mask_GT };
-      return scoreTokens(inputs, { chunk_bytes: config.logits_chunk_mib * 2 ** 20 }).logps_GT;
+      return scoreTokens(inputs, { chunk_bytes: logitsChunkBytes(logits_chunk_mib, model.device) }).logps_GT;
     }),
   );
 }
@@ -85,7 +86,7 @@ export function accumulateGroupGradient(
   fixed: FixedLogps,
   config: GrpoConfig,
   scale: LossScale,
-  clock?: PhaseClock,
+  clock?: Pick<PhaseClock, 'enter'>,
 ): Pick<ChunkedLoss, 'loss' | 'metrics' | 'logps_GT' | 'weights_GT' | 'entropy_GT'> {
   return scope('accumulateGroupGradient', () => {
     clock?.enter('forward');
@@ -118,7 +119,7 @@ export function accumulateGroupGradient(
         loss: config,
         weights: config,
         scale,
-        chunk_bytes: config.logits_chunk_mib * 2 ** 20,
+        chunk_bytes: logitsChunkBytes(config.logits_chunk_mib, model.device),
         ...(headGrad ? { grad_lm_head_VD: headGrad } : {}),
       },
     );

@@ -14,6 +14,9 @@ import {
 } from '../../models/index.ts';
 import { cross_entropy_loss, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 
+/** The way back through a chunk holds about four times its logits. */
+const LOGITS_CHUNK_MIB = { cpu: 64, device: 256 } as const;
+
 /** torch's number for a summed reduction. */
 const SUM = 2;
 
@@ -40,7 +43,8 @@ export interface SftUpdate {
 
 export interface SftUpdateOptions {
   readonly gradient_checkpointing: boolean;
-  readonly logits_chunk_mib: number;
+  /** Of the logits alone. @default what suits the device */
+  readonly logits_chunk_mib?: number | undefined;
 }
 
 /**
@@ -100,7 +104,8 @@ function crossEntropy(
     Array.from({ length: ids.length - lossFrom }, (_, i) => g * longest + lossFrom + i),
   );
   const targets = rows.flatMap(({ ids, lossFrom }) => ids.slice(lossFrom));
-  const rowsAtOnce = Math.max(1, Math.floor((logits_chunk_mib * 2 ** 20) / (4 * model.lmHead().shape[0]!)));
+  const chunk_mib = logits_chunk_mib ?? LOGITS_CHUNK_MIB[model.device === 'cpu' ? 'cpu' : 'device'];
+  const rowsAtOnce = Math.max(1, Math.floor((chunk_mib * 2 ** 20) / (4 * model.lmHead().shape[0]!)));
   let loss = 0;
   let numRight = 0;
   for (let from = 0; from < targets.length; from += rowsAtOnce) {

@@ -3,7 +3,7 @@
  * @file Memory of training steps of published models at their real sizes, as the dry device of tests/strict-device counts it: writes
  * dry-device.json, bytes by phase. Takes about ten minutes.
  *
- *   node tests/goldens/plan/make_dry_device.mjs
+ *   node tests/goldens/plan/make_dry_device.mjs ['"lora_r":16']    only the cases whose line holds the text
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,9 @@ const golden = file('dry-device.json');
 const PHASES = ['rest', 'encode', 'generate', 'update', 'optimizer_step'];
 /** @type {Record<string, unknown>[]} */
 const cases = JSON.parse(readFileSync(golden, 'utf8'));
+const wanted = process.argv[2] ?? '';
 const rows = cases.map((row) => {
+  if (!JSON.stringify(row).includes(wanted)) return row;
   const one = Object.fromEntries(Object.entries(row).filter(([key]) => !PHASES.includes(key)));
   const argument = JSON.stringify({ name: '', attention: 'flash', ...one });
   const loader = ['--import', file('../../../scripts/typescript/loader.mjs')];
@@ -40,7 +42,7 @@ const rows = cases.map((row) => {
     rest: of('step').live,
     encode: of('encode').peak,
     generate: of('generate 4 tokens').peak,
-    update: of('gradient').peak,
+    update: Math.max(...['forward', 'loss', 'backward'].map((phase) => of(phase).peak)),
     optimizer_step: of('step').peak,
   };
 });

@@ -91,6 +91,21 @@ export class Phases {
   }
 }
 
+/** A clock of phases that counts where a run's takes the time: `forward`, `loss`, `backward`. */
+class MarkedPhases {
+  readonly #phases: Phases;
+  #phase: string | undefined;
+
+  constructor(phases: Phases) {
+    this.#phases = phases;
+  }
+
+  enter(phase: string): void {
+    if (this.#phase !== undefined) this.#phases.mark(this.#phase);
+    this.#phase = phase;
+  }
+}
+
 /** A configuration of the method, with the changes that a case needs. */
 export function grpoConfig(keys: Record<string, unknown>): GrpoConfig {
   const values = {
@@ -123,12 +138,13 @@ export function trainOnGroup(
     })),
   };
   const scale = { num_sequences: G, num_tokens: G * length, max_completion_length: length };
-  const update = accumulateGroupGradient(model, group, {}, config, scale);
+  const clock = new MarkedPhases(phases);
+  const update = accumulateGroupGradient(model, group, {}, config, scale, clock);
   dispose([update.logps_GT, update.weights_GT, update.entropy_GT]);
-  phases.mark('gradient');
+  clock.enter('clip');
   const trained = [...model.parameters().values()].filter(({ requires_grad }) => requires_grad);
   clipGradNorm(trained, config.max_grad_norm);
-  phases.mark('clip');
+  clock.enter('step');
   optimizer.step(1e-6);
   phases.mark('step');
   prompt.dispose();
