@@ -66,13 +66,13 @@ export class DistError extends TwgrpoError {
   override readonly exitCode: number = EXIT_CODES.dist;
 }
 
-/** An error that a rank before this one has and tells already. */
+/** An error that another rank has and tells. */
 export class ToldError extends TwgrpoError {
   override readonly exitCode: number;
 
-  constructor(error: TwgrpoError) {
-    super(error.message, { hint: error.hint, cause: error });
-    this.exitCode = error.exitCode;
+  constructor(message: string, exitCode: number) {
+    super(message);
+    this.exitCode = exitCode;
   }
 }
 

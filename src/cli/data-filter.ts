@@ -22,6 +22,7 @@ import {
   readQuestionRecords,
   toQuestion,
 } from '../data/index.ts';
+import { onlyMain, type Processes, together } from '../dist/index.ts';
 import {
   answerSettings,
   FILTERS,
@@ -36,6 +37,7 @@ import { FrameStore, promptLoader } from '../prompt/index.ts';
 import { type AskingProgress, askingProgress } from './asking-progress.ts';
 import type { CommandDefinition } from './command.ts';
 import { printFiltered } from './filter-lines.ts';
+import { runShared, type SharingChoice, sharingOptions } from './launch-options.ts';
 import { locateChoice, locateDataFile } from './locate.ts';
 import { loadingOptions, type ModelChoice, withModel } from './model-options.ts';
 import { collect, finiteNumber, wholeNumber } from './numbers.ts';
@@ -46,7 +48,8 @@ interface FilterChoice
   extends Partial<Pick<ModelChoice, 'model'>>,
     Omit<ModelChoice, 'model'>,
     FrameChoice,
-    RootChoice {
+    RootChoice,
+    SharingChoice {
   readonly output: string;
   readonly where?: readonly string[];
   readonly difficulty?: boolean;
@@ -102,7 +105,7 @@ function filtersOf(given: FilterChoice): FilterName[] {
       '--keep-between needs --difficulty: it says which shares of right answers are kept',
     );
   if (filters.length === 0) {
-    const unused = (['model', 'samples'] as const).find((key) => given[key] !== undefined);
+    const unused = (['model', 'samples', 'nproc'] as const).find((key) => given[key] !== undefined);
     if (unused !== undefined)
       throw new ConfigError(`--${unused} has nothing to do without --difficulty or --blind`);
     if (given.where === undefined)
@@ -119,6 +122,25 @@ function filtersOf(given: FilterChoice): FilterName[] {
 async function run(file: string, given: FilterChoice, out: Output): Promise<number> {
   const filters = filtersOf(given);
   const keep = keptShares(given.keepBetween);
+  const { model } = given;
+  if (model !== undefined && filters.length > 0)
+    return await runShared(given, out, async ({ processes, device }) => {
+      const own = { ...given, model, device };
+      const prepared = await together(processes, 'the checks before the questions', async () =>
+        prepare(await locateFile(file, given, out), own, out),
+      );
+      return await byAnswers(prepared, { ...own, filters, keep }, processes, out);
+    });
+  const path = await locateFile(file, given, out);
+  const { records, num_records } = filterRows(path, fieldValues(given.where));
+  write(given.output, records);
+  out.print(`${records.length} of ${num_records} records  ${given.output}`);
+  out.json({ output_path: given.output, num_kept: records.length, num_records });
+  return EXIT_CODES.done;
+}
+
+/** The file to filter. @throws ConfigError where the output can not be made of it */
+async function locateFile(file: string, given: Pick<FilterChoice, 'output'>, out: Output): Promise<string> {
   const { path } = await locateDataFile(file, out);
   if (resolve(path) === resolve(given.output))
     throw new ConfigError(`--output ${given.output} is the file to filter; choose another`);
@@ -127,14 +149,7 @@ async function run(file: string, given: FilterChoice, out: Output): Promise<numb
       `--output ${given.output}: records are passed on as they stand, and ${path} is ${isCsvPath(path) ? '' : 'no '}CSV`,
       { hint: isCsvPath(path) ? 'end its name in .csv' : 'end its name in .jsonl' },
     );
-  const { model } = given;
-  if (model !== undefined && filters.length > 0)
-    return await byAnswers(path, { ...given, model }, filters, keep, out);
-  const { records, num_records } = filterRows(path, fieldValues(given.where));
-  write(given.output, records);
-  out.print(`${records.length} of ${num_records} records  ${given.output}`);
-  out.json({ output_path: given.output, num_kept: records.length, num_records });
-  return EXIT_CODES.done;
+  return path;
 }
 
 function write(path: string, records: readonly FileRecord[]): void {
@@ -144,14 +159,9 @@ function write(path: string, records: readonly FileRecord[]): void {
   );
 }
 
-async function byAnswers(
-  path: string,
-  given: AskingChoice,
-  filters: readonly FilterName[],
-  keep: KeptShares | undefined,
-  out: Output,
-): Promise<number> {
-  const { format, drop = [], output, samples = DEFAULT_SAMPLES, seed } = given;
+/** Everything that is known before a model is loaded. */
+async function prepare(path: string, given: AskingChoice, out: Output) {
+  const { format, drop = [] } = given;
   const read = readQuestionRecords(path, { format, drop, where: fieldValues(given.where) });
   const root = { video_root: given.videoRoot ?? '.', video_prefix: given.videoPrefix };
   const questions = read.records.map(({ item }) => toQuestion(item, root));
@@ -159,6 +169,17 @@ async function byAnswers(
   for (const [code, count] of Object.entries(read.dropped)) out.warn(`${count} records left out: ${code}`);
   const { at, commits } = await locateChoice(given, out);
   const folder = openModelFolder(at.model, { notice: (text) => out.warn(text) });
+  return { path, read, root, questions, at, commits, folder };
+}
+
+/** Asks the model and writes what is kept; several processes share the questions. */
+async function byAnswers(
+  { path, read, root, questions, at, commits, folder }: Awaited<ReturnType<typeof prepare>>,
+  given: AskingChoice & { readonly filters: readonly FilterName[]; readonly keep: KeptShares | undefined },
+  processes: Processes,
+  out: Output,
+): Promise<number> {
+  const { output, samples = DEFAULT_SAMPLES, seed, filters, keep } = given;
   const { processor, stop_token_ids, banned_token_ids } = folder;
   const video = videoKeys(given, 'correct');
   const asking = {
@@ -225,6 +246,7 @@ async function byAnswers(
           return progress.update;
         },
         signal: stop.signal,
+        processes,
       });
       progress?.stop();
       const facts = {
@@ -234,7 +256,7 @@ async function byAnswers(
         num_records: read.num_records,
         dropped: read.dropped,
       };
-      code = filtered.isComplete ? finish(filtered) : stop.exitCode();
+      code = filtered.isComplete ? await finish(filtered) : stop.exitCode(filtered.stopped_by);
       if (!filtered.isComplete) {
         out.status(
           'stopped; nothing is written yet, the same command continues with the questions that are left',
@@ -242,11 +264,11 @@ async function byAnswers(
         out.json({ ...facts, is_complete: false });
       }
 
-      function finish(done: Filtered): number {
+      async function finish(done: Filtered): Promise<number> {
         const records = read.records
           .filter(({ item }) => !done.left_out.has(item.id))
           .map(({ record }) => record);
-        const { left_out, isComplete: is_complete, ...figures } = done;
+        const { left_out, isComplete: is_complete, stopped_by: _, ...figures } = done;
         printFiltered(done, { ...facts, num_picked: read.num_picked, num_kept: records.length }, out);
         out.json({
           ...facts,
@@ -260,7 +282,7 @@ async function byAnswers(
           out.warn(`no record is left; ${output} is not written`);
           return EXIT_CODES.data;
         }
-        write(output, records);
+        await onlyMain(processes, 'the records that are kept', () => write(output, records));
         out.print(`${records.length} of ${read.num_records} records  ${output}`);
         return EXIT_CODES.done;
       }
@@ -330,7 +352,7 @@ export const filter: CommandDefinition = {
       )
       .option('--seed <n>', 'of the draws', wholeNumber(0), 0)
       .option('--batch-size <n>', 'questions answered together; halved when memory runs out', count, 8);
-    frameOptions(command).addHelpText('after', HELP);
+    sharingOptions(frameOptions(command)).addHelpText('after', HELP);
   },
   run: ({ args, options, out }) => run(args[0]!, options<FilterChoice>(), out),
 };

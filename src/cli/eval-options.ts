@@ -13,11 +13,12 @@ import {
   protocolOf,
 } from '../eval/index.ts';
 import { checkSampling, type SamplingOptions } from '../rollout/index.ts';
+import { type SharingChoice, sharingOptions } from './launch-options.ts';
 import { loadingOptions, type ModelChoice } from './model-options.ts';
 import { collect, finiteNumber, wholeNumber } from './numbers.ts';
 import { type FrameChoice, frameOptions, type RootChoice, rootOptions, videoKeys } from './video-options.ts';
 
-export interface EvalChoice extends ModelChoice, FrameChoice, RootChoice {
+export interface EvalChoice extends ModelChoice, FrameChoice, RootChoice, SharingChoice {
   readonly benchmark?: BenchmarkName;
   readonly data: readonly string[];
   readonly format: DataFormat | 'auto';
@@ -125,7 +126,7 @@ export function evalOptions(command: Command): void {
       "write the answers also in the form of the authors' logs, to compare row by row",
     )
     .option('--dry-run', 'check files and settings, show the first prompt, and stop');
-  frameOptions(loadingOptions(command)).addHelpText('after', HELP);
+  sharingOptions(frameOptions(loadingOptions(command))).addHelpText('after', HELP);
 }
 
 /** Everything that can change a score, resolved; and which parts of the protocol were changed. */

@@ -11,6 +11,7 @@ import {
   writeFileAtomic,
 } from '../base/index.ts';
 import { itemTask, type Question, toQuestion } from '../data/index.ts';
+import { onlyMain, type Processes, together } from '../dist/index.ts';
 import {
   answerSettings,
   CONTROL_WORDS,
@@ -38,6 +39,7 @@ import { askingProgress } from './asking-progress.ts';
 import type { CommandDefinition } from './command.ts';
 import { type EvalChoice, evalOptions, resolveSettings, samplingWith } from './eval-options.ts';
 import { chooseQuestions, controlsOf, sayWhatIsRead } from './eval-questions.ts';
+import { runShared } from './launch-options.ts';
 import { locateChoice, planChoice, printPlans } from './locate.ts';
 import { withModel } from './model-options.ts';
 import { stopSignals } from './stop-signals.ts';
@@ -74,16 +76,11 @@ function modelOf(path: string, out: Output): string {
   return checkpoint;
 }
 
-async function run(asked: EvalChoice, out: Output): Promise<number> {
+/** Everything that is known before a model is loaded. */
+async function prepare(asked: EvalChoice, out: Output) {
   const given = { ...asked, model: modelOf(asked.model, out) };
   const resolved = resolveSettings(given);
   const { benchmark, name } = resolved;
-  const downloads = given.dryRun === true ? await planChoice(given, out) : [];
-  if (downloads.length > 0) {
-    printPlans(downloads, out);
-    out.json({ downloads });
-    return EXIT_CODES.done;
-  }
   const { at, commits } = await locateChoice(given, out);
   const set = readQuestionSet(at.data, {
     format: given.format,
@@ -112,7 +109,6 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
   const folder = openModelFolder(at.model, { notice: (text) => out.warn(text) });
   const { processor, generation } = folder;
   const sampling = samplingWith(given, samplingOf(resolved.protocol, generation));
-  const videoPreset = resolved.video.video;
   const label = resolved.changed.length === 0 ? name : `${name} with own ${resolved.changed.join(', ')}`;
   const settings: JsonObject = {
     protocol: label,
@@ -150,21 +146,20 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
   const output_dir = given.outputDir ?? defaultOutput(given, name);
   const others = given.compare === undefined ? [] : [readOther(given.compare)];
   const asksAgain = controlsOf(given, questions);
-  if (given.dryRun === true) {
-    folder.checkWeights();
-    return dryRun(
-      {
-        settings,
-        facts,
-        output_dir,
-        questions,
-        countTokens: promptCounter(processor, loaderOptions),
-        builder: new PromptBuilder(processor, loaderOptions),
-      },
-      out,
-    );
-  }
+  return {
+    ...{ given, at, resolved, label, set, questions, folder, sampling, settings, facts, loaderOptions },
+    ...{ output_dir, others, asksAgain },
+  };
+}
 
+type Prepared = Awaited<ReturnType<typeof prepare>>;
+
+/** Asks the model and writes what came of it; several processes share the questions. */
+async function run(prepared: Prepared, processes: Processes, out: Output): Promise<number> {
+  const { given, at, resolved, label, set, questions, folder, sampling, settings, facts } = prepared;
+  const { output_dir, others, asksAgain } = prepared;
+  const { processor } = folder;
+  const videoPreset = resolved.video.video;
   let code: number = EXIT_CODES.done;
   await withModel(folder, { ...at, videoPreset }, out, async (model) => {
     const stop = stopSignals(out, 'batch');
@@ -173,10 +168,10 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
     try {
       const evaluation = await answerAll(model, stop.signal, { questions, output_dir, settings: made });
       const answered = new Set(evaluation.rows.map(({ id }) => id));
-      let isComplete = evaluation.isComplete;
+      let { stopped_by } = evaluation;
       const controls: ControlRun[] = [];
       for (const [control, all] of asksAgain) {
-        if (!isComplete) break;
+        if (stopped_by !== undefined) break;
         // What has no answer with its video has nothing to be compared with.
         const again = all.filter(({ id }) => answered.has(id));
         const { rows, ...rest } = await answerAll(model, stop.signal, {
@@ -186,7 +181,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
           label: control,
           read: controlReader(control),
         });
-        isComplete = rest.isComplete;
+        stopped_by = rest.stopped_by;
         controls.push({ control, shows: CONTROL_WORDS[control], rows, questions: again.length });
       }
       const title = `${nameOf(given.model)} on ${given.benchmark ?? given.data.join(', ')}, protocol ${label}`;
@@ -197,20 +192,22 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
         others,
         controls,
       });
-      writeReport(output_dir, report, [...others, ...controls.map(named)]);
-      if (given.authorsLog !== undefined) {
+      await onlyMain(processes, 'the report', () => {
+        writeReport(output_dir, report, [...others, ...controls.map(named)]);
+        if (given.authorsLog === undefined) return;
         const itemOf = new Map(questions.map(({ id, item }) => [id, item]));
         const lines = evaluation.rows.map((row) =>
           authorsLogLine(row, itemOf.get(row.id)!, resolved.answer_parser),
         );
         writeFileAtomic(given.authorsLog, lines.map((line) => `${line}\n`).join(''));
-      }
+      });
+      const isComplete = stopped_by === undefined;
       printReport(report, out);
       out.print(`results  ${output_dir}`);
       out.json({ output_dir, ...figuresOf({ ...evaluation, isComplete }), ...report });
       if (!isComplete) {
         out.status('stopped; the same command continues with the questions that are left');
-        code = stop.exitCode();
+        code = stop.exitCode(stopped_by);
       } else if (evaluation.rows.length === 0) {
         out.warn(NOTHING_ANSWERED);
         code = EXIT_CODES.data;
@@ -242,7 +239,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
         questions,
         load: promptLoader(
           processor,
-          loaderOptions,
+          prepared.loaderOptions,
           new FrameStore({ budget_mib: 0, logger, ...(read === undefined ? {} : { read }) }),
         ),
         output_dir,
@@ -258,6 +255,7 @@ async function run(asked: EvalChoice, out: Output): Promise<number> {
         logger,
         onProgress: progress.update,
         signal,
+        processes,
       });
     } finally {
       progress.stop();
@@ -298,22 +296,21 @@ function printReport(report: ReportContent, out: Output): void {
   for (const figures of controls) out.print(`  ${controlText(figures)}`);
 }
 
-interface Plan {
-  readonly settings: JsonObject;
-  readonly facts: JsonObject;
-  readonly output_dir: string;
-  readonly questions: readonly Question[];
-  readonly countTokens: ReturnType<typeof promptCounter>;
-  readonly builder: PromptBuilder;
-}
-
-function dryRun(plan: Plan, out: Output): number {
-  const { settings, facts, output_dir, questions, builder } = plan;
+async function dryRun(asked: EvalChoice, out: Output): Promise<number> {
+  const downloads = await planChoice({ ...asked, model: modelOf(asked.model, out) }, out);
+  if (downloads.length > 0) {
+    printPlans(downloads, out);
+    out.json({ downloads });
+    return EXIT_CODES.done;
+  }
+  const { settings, facts, output_dir, questions, folder, loaderOptions } = await prepare(asked, out);
+  folder.checkWeights();
+  const { processor } = folder;
   const videos = [...new Set(questions.flatMap(({ media }) => media.map(({ file }) => file)))];
   const missing = videos.filter((video) => !existsSync(video));
   const first = questions[0]!;
-  const tokens = plan.countTokens(first.item);
-  const prompt = builder.rendered(first.item);
+  const tokens = promptCounter(processor, loaderOptions)(first.item);
+  const prompt = new PromptBuilder(processor, loaderOptions).rendered(first.item);
   const line = (key: string, value: string): void => out.print(`${key.padEnd(22)}  ${value}`);
   for (const [key, value] of Object.entries({ ...settings, ...facts, output_dir }))
     if (value !== undefined && value !== null)
@@ -346,5 +343,14 @@ export const evaluateCommand: CommandDefinition = {
     'twgrpo eval --model models/Qwen2.5-VL-7B-Instruct --benchmark mvbench --data eval_mvbench.json --video-root /data/MVBench --protocol zero-shot-authors --limit 100 --dry-run',
   ],
   configure: evalOptions,
-  run: ({ options, out }) => run(options<EvalChoice>(), out),
+  run: async ({ options, out }) => {
+    const given = options<EvalChoice>();
+    if (given.dryRun === true) return await dryRun(given, out);
+    return await runShared(given, out, async ({ processes, device }) => {
+      const prepared = await together(processes, 'the checks before the questions', () =>
+        prepare({ ...given, device }, out),
+      );
+      return await run(prepared, processes, out);
+    });
+  },
 };

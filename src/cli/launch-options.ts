@@ -1,12 +1,17 @@
 /** `--nproc`: the options of commands that can run as several processes, and the start of those. */
 import type { Command } from 'commander';
 import { ConfigError, type Output } from '../base/index.ts';
-import { launchRanks, readRankEnvironment } from '../dist/index.ts';
-import { wholeNumber } from './numbers.ts';
+import { inProcessGroup, launchRanks, type RankContext, readRankEnvironment } from '../dist/index.ts';
+import { finiteNumber, wholeNumber } from './numbers.ts';
 
 export interface LaunchChoice {
   readonly nproc?: number;
   readonly maxRestarts?: number;
+}
+
+/** A command without a configuration says itself how long a process waits for another. */
+export interface SharingChoice extends LaunchChoice {
+  readonly distTimeout: number;
 }
 
 /** How often ranks are begun again by default. */
@@ -24,6 +29,32 @@ export function launchOptions(command: Command): Command {
       `with --nproc: how often all begin again after one died (default: ${MAX_RESTARTS})`,
       wholeNumber(0),
     );
+}
+
+export function sharingOptions(command: Command): Command {
+  return launchOptions(command).option(
+    '--dist-timeout <seconds>',
+    'several processes: how long one waits for another before all end with an error',
+    finiteNumber,
+    600,
+  );
+}
+
+/**
+ * Runs a command that shares its work as the processes of `--nproc`, as one that a launcher started, or alone.
+ * @param body runs on each
+ * @returns the exit code
+ * @throws ConfigError for a `--dist-timeout` that is no time; what `launchCommand`, `inProcessGroup` and `body` throw
+ */
+export async function runShared(
+  given: SharingChoice & { readonly device: string },
+  out: Output,
+  body: (context: RankContext) => Promise<number>,
+): Promise<number> {
+  const { nproc = 1, distTimeout: dist_timeout, device } = given;
+  if (dist_timeout <= 0) throw new ConfigError(`--dist-timeout ${dist_timeout}: expected a time above 0`);
+  if (nproc > 1) return await launchCommand({ ...given, nproc }, out);
+  return await inProcessGroup({ device, dist_timeout }, body);
 }
 
 /**

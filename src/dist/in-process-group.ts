@@ -1,5 +1,5 @@
 /** A run as one of the processes that its environment names, on the device of its rank, or alone. */
-import { ConfigError, DistError, ToldError, TwgrpoError } from '../base/index.ts';
+import { ConfigError, DistError, exitCodeOf, ToldError, TwgrpoError } from '../base/index.ts';
 import { engineInfo } from '../tensor/index.ts';
 import { type RankEnvironment, readRankEnvironment } from './environment.ts';
 import { type Processes, ProcessGroup, SINGLE_PROCESS } from './process-group.ts';
@@ -87,6 +87,46 @@ export async function together<T>(
   const first = all.findIndex((text) => text !== undefined);
   if (first < 0) return result as T;
   if (own === undefined) throw new DistError(`rank ${first} can not go on: ${all[first]}`);
-  if (own instanceof TwgrpoError && all.indexOf(told) < processes.rank) throw new ToldError(own);
+  if (own instanceof TwgrpoError && all.indexOf(told) < processes.rank)
+    throw new ToldError(own.message, own.exitCode);
   throw own;
+}
+
+/**
+ * Runs `body` on the first rank and tells all what it gives.
+ * @param body gives what can be told: no class, no function
+ * @throws its error on the first rank, a ToldError on the others
+ */
+export async function onMain<T>(processes: Processes, what: string, body: () => Promise<T> | T): Promise<T> {
+  let own: unknown;
+  let told: { readonly result: T } | { readonly message: string; readonly exitCode: number } | undefined;
+  if (processes.is_main_process) {
+    try {
+      told = { result: await body() };
+    } catch (error) {
+      own = error;
+      told = { message: error instanceof Error ? error.message : String(error), exitCode: exitCodeOf(error) };
+    }
+  }
+  const [first] = await processes.gather(told, what);
+  if (own !== undefined) throw own;
+  if ('message' in first!) throw new ToldError(first.message, first.exitCode);
+  return first!.result;
+}
+
+/**
+ * Runs `body` on the first rank, for what the others can not have.
+ * @returns what it gives, on the first rank; undefined on the others
+ * @throws as `onMain`
+ */
+export async function onlyMain<T>(
+  processes: Processes,
+  what: string,
+  body: () => Promise<T> | T,
+): Promise<T | undefined> {
+  let result: T | undefined;
+  await onMain(processes, what, async () => {
+    result = await body();
+  });
+  return result;
 }

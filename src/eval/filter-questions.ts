@@ -54,6 +54,8 @@ export interface Filtered {
   readonly by: Readonly<Record<'data_source' | 'type', Readonly<Record<string, GroupFigures>>>>;
   /** False when stopped by the signal: not every question is judged. */
   readonly isComplete: boolean;
+  /** Why it stopped, whichever process was told to; undefined when complete. */
+  readonly stopped_by: string | undefined;
 }
 
 /** @throws what `ask` throws */
@@ -64,9 +66,9 @@ export async function filterQuestions(options: FilterOptions): Promise<Filtered>
   const shares = new Map<string, number>();
   const figures: Partial<Record<FilterName, FilterFigures>> = {};
   let missing: Asked<SampledRow>['missing'] = [];
-  let isComplete = true;
+  let stopped_by: string | undefined;
   for (const filter of FILTERS.filter((name) => filters.includes(name))) {
-    if (!isComplete) break;
+    if (stopped_by !== undefined) break;
     const left = questions.filter(({ id }) => !leftOut.has(id));
     const asked = filter === 'blind' ? controlQuestions('blind', left) : left;
     const output_dir = join(answers_dir, filter);
@@ -77,7 +79,7 @@ export async function filterQuestions(options: FilterOptions): Promise<Filtered>
       settings: { filter, samples, ...settings },
       onProgress: options.onFilter?.(filter, asked.length, output_dir),
     });
-    isComplete = answered.isComplete;
+    stopped_by = answered.stopped_by;
     missing = [...missing, ...answered.missing];
     for (const { id } of answered.missing) leftOut.set(id, 'no_video');
     for (const row of answered.rows) {
@@ -100,7 +102,8 @@ export async function filterQuestions(options: FilterOptions): Promise<Filtered>
     missing,
     filters: figures,
     by: { data_source: groups(sourceOf), type: groups(({ item }) => itemTask(item)) },
-    isComplete,
+    isComplete: stopped_by === undefined,
+    stopped_by,
   };
 }
 

@@ -15,6 +15,12 @@ function start(argv: readonly string[]): ChildProcess {
   );
 }
 
+/** Waits until the file has so many rows, or the process has ended. */
+export async function rowsReached(numRows: number, file: string, child: ChildProcess): Promise<void> {
+  const isReached = () => existsSync(file) && readFileSync(file, 'utf8').split('\n').length > numRows;
+  while (child.exitCode === null && !isReached()) await setTimeout(2);
+}
+
 /** Sends the signal once the file has so many rows. @returns exit code and signal */
 export async function signalAfterRows(
   numRows: number,
@@ -24,8 +30,7 @@ export async function signalAfterRows(
 ): Promise<[code: number | null, signal: string | null]> {
   const child = start(argv);
   const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
-  const isReached = () => existsSync(file) && readFileSync(file, 'utf8').split('\n').length > numRows;
-  while (child.exitCode === null && !isReached()) await setTimeout(2);
+  await rowsReached(numRows, file, child);
   child.kill(signal);
   return await ended;
 }

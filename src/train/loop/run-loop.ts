@@ -5,7 +5,7 @@
  */
 import { ConfigError, type Lock, type Logger, lockFolder, TwgrpoError } from '../../base/index.ts';
 import type { Question } from '../../data/index.ts';
-import { inProcessGroup, type Processes, SINGLE_PROCESS, together } from '../../dist/index.ts';
+import { inProcessGroup, onlyMain, type Processes, SINGLE_PROCESS, together } from '../../dist/index.ts';
 import { type ModelFolder, openModelFolder, type VideoLanguageModel } from '../../models/index.ts';
 import { last, MetricAccumulator, type MetricsRow, PhaseClock, RunDirectory, sum } from '../../run/index.ts';
 import { getNumThreads, liveBytes, setNumThreads } from '../../tensor/index.ts';
@@ -268,10 +268,8 @@ export async function runTraining<
   return await inProcessGroup(resolved.config, async ({ processes, device }) => {
     const own = { ...options, resolved: { ...resolved, config: { ...resolved.config, device } } };
     // Taken before the folder is read: another process may be about to write the checkpoint that this one would go on from.
-    const lock = await together(processes, 'the lock of the run folder', async () =>
-      processes.is_main_process
-        ? await lockFolder(resolved.config.output_dir, (text) => logger.info(text))
-        : undefined,
+    const lock = await onlyMain(processes, 'the lock of the run folder', () =>
+      lockFolder(resolved.config.output_dir, (text) => logger.info(text)),
     );
     try {
       return await runLocked(methodOf(own, processes), own, processes, lock);
@@ -335,8 +333,7 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
     { pid: process.pid, live_bytes: liveBytes() },
     'weights, gradients and optimizer are in memory',
   );
-  const run = await together(processes, 'the run folder', async () => {
-    if (!processes.is_main_process) return undefined;
+  const run = await onlyMain(processes, 'the run folder', async () => {
     const opened = openRun(options.recorded ?? resolved, resumed, logger);
     await processes.noteStart();
     return opened;
