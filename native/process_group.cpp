@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <mutex>
 
 #include "tensor_table.h"
 
@@ -35,18 +36,23 @@ int64_t now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// A launched collective. The tensors it works on live as long as it does.
+/// A launched collective. It holds the tensors it works on until it was waited for, however long JavaScript keeps the object.
 struct Launched {
   c10::intrusive_ptr<c10d::Work> work;
   std::vector<at::Tensor> tensors;
+  bool isOnHost = true;
   int64_t began = now();
   std::shared_ptr<std::atomic<int64_t>> ended = std::make_shared<std::atomic<int64_t>>(0);
+  std::mutex mutex;
 
-  bool isOnHost() const { return tensors.empty() || tensors[0].is_cpu(); }
   void wait() {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (!work) return;
     work->wait();
     int64_t unset = 0;
-    if (isOnHost()) ended->compare_exchange_strong(unset, now());
+    if (isOnHost) ended->compare_exchange_strong(unset, now());
+    work.reset();
+    tensors.clear();
   }
 };
 
@@ -246,8 +252,9 @@ EXPORTED(closeGroup, "closeGroup", 1) {
 napi_value launched(napi_env env, c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> tensors) {
   auto one = std::make_shared<Launched>();
   one->work = std::move(work);
+  one->isOnHost = tensors.empty() || tensors[0].is_cpu();
   one->tensors = std::move(tensors);
-  if (one->isOnHost()) {
+  if (one->isOnHost) {
     try {
       one->work->getFuture()->addCallback([ended = one->ended](auto&) { ended->store(now()); });
     } catch (const c10::Error&) {
@@ -305,9 +312,9 @@ EXPORTED(waitWork, "waitWork", 1) {
 /// finishWork(work) -> promise
 EXPORTED(finishWork, "finishWork", 1) {
   auto one = unwrap<Launched>(env, args[0], WORK_TAG, "a work");
-  if (!one->isOnHost()) one->wait();  // the stream of this thread waits
+  if (!one->isOnHost) one->wait();  // the stream of this thread waits
   return promise(env, "finishWork", [one] {
-    if (one->isOnHost()) one->wait();
+    if (one->isOnHost) one->wait();
   });
 }
 

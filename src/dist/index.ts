@@ -3,9 +3,9 @@ export { type RankEnvironment, readRankEnvironment } from './environment.ts';
 export { inProcessGroup, onlyMain, onMain, type RankContext, together } from './in-process-group.ts';
 export { launchRanks } from './launch.ts';
 export {
-  type CollectiveTrace,
   type Pending,
   type Processes,
   SINGLE_PROCESS,
   type TensorCollectives,
+  type TraceSpan,
 } from './process-group.ts';

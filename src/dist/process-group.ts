@@ -10,14 +10,17 @@ import { DistError } from '../base/index.ts';
 import {
   type Backend,
   CollectiveGroup,
-  empty,
+  Download,
+  dispose,
+  emptyPinned,
   fromTypedArray,
   hasBackend,
+  itemSize,
+  keep,
   NativeError,
   noGrad,
   type ReduceOp,
   Store,
-  scope,
   type Tensor,
   type Work,
 } from '../tensor/index.ts';
@@ -66,16 +69,19 @@ export interface Pending {
   done(): Promise<void>;
 }
 
-/** One collective, for a trace. Times are milliseconds of `performance.now`. */
-export interface CollectiveTrace {
+/** One collective, or what was computed meanwhile, for a trace. Times are milliseconds of `performance.now`. */
+export interface TraceSpan {
   readonly what: string;
   readonly began: number;
   readonly ended: number;
-  /** Bytes of this rank's tensor. */
+  /** Bytes that this rank sends; 0 where it computes. */
   readonly bytes: number;
 }
 
-/** Collectives on tensors of the run's device. Through a host copy where the backend can not take them. */
+/**
+ * Collectives on tensors of the run's device. Where the backend can not take them they go through page-locked memory of the host: the
+ * device's queue goes on meanwhile, and a tensor's journey begins when the next one comes or when somebody waits.
+ */
 export interface TensorCollectives {
   readonly rank: number;
   readonly world_size: number;
@@ -85,8 +91,15 @@ export interface TensorCollectives {
   reduceScatter(output: Tensor, input: Tensor, what: string): Pending;
   /** `output` receives the inputs of all ranks in their order. */
   allGather(output: Tensor, input: Tensor, what: string): Pending;
-  /** Collectives of the last steps that are done, for traces and tests; forgotten with the call. */
-  takeTrace(): CollectiveTrace[];
+  /** Puts a span of computing into the trace. */
+  note(what: string, began: number): void;
+  /** What was noted, and the collectives on the host that are done; forgotten with the call. */
+  takeTrace(): TraceSpan[];
+  /**
+   * Bytes of tensors that this rank sends since the last call, counted as rings send them: of N ranks each sends
+   * (N - 1) / N of what is scattered or gathered in all, and twice that for an all-reduce.
+   */
+  takeSent(): number;
 }
 
 export interface OpenOptions {
@@ -98,7 +111,7 @@ export interface OpenOptions {
 
 /** How long a rank that lost another looks for those that are still there, so that the error can name the others. */
 const LOOK_AROUND_MS = 3000;
-/** Collectives that a trace holds at most. */
+/** Spans that a trace holds at most. */
 const TRACE_LENGTH = 10_000;
 /** Bytes that every rank sends when it tells something. */
 const LETTER_BYTES = 512;
@@ -119,7 +132,10 @@ export class ProcessGroup implements Processes, TensorCollectives {
   readonly #device: CollectiveGroup;
   readonly #timeoutS: number;
   #waitedMs = 0;
-  #trace: { what: string; bytes: number; work: Work }[] = [];
+  #trace: TraceSpan[] = [];
+  #sent = 0;
+  /** Collectives whose tensors are on their way to the host, in the order of their calls. */
+  #staged: (() => void)[] = [];
 
   private constructor(
     environment: RankEnvironment,
@@ -235,64 +251,87 @@ export class ProcessGroup implements Processes, TensorCollectives {
   }
 
   allReduce(tensor: Tensor, what: string, op: ReduceOp = 'sum'): Pending {
-    return this.#staged(tensor, tensor, what, (output) => this.#device.allReduce(output, op));
+    const job = { what, output: tensor, input: tensor, sent: this.#ring(2 * bytesOf(tensor)) };
+    return this.#onTensors(job, (output) => this.#device.allReduce(output, op));
   }
 
   reduceScatter(output: Tensor, input: Tensor, what: string): Pending {
-    return this.#staged(output, input, what, (out, given) => this.#device.reduceScatter(out, given));
+    const job = { what, output, input, sent: this.#ring(bytesOf(input)) };
+    return this.#onTensors(job, (out, given) => this.#device.reduceScatter(out, given));
   }
 
   allGather(output: Tensor, input: Tensor, what: string): Pending {
-    return this.#staged(output, input, what, (out, given) => this.#device.allGather(out, given));
+    const job = { what, output, input, sent: this.#ring(bytesOf(output)) };
+    return this.#onTensors(job, (out, given) => this.#device.allGather(out, given));
   }
 
-  takeTrace(): CollectiveTrace[] {
-    const done = this.#trace.flatMap(({ what, bytes, work }) => {
-      const times = work.times();
-      return times === undefined ? [] : [{ what, bytes, ...times }];
-    });
+  note(what: string, began: number): void {
+    this.#span({ what, began, ended: performance.now(), bytes: 0 });
+  }
+
+  takeTrace(): TraceSpan[] {
+    const spans = this.#trace;
     this.#trace = [];
-    return done;
+    return spans;
   }
 
-  /**
-   * Where the group knows the device, as it is; else through a copy in host memory, which this thread waits for.
-   */
-  #staged(
-    output: Tensor,
-    input: Tensor,
-    what: string,
-    launch: (output: Tensor, input: Tensor) => Work,
-  ): Pending {
-    const { device } = input;
-    if (device === 'cpu' || device.startsWith('cuda'))
-      return this.#guard(what, () => launch(output, input), input);
-    const [toOutput, toInput] = scope(() =>
-      noGrad(() => {
-        const host = input.to({ device: 'cpu' });
-        return [output === input ? host : empty(output.shape, { dtype: output.dtype }), host];
-      }),
-    );
-    const pending = this.#guard(what, () => launch(toOutput!, toInput!), toInput);
-    const back = () => {
-      noGrad(() => output.copy_(toOutput!));
-      toInput!.dispose();
-      toOutput!.dispose();
+  takeSent(): number {
+    const sent = this.#sent;
+    this.#sent = 0;
+    return sent;
+  }
+
+  /** The part of `bytes` that a rank sends round a ring. */
+  #ring(bytes: number): number {
+    return (bytes * (this.world_size - 1)) / this.world_size;
+  }
+
+  #span(span: TraceSpan): void {
+    if (this.#trace.length >= TRACE_LENGTH) this.#trace.shift();
+    this.#trace.push(span);
+  }
+
+  /** Where the group knows the device, as it is; else through the host. */
+  #onTensors(job: TensorJob, launch: (output: Tensor, input: Tensor) => Work): Pending {
+    const { output, input } = job;
+    this.#sent += job.sent;
+    if (input.device === 'cpu' || input.device.startsWith('cuda'))
+      return this.#guard(job.what, () => launch(output, input), job.sent);
+    const down = new Download(input);
+    let arrived: { readonly own: Tensor; readonly out: Tensor; readonly pending: Pending } | undefined;
+    const send = () => {
+      const own = keep(down.finish());
+      const out = output === input ? own : keep(emptyPinned(output.shape, output.dtype));
+      arrived = { own, out, pending: this.#guard(job.what, () => launch(out, own), job.sent) };
+    };
+    // What came before is on the host by now, or will be before this one: its journey begins.
+    this.#sendStaged();
+    this.#staged.push(send);
+    const back = ({ own, out }: NonNullable<typeof arrived>) => {
+      noGrad(() => output.copy_(out, true));
+      dispose(own === out ? own : [own, out]);
     };
     return {
       wait: () => {
-        pending.wait();
-        back();
+        this.#sendStaged();
+        arrived!.pending.wait();
+        back(arrived!);
       },
       done: async () => {
-        await pending.done();
-        back();
+        this.#sendStaged();
+        await arrived!.pending.done();
+        back(arrived!);
       },
     };
   }
 
-  /** A collective whose failure names it. */
-  #guard(what: string, launch: () => Work, measured?: Tensor): Pending {
+  /** Launches what is on its way to the host. All ranks come here at the same calls. */
+  #sendStaged(): void {
+    for (const send of this.#staged.splice(0)) send();
+  }
+
+  /** A collective whose failure names it. @param sent of tensors: bytes; undefined for what ranks tell each other */
+  #guard(what: string, launch: () => Work, sent?: number): Pending {
     const { step } = this;
     const failed = (cause: unknown) => this.#error(what, step, cause);
     let work: Work;
@@ -301,19 +340,10 @@ export class ProcessGroup implements Processes, TensorCollectives {
     } catch (cause) {
       throw failed(cause);
     }
-    if (measured !== undefined) {
-      if (this.#trace.length >= TRACE_LENGTH) this.#trace.shift();
-      this.#trace.push({ what, bytes: measured.numel() * bytesOf(measured), work });
-    }
-    const wait = async (): Promise<void> => {
-      const since = performance.now();
-      try {
-        await work.done();
-      } catch (cause) {
-        throw failed(cause);
-      } finally {
-        this.#waitedMs += measured === undefined ? 0 : performance.now() - since;
-      }
+    const isOver = (since: number) => {
+      this.#waitedMs += performance.now() - since;
+      const times = sent === undefined ? undefined : work.times();
+      if (times !== undefined) this.#span({ what, bytes: sent!, ...times });
     };
     return {
       wait: () => {
@@ -322,11 +352,19 @@ export class ProcessGroup implements Processes, TensorCollectives {
           work.wait();
         } catch (cause) {
           throw failed(cause);
-        } finally {
-          this.#waitedMs += performance.now() - since;
         }
+        isOver(since);
       },
-      done: wait,
+      done: async () => {
+        const since = performance.now();
+        try {
+          await work.done();
+        } catch (cause) {
+          throw failed(cause);
+        }
+        // What ranks tell each other counts its own time.
+        isOver(sent === undefined ? performance.now() : since);
+      },
     };
   }
 
@@ -405,8 +443,16 @@ class LostPeer extends DistError {
   }
 }
 
-const BYTES: Readonly<Record<string, number>> = { float64: 8, int64: 8, bfloat16: 2, float16: 2, uint8: 1 };
-const bytesOf = ({ dtype }: Tensor): number => BYTES[dtype] ?? 4;
+/** A collective on tensors. */
+interface TensorJob {
+  readonly what: string;
+  readonly output: Tensor;
+  readonly input: Tensor;
+  /** Bytes that this rank sends. */
+  readonly sent: number;
+}
+
+const bytesOf = (tensor: Tensor): number => tensor.numel() * itemSize(tensor.dtype);
 
 const isOneMachine = ({ world_size, local_world_size }: RankEnvironment): boolean =>
   world_size === local_world_size;

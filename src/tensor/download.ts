@@ -1,5 +1,7 @@
 /** A tensor's values on their way to the host, which goes on meanwhile. */
+import type { DType } from './dtype.ts';
 import { type NativeDownload, native } from './native.ts';
+import * as operators from './operators.generated.ts';
 import { Tensor } from './tensor.ts';
 
 export class Download {
@@ -14,4 +16,9 @@ export class Download {
   finish(): Tensor {
     return new Tensor(native.finishDownload(this.#native));
   }
+}
+
+/** Page-locked memory of the host, without content: a device copies from it by itself. Needs a device. */
+export function emptyPinned(shape: readonly number[], dtype: DType): Tensor {
+  return operators.empty(shape, { dtype, device: 'cpu', pin_memory: true });
 }

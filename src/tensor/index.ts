@@ -19,7 +19,7 @@ export {
   Store,
   Work,
 } from './collectives.ts';
-export { Download } from './download.ts';
+export { Download, emptyPinned } from './download.ts';
 export { type Device, type DType, itemSize, type TypedArray } from './dtype.ts';
 export { benchDirectAdd, engineInfo, getNumThreads, setNumThreads } from './engine.ts';
 export { NativeError } from './errors.ts';

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/base/index.ts';
+import { createTinyCheckpoint } from '../../src/models/index.ts';
 import { rowsOf } from '../../src/train/test-support.ts';
 import { scratchFolder } from '../support/scratch-folder.ts';
 import { isAgreed, trainer } from './train-ranks.ts';
@@ -60,5 +61,24 @@ describe('one run as several processes', { timeout: 300_000 }, () => {
     for (const step of [1, 6]) expect(completionsOf(three, step)).toEqual(completionsOf(one, step));
     const adapter = (run: string) => join(run, 'checkpoint-6', 'adapter_model.safetensors');
     expect(readFileSync(adapter(three)).length).toBe(readFileSync(adapter(one)).length);
+  });
+
+  it('learns the same with 2 from a model of the form of Qwen3-VL with its tower and mergers, also at stage 3', async () => {
+    const model_name_or_path = join(folder, 'qwen3');
+    createTinyCheckpoint(model_name_or_path, {
+      ...{ model_type: 'qwen3_vl', seed: 5, hidden_size: 32, head_dim: 32, num_hidden_layers: 4 },
+      ...{ num_attention_heads: 2, vocab_size: 320, rope_theta: 100 },
+    });
+    const keys = {
+      ...{ model_name_or_path, freeze_vision: false, freeze_merger: false, max_frames: 4 },
+      ...{ gradient_accumulation_steps: 2, max_steps: 4, save_steps: 4 },
+    };
+    const one = await train('qwen3', 1, keys);
+    for (const zero_stage of [0, 3]) {
+      const two = await train(`qwen3-${zero_stage}`, 2, { ...keys, zero_stage });
+      expect(numbersOf(two)).toBeAllclose(numbersOf(one), { rtol: 5e-6, atol: 1e-6 });
+      for (const step of [1, 4]) expect(completionsOf(two, step)).toEqual(completionsOf(one, step));
+      expect(weightsApart(join(two, 'checkpoint-4'), join(one, 'checkpoint-4'))).toBeLessThan(1e-5);
+    }
   });
 });

@@ -14,7 +14,7 @@ export type TrainRanks = string;
 
 /** Columns of a row that every number of processes must agree on: neither times, nor memory, nor rounding itself. */
 export const isAgreed = (key: string): boolean =>
-  !/^(time\/|memory\/|idle_share\/|step_time|tokens_per_second|live_tensors|sampling\/)/.test(key);
+  !/^(time\/|memory\/|idle_share\/|wire_bytes|step_time|tokens_per_second|live_tensors|sampling\/)/.test(key);
 
 /** A model and seven questions in `folder`, and what is done with them. */
 export function trainer(folder: string) {

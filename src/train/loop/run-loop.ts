@@ -16,6 +16,7 @@ import { createOptimizer } from '../optim/optimizer.ts';
 import { Updater } from '../optim/update.ts';
 import { shardRun } from '../shard/shard-run.ts';
 import type { ShardedWeights } from '../shard/sharded-weights.ts';
+import { tracedGate } from '../shard/traced-gate.ts';
 import { checkPrompts } from './check-prompts.ts';
 import { saveTrainingCheckpoint } from './checkpoint.ts';
 import { StepMemory } from './memory-metrics.ts';
@@ -168,6 +169,9 @@ export interface Method<Kind extends TrainingKind, Details> {
     readonly saved: StateOf<Kind> | undefined;
   }) => Promise<PreparedMethod<Kind, Details>>;
 }
+
+/** First steps of a run whose collectives the log shows. */
+const TRACED_STEPS = 2;
 
 /** All that a run knows before it loads weights. */
 interface PreparedRun<Kind extends TrainingKind, Details> {
@@ -322,7 +326,7 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
     (name) => model.isHidden(name),
   );
   const clock = new PhaseClock();
-  model.layerGate = gradients?.gate;
+  model.layerGate = tracedGate(gradients?.gate, processes.tensors);
   const updater = new Updater({ ...config, optimizer, processes, gradients, clock, logger });
   const length = newLength();
   const started = prepared.start({ model, updater, clock, length, processes, weights });
@@ -391,6 +395,12 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
     const { counts, details } = await started.trainer.trainStep(step, metrics);
     const { phases, total } = clock.take();
     await addIdleShares(metrics, processes, total);
+    if (processes.tensors !== undefined) {
+      metrics.add('wire_bytes', sum(processes.tensors.takeSent()));
+      const spans = processes.tensors.takeTrace();
+      if (step < TRACED_STEPS)
+        logger.debug({ step: step + 1, spans }, 'the way back and the collectives of a step');
+    }
     step += 1;
     isRecorded = false;
     numTokens += counts.tokens;
