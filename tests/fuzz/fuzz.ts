@@ -1,6 +1,7 @@
 /**
- * @file Runs targets of the fuzzer, each in a process of its own with a limit on its memory, and watches that it goes on: an input that
- * ends the process, holds it longer than its limit, or fills its memory is kept as a file, and the target goes on behind it.
+ * @file Runs targets of the fuzzer, each in a process of its own with a limit on its memory, and watches that it goes on (by Linux's
+ * /proc): an input that ends the process, holds it longer than its limit, or fills its memory is kept as a file, and the target goes on
+ * behind it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
@@ -111,8 +112,9 @@ async function runWorker(
     findings.push({ kind, message, file });
   };
   let isEnded = false;
+  const problemOf = watcher(child, current, { limitS, memoryMb });
   const watch = setInterval(() => {
-    const wrong = isEnded ? undefined : problemOf(child, current, limitS, memoryMb);
+    const wrong = isEnded ? undefined : problemOf();
     if (wrong === undefined) return;
     isEnded = true;
     keep(wrong.kind, wrong.message);
@@ -132,25 +134,55 @@ async function runWorker(
   };
 }
 
-function problemOf(
+const TICKS_A_SECOND = 100; // USER_HZ of every Linux
+const PAGE_BYTES = 4096;
+/** An input that only waits has this many times its limit: on a busy machine, waiting says little. */
+const WAITING = 20;
+
+/**
+ * Says what is wrong with the input that is tried, if anything is. Its time is the time that the process computed for it.
+ * @returns to be called again and again
+ */
+function watcher(
   { pid }: ChildProcess,
   current: string,
-  limitS: number,
-  memoryMb: number,
-): Pick<Finding, 'kind' | 'message'> | undefined {
-  const facts = statSync(current, { throwIfNoEntry: false });
-  if (facts === undefined) return undefined;
-  if (Date.now() - facts.mtimeMs > limitS * 1000)
-    return { kind: 'hang', message: `no end within ${limitS} s` };
+  { limitS, memoryMb }: { readonly limitS: number; readonly memoryMb: number },
+): () => Pick<Finding, 'kind' | 'message'> | undefined {
+  let begun = { at: 0, computed: 0 };
+  return () => {
+    const at = statSync(current, { throwIfNoEntry: false })?.mtimeMs;
+    const used = usedBy(pid);
+    if (at === undefined || used === undefined) return undefined;
+    if (at !== begun.at) begun = { at, computed: used.seconds };
+    const computed = used.seconds - begun.computed;
+    const waited = (Date.now() - at) / 1000;
+    if (computed > limitS) return { kind: 'hang', message: `no end within ${limitS} s` };
+    if (waited > WAITING * limitS)
+      return { kind: 'hang', message: `no end within ${WAITING * limitS} s of waiting` };
+    if (used.mebibytes > memoryMb)
+      return { kind: 'memory', message: `${Math.round(used.mebibytes)} MiB, more than ${memoryMb}` };
+    return undefined;
+  };
+}
+
+/** Seconds that a process computed, and its resident memory; undefined where it has just ended. Source: proc(5), `stat`. */
+function usedBy(
+  pid: number | undefined,
+): { readonly seconds: number; readonly mebibytes: number } | undefined {
+  let stat: string;
   try {
-    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
-    const mebibytes = (pages * 4096) / 2 ** 20;
-    if (mebibytes > memoryMb)
-      return { kind: 'memory', message: `${Math.round(mebibytes)} MiB, more than ${memoryMb}` };
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   } catch {
-    // It has just ended, or this system has no /proc; V8's own limit holds all the same.
+    return undefined; // What it ended with is told by its exit code.
   }
-  return undefined;
+  // The name in brackets may hold anything; fields are counted behind it, from 3.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [user, system, pages] = [14, 15, 24].map((field) => Number(fields[field - 3])) as [
+    number,
+    number,
+    number,
+  ];
+  return { seconds: (user + system) / TICKS_A_SECOND, mebibytes: (pages * PAGE_BYTES) / 2 ** 20 };
 }
 
 /** Findings as files of the corpus, tried first in every later run. */

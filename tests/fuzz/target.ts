@@ -14,7 +14,7 @@ export interface FuzzTarget {
    * @returns true where the input was read as sound
    */
   run(input: Uint8Array, folder: string): boolean | Promise<boolean>;
-  /** Seconds one input may take at most. @default 10 */
+  /** Seconds one input may compute at most. @default 10 */
   readonly limitS?: number;
   /** False where the code under test runs in other processes, whose coverage says nothing. @default true */
   readonly isGuided?: boolean;

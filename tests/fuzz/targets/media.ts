@@ -32,7 +32,7 @@ function target(ending: 'mp4' | 'webm' | 'jpg', wanted: number): FuzzTarget {
   return {
     name: ending === 'jpg' ? 'jpeg' : ending,
     wanted,
-    limitS: 60,
+    limitS: 10,
     isGuided: false,
     seeds: () =>
       GOLDENS.flatMap((folder) =>
