@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -213,6 +214,49 @@ describe('links', () => {
     expect(() => inspectFolder(snapshot)).toThrow(
       /adapter_model\.safetensors is a link to .*outside the folder/,
     );
+  });
+});
+
+describe('programs', () => {
+  const marker = join(scratch, 'a program ran');
+  const program = `import { writeFileSync } from 'node:fs';
+writeFileSync(${JSON.stringify(marker)}, '');
+export function reward(answers) { return answers.map(() => 1); }
+`;
+
+  it('beside the weights and named by model or questions are never run, only those that reward_funcs names', async () => {
+    const model = folderOf('qwen2-5-vl');
+    for (const name of [
+      'index.js',
+      'index.mjs',
+      'rewards.mjs',
+      'config.js',
+      'custom_generate/generate.mjs',
+    ]) {
+      mkdirSync(join(model, 'custom_generate'), { recursive: true });
+      writeFileSync(join(model, name), program);
+    }
+    writeFileSync(join(model, 'package.json'), '{"type": "module", "main": "index.js"}');
+    const config = join(model, 'config.json');
+    const auto_map = { AutoModel: 'index.js', AutoConfig: 'config.js' };
+    writeFileSync(config, JSON.stringify({ ...JSON.parse(readFileSync(config, 'utf8')), auto_map }));
+    const rewards = join(model, 'rewards.mjs');
+    const row = { problem: 'Which?\nA. x\nB. y', solution: '<answer>A</answer>', reward_funcs: [rewards] };
+    const video = join(import.meta.dirname, 'goldens/video/h264.mp4');
+    const jsonl_path = fileOf('items.jsonl', `${JSON.stringify({ ...row, video })}\n`);
+    const settings = { model_name_or_path: model, jsonl_path, video_root: '/', loss_type: 'grpo' };
+    const sets = Object.entries({ ...settings, output_dir: join(scratch, 'run') }).flatMap(([key, value]) => [
+      '--set',
+      `${key}=${value}`,
+    ]);
+    const train = async (...more: string[]) =>
+      (await runCommand('train', ...sets, ...more, '--dry-run')).code;
+    const ask = ['--model', model, '--prompt', 'Hi', '--max-new-tokens', '2'];
+    expect((await runCommand('generate', ...ask)).code).toBe(0);
+    expect(await train()).toBe(0);
+    expect(existsSync(marker)).toBe(false);
+    expect(await train('--set', `reward_funcs=[${rewards}]`)).toBe(0);
+    expect(existsSync(marker)).toBe(true);
   });
 });
 
