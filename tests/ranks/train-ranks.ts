@@ -61,11 +61,11 @@ export function trainer(folder: string) {
         .trim()
         .split('\n')
         .map((line) => (JSON.parse(line) as { completion: string }).completion),
-    /** Every number of every row, in one order. */
-    numbersOf: (run: string): number[] =>
+    /** Every number of every row, in one order. @param isOne which, of those that all must agree on */
+    numbersOf: (run: string, isOne: (key: string) => boolean = () => true): number[] =>
       rowsOf(run).flatMap((row) =>
         Object.keys(row)
-          .filter(isAgreed)
+          .filter((key) => isAgreed(key) && isOne(key))
           .sort()
           .map((key) => Number(row[key])),
       ),

@@ -114,7 +114,11 @@ describe('a checkpoint', { timeout: 300_000 }, () => {
         '--resume',
         'auto',
       ]);
-      expect(numbersOf(resumed)).toBeAllclose(numbersOf(whole), { rtol: 5e-6, atol: 1e-6 });
+      const isNorm = (key: string) => key === 'grad_norm';
+      const others = (run: TrainRanks) => numbersOf(run, (key) => !isNorm(key));
+      expect(others(resumed)).toBeAllclose(others(whole), { rtol: 1e-6, atol: 1e-7 });
+      // A sum over all weights: what rounding adds up to shows here first.
+      expect(numbersOf(resumed, isNorm)).toBeAllclose(numbersOf(whole, isNorm), { rtol: 2e-6, atol: 0 });
       expect(weightsApart(join(resumed, 'checkpoint-8'), join(whole, 'checkpoint-8'))).toBeLessThan(1e-5);
     }
   });

@@ -43,12 +43,20 @@ export function buildDevice(): Promise<string> {
   return library;
 }
 
-/** What a script in `processes/` prints as JSON. @param argument is its only argument, as JSON */
-export async function runOnDevice<T>(script: string, argument: unknown = {}): Promise<T> {
+/**
+ * What a script in `processes/` prints as JSON.
+ * @param argument is its only argument, as JSON
+ * @param variables of its environment
+ */
+export async function runOnDevice<T>(
+  script: string,
+  argument: unknown = {},
+  variables: Readonly<Record<string, string>> = {},
+): Promise<T> {
   const loader = file('../../scripts/typescript/loader.mjs');
   const args = ['--import', loader, file(`processes/${script}`), JSON.stringify(argument)];
   const { stdout } = await run(process.execPath, args, {
-    env: { ...process.env, STRICT_DEVICE: await buildDevice() },
+    env: { ...process.env, ...variables, STRICT_DEVICE: await buildDevice() },
     maxBuffer: 1 << 26,
   });
   return JSON.parse(stdout) as T;

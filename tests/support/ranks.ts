@@ -40,15 +40,18 @@ export function startProcess(
   return { child, ended };
 }
 
+/** What a launcher tells each of `count` ranks. */
+export async function rankVariables(count: number): Promise<Record<string, string>[]> {
+  const port = String(await freePort());
+  return Array.from({ length: count }, (_, rank) => ({
+    ...{ RANK: String(rank), WORLD_SIZE: String(count), MASTER_ADDR: '127.0.0.1', MASTER_PORT: port },
+    ...{ LOCAL_RANK: String(rank), LOCAL_WORLD_SIZE: String(count) },
+  }));
+}
+
 /** The same command line as `count` ranks. */
 export async function startRanks(count: number, argv: readonly string[]): Promise<Rank[]> {
-  const port = String(await freePort());
-  return Array.from({ length: count }, (_, rank) =>
-    startProcess(argv, {
-      ...{ RANK: String(rank), WORLD_SIZE: String(count), MASTER_ADDR: '127.0.0.1', MASTER_PORT: port },
-      ...{ LOCAL_RANK: String(rank), LOCAL_WORLD_SIZE: String(count) },
-    }),
-  );
+  return (await rankVariables(count)).map((variables) => startProcess(argv, variables));
 }
 
 /** Runs them to their end. @throws when one fails, with what it said */
