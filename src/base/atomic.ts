@@ -61,16 +61,19 @@ function sweepOnce(folder: string): void {
   sweepLeftovers(folder);
 }
 
+/** Text, bytes, or a function that hands over pieces one after another, each the receiver's from then on. */
+export type FileContent = string | Uint8Array | ((write: (piece: Uint8Array) => void) => void);
+
+/** Takes a file by its path and content: `writeFileAtomic`, or what keeps it until it can be written. */
+export type FileWriter = (file: string, content: FileContent) => void;
+
 /**
  * Write a file so that readers see either the old or the whole new content.
  * `content` is the text or bytes, or a function that writes pieces one after another (for files larger than memory).
  * Missing parent directories are created. The file and its directory are flushed to the disk before this returns.
  * @throws DiskError when the disk refuses
  */
-export function writeFileAtomic(
-  file: string,
-  content: string | Uint8Array | ((write: (piece: Uint8Array) => void) => void),
-): void {
+export function writeFileAtomic(file: string, content: FileContent): void {
   const target = resolve(file);
   const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
   onDisk(target, typeof bytes === 'function' ? undefined : bytes.length, () => {
@@ -142,22 +145,26 @@ export function beginFolder(dir: string, { replace = false } = {}): FolderInTheM
   return {
     temporary,
     abort,
-    commit: () =>
-      onDisk(target, undefined, () => {
-        const old = temporaryName(target);
-        try {
-          flushTree(temporary);
-          if (existsSync(target)) renameSync(target, old);
-          renameSync(temporary, target);
-        } catch (error) {
-          abort();
-          if (existsSync(old) && !existsSync(target)) renameSync(old, target);
-          throw error;
-        }
-        flush(dirname(target));
-        rmSync(old, { recursive: true, force: true });
-      }),
+    commit: () => commitFolder(temporary, target),
   };
+}
+
+/** Gives a begun folder its real name; removes it where that fails. @throws DiskError */
+export function commitFolder(temporary: string, target: string): void {
+  onDisk(target, undefined, () => {
+    const old = temporaryName(target);
+    try {
+      flushTree(temporary);
+      if (existsSync(target)) renameSync(target, old);
+      renameSync(temporary, target);
+    } catch (error) {
+      rmSync(temporary, { recursive: true, force: true });
+      if (existsSync(old) && !existsSync(target)) renameSync(old, target);
+      throw error;
+    }
+    flush(dirname(target));
+    rmSync(old, { recursive: true, force: true });
+  });
 }
 
 /**

@@ -74,3 +74,11 @@ export function verifyChecksums(folder: string): readonly CheckedFile[] | undefi
       return { name, state: sha256Of(file) === expected ? 'equal' : 'differs' };
     });
 }
+
+/** What is wrong with the files of a folder, as a sentence; undefined for a whole one, and for one without checksums. */
+export function damageOf(folder: string): string | undefined {
+  const damaged = verifyChecksums(folder)?.filter(({ state }) => state !== 'equal') ?? [];
+  if (damaged.length === 0) return undefined;
+  const names = damaged.map(({ name, state }) => `${name} ${state === 'missing' ? 'is missing' : 'differs'}`);
+  return `${folder}: not as it was saved (${CHECKSUMS}): ${names.join(', ')}`;
+}

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { TwgrpoError } from './errors.ts';
 
 /** The operating system refused to write or read a file: disk full, read-only, broken, too many open files. */
-class DiskError extends TwgrpoError {}
+export class DiskError extends TwgrpoError {}
 
 /** Free bytes on the disk that a path lies on, or will lie on. */
 export function freeBytes(path: string): number {

@@ -1,6 +1,7 @@
 export { KEY_ALIASES, KEY_NOTES, keysOfAlias, presentValue, presentWords, valueOfAlias } from './aliases.ts';
 export {
   beginFolder,
+  type FileWriter,
   isLeftover,
   sweepLeftovers,
   temporaryName,
@@ -8,7 +9,7 @@ export {
   writeFolderAtomic,
   writeFully,
 } from './atomic.ts';
-export { CHECKSUMS, type CheckedFile, verifyChecksums, writeChecksums } from './checksums.ts';
+export { CHECKSUMS, type CheckedFile, damageOf, verifyChecksums } from './checksums.ts';
 export { compiledModule } from './compiled-module.ts';
 export { forEachConcurrently, limitConcurrency } from './concurrency.ts';
 export { asDiskError, freeBytes, onDisk, sizeText } from './disk.ts';
@@ -28,6 +29,7 @@ export {
   VideoError,
 } from './errors.ts';
 export { lockFolder } from './folder-lock.ts';
+export { FolderThread, HeldFiles } from './folder-thread.ts';
 export { insideFolder } from './inside-folder.ts';
 export { checkJson, firstDuplicateKey, isDeeper, readJsonFile } from './json-file.ts';
 export { appendJsonLines, type JsonObject, readJsonLines, repairJsonLines } from './json-lines.ts';

@@ -35,6 +35,8 @@ export interface LockOptions {
 export interface Lock {
   /** Aborted when the lock is lost: this process stood still for longer than `staleMs`, and another took over. */
   readonly lost: AbortSignal;
+  /** Its file, and what that holds while the lock is this process's: for threads, which can not call `check`. */
+  readonly proof: { readonly file: string; readonly text: string };
   /** @throws TwgrpoError when the lock is lost, without waiting for the event loop */
   check(): void;
   release(): Promise<void>;
@@ -77,6 +79,7 @@ export async function takeLock(file: string, options: LockOptions): Promise<Lock
   beat.on('message', lose);
   return {
     lost: lost.signal,
+    proof: { file, text },
     check: () => {
       if (lost.signal.aborted || textOf(file) !== text) throw lose();
     },

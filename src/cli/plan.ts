@@ -55,6 +55,9 @@ function printPlan(plan: MemoryPlan, time: TimePlan, out: Output): void {
   out.print();
   const seconds = Object.entries(time).map(([phase, value]) => `${phase} ${value.toFixed(1)} s`);
   out.print(`  a step, at the rates given: ${seconds.join(', ')}`);
+  out.print(
+    `  host memory for the copy that a checkpoint is written from: ${gb(plan.snapshot)}; with less than twice that free, training waits for the disk`,
+  );
 }
 
 function printVerdict(plan: MemoryPlan, bytes: number, change: Change | undefined, out: Output): void {

@@ -21,6 +21,7 @@ export {
 export type { SafetensorsDType, TensorInfo } from './safetensors-format.ts';
 export {
   type TensorSource,
+  type WeightFileOptions,
   writeWeightFiles,
 } from './safetensors-write.ts';
 export { byteAlphabet, type DecodeOptions, type DecodeStream, Tokenizer } from './tokenizer.ts';

@@ -5,7 +5,7 @@
  * Layout of shards and index: huggingface_hub `serialization/_base.py` (sorted by name, cut before the limit is passed).
  */
 import { join } from 'node:path';
-import { CheckpointError, writeFileAtomic } from '../base/index.ts';
+import { CheckpointError, type FileWriter, writeFileAtomic } from '../base/index.ts';
 import { byteLength, layOut, type TensorSpec } from './safetensors-format.ts';
 
 /** A tensor to be written. `write` hands over its bytes, little-endian and row-major, in as many pieces as it likes. */
@@ -23,9 +23,10 @@ export function writeSafetensorsFile(
   file: string,
   sources: Iterable<TensorSource>,
   metadata: Readonly<Record<string, string>> = { format: 'pt' },
+  writer: FileWriter = writeFileAtomic,
 ): void {
   const { header, order } = layOut(sources, metadata);
-  writeFileAtomic(file, (write) => {
+  writer(file, (write) => {
     write(header);
     for (const source of order) {
       let written = 0;
@@ -43,6 +44,13 @@ export function writeSafetensorsFile(
   });
 }
 
+export interface WeightFileOptions {
+  /** Bytes in a shard at most. @default 5 GB */
+  readonly max_shard_size?: number | undefined;
+  /** @default writeFileAtomic */
+  readonly writer?: FileWriter | undefined;
+}
+
 /**
  * Write the weights of a model folder: `model.safetensors`, or `model-00001-of-0000N.safetensors` and the index where
  * they take more than `max_shard_size` bytes. A single tensor above the limit gets a shard of its own.
@@ -51,7 +59,7 @@ export function writeSafetensorsFile(
 export function writeWeightFiles(
   dir: string,
   sources: Iterable<TensorSource>,
-  { max_shard_size = MAX_SHARD_SIZE }: { max_shard_size?: number } = {},
+  { max_shard_size = MAX_SHARD_SIZE, writer = writeFileAtomic }: WeightFileOptions = {},
 ): string[] {
   const sorted = [...sources].sort((a, b) => (a.name < b.name ? -1 : 1));
   const shards: TensorSource[][] = [[]];
@@ -66,22 +74,19 @@ export function writeWeightFiles(
     size += bytes;
   }
   if (shards.length === 1) {
-    writeSafetensorsFile(join(dir, SINGLE_FILE), sorted);
+    writeSafetensorsFile(join(dir, SINGLE_FILE), sorted, undefined, writer);
     return [SINGLE_FILE];
   }
   const weight_map: Record<string, string> = {};
   const files = shards.map((shard, index) => {
     const name = `model-${pad5(index + 1)}-of-${pad5(shards.length)}.safetensors`;
-    writeSafetensorsFile(join(dir, name), shard);
+    writeSafetensorsFile(join(dir, name), shard, undefined, writer);
     for (const source of shard) weight_map[source.name] = name;
     return name;
   });
   // The index is written last: a folder without it is visibly incomplete.
   const total_size = sorted.reduce((sum, source) => sum + byteLength(source), 0);
-  writeFileAtomic(
-    join(dir, INDEX_FILE),
-    `${JSON.stringify({ metadata: { total_size }, weight_map }, null, 2)}\n`,
-  );
+  writer(join(dir, INDEX_FILE), `${JSON.stringify({ metadata: { total_size }, weight_map }, null, 2)}\n`);
   return [...files, INDEX_FILE];
 }
 

@@ -10,7 +10,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { CheckpointError, checkJson, insideFolder, readJsonFile } from '../base/index.ts';
+import { CheckpointError, checkJson, type FileWriter, insideFolder, readJsonFile } from '../base/index.ts';
 import { type DType, empty, from_file, itemSize, keep, noGrad, scope, type Tensor } from '../tensor/index.ts';
 import {
   headerLength,
@@ -23,6 +23,7 @@ import {
   INDEX_FILE,
   SINGLE_FILE,
   type TensorSource,
+  type WeightFileOptions,
   writeSafetensorsFile,
   writeWeightFiles,
 } from './safetensors-write.ts';
@@ -295,16 +296,17 @@ export function saveSafetensors(
   file: string,
   tensors: ReadonlyMap<string, Tensor>,
   metadata?: Readonly<Record<string, string>>,
+  writer?: FileWriter,
 ): void {
   const sources = [...sourcesOf(tensors)].map(([name, source]) => tensorSource(name, source));
-  writeSafetensorsFile(file, sources, metadata);
+  writeSafetensorsFile(file, sources, metadata, writer);
 }
 
 /** Write tensors as the weights of a model folder. See `saveWeights`. */
 export function saveCheckpoint(
   dir: string,
   tensors: ReadonlyMap<string, Tensor>,
-  options: { max_shard_size?: number } = {},
+  options: WeightFileOptions = {},
 ): string[] {
   return saveWeights(dir, sourcesOf(tensors), options);
 }
@@ -317,7 +319,7 @@ export function saveCheckpoint(
 export function saveWeights(
   dir: string,
   weights: ReadonlyMap<string, WeightSource>,
-  options: { max_shard_size?: number } = {},
+  options: WeightFileOptions = {},
 ): string[] {
   return writeWeightFiles(
     dir,

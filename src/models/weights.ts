@@ -4,7 +4,7 @@
  *
  * Loading maps the files (see `io/safetensors.ts`): in their stored dtype on the CPU weights cost no copy at all.
  */
-import { copyFileSync, existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   CheckpointError,
@@ -20,6 +20,7 @@ import {
   loadCheckpoint,
   saveWeights,
   sourcesOf,
+  type WeightFileOptions,
   type WeightSource,
 } from '../io/index.ts';
 import { type Device, noGrad, scope, type Tensor } from '../tensor/index.ts';
@@ -130,6 +131,9 @@ export interface SaveModelOptions {
   readonly replace?: boolean | undefined;
 }
 
+/** How the files of a model are written into a folder that exists. */
+export type ModelFilesOptions = Pick<SaveModelOptions, 'from'> & WeightFileOptions;
+
 /** Everything beside config and weights that makes a folder usable; copied where present. */
 const COMPANION_FILES = [
   'added_tokens.json',
@@ -168,7 +172,7 @@ export function writeModelFiles(
   folder: string,
   config: ModelConfig,
   weights: ReadonlyMap<string, Tensor>,
-  options: Pick<SaveModelOptions, 'from' | 'max_shard_size'> = {},
+  options: ModelFilesOptions = {},
 ): void {
   writeModelSources(folder, config, sourcesOf(weights), options);
 }
@@ -178,19 +182,19 @@ export function writeModelSources(
   folder: string,
   config: ModelConfig,
   weights: ReadonlyMap<string, WeightSource>,
-  { from, max_shard_size }: Pick<SaveModelOptions, 'from' | 'max_shard_size'> = {},
+  { from, max_shard_size, writer = writeFileAtomic }: ModelFilesOptions = {},
 ): string[] {
   const { weightShapes, writeConfig, storedName } = familyOf(config);
   checkFit(weights, weightShapes(config), folder);
   const stored = weights.get(EMBEDDING)?.dtype as StoredDType;
   for (const name of COMPANION_FILES) {
     if (from !== undefined && existsSync(join(from, name)))
-      copyFileSync(insideFolder(from, name, `${from}: file`), join(folder, name));
+      writer(join(folder, name), readFileSync(insideFolder(from, name, `${from}: file`)));
   }
   const json = JSON.stringify(writeConfig({ ...config, dtype: stored }), null, 2);
-  writeFileAtomic(join(folder, 'config.json'), `${json}\n`);
+  writer(join(folder, 'config.json'), `${json}\n`);
   const named = new Map([...weights].map(([name, source]) => [storedName(name), source]));
-  return saveWeights(folder, named, max_shard_size === undefined ? {} : { max_shard_size });
+  return saveWeights(folder, named, { max_shard_size, writer });
 }
 
 /** Buffers that old versions of transformers saved: they follow from the configuration. */

@@ -18,6 +18,7 @@ export interface PlanKeys {
   /** Numbers in the adapter; undefined: the weights themselves train. */
   readonly adapter_size: number | undefined;
   readonly offload_optimizer: boolean;
+  readonly save_only_model: boolean;
   readonly beta: number;
   readonly num_generations: number;
   readonly max_completion_length: number;
@@ -60,6 +61,8 @@ export interface MemoryPlan {
   readonly peak: number;
   /** Bytes in host memory that belong to the optimizer. */
   readonly host: number;
+  /** Bytes of the copy in host memory that a checkpoint is written from, of all processes together. */
+  readonly snapshot: number;
   /** Numbers that train. */
   readonly num_trained: number;
   /** Tokens of a group packed, N. */
@@ -266,6 +269,7 @@ export function planMemory(
 
   const sum = (which: (item: PlanItem) => boolean): number =>
     items.filter(which).reduce((all, { bytes }) => all + bytes, 0);
+  const saved = isNarrow || keys.offload_optimizer ? 12 : 8;
   const rest = sum(({ place, phase }) => place === 'device' && phase === undefined);
   const peaks = Object.fromEntries(
     PHASES.map((name) => [name, rest + sum(({ phase }) => phase === name)]),
@@ -276,6 +280,8 @@ export function planMemory(
     peaks,
     peak: Math.max(...Object.values(peaks)),
     host: sum(({ place }) => place === 'host'),
+    snapshot:
+      (isLora ? 4 * numTrained : numWeights * width) + (keys.save_only_model ? 0 : numTrained * saved),
     num_trained: numTrained,
     num_tokens: numTokens,
   };

@@ -64,6 +64,7 @@ function planOf(seen: Seen) {
     freeze_vision: !trains_vision,
     freeze_merger: !trains_vision,
     offload_optimizer: seen.offload_optimizer ?? false,
+    save_only_model: false,
     ...(seen.lora_r === undefined ? {} : { lora_r: seen.lora_r }),
     ...(seen.logits_chunk_mib === undefined ? {} : { logits_chunk_mib: seen.logits_chunk_mib }),
   });
@@ -103,6 +104,11 @@ describe('the plan of a run', () => {
     ) as [ReturnType<typeof planRun>, ReturnType<typeof planRun>];
     expect(here.rest - there.rest).toBe(12 * here.num_trained);
     expect([here.host, there.host]).toEqual([0, 12 * here.num_trained]);
+    const [whole, model_only] = [false, true].map(
+      (save_only_model) => planRun(keys({ save_only_model }), model).snapshot,
+    );
+    expect(model_only).toBe(here.items.find(({ name }) => name === 'weights')?.bytes);
+    expect(whole! - model_only!).toBe(12 * here.num_trained);
     expect(onDevice(there)).toBeLessThan(48e9);
     expect(onDevice(here)).toBeGreaterThan(80e9);
   });

@@ -13,6 +13,7 @@ export type PlannedConfig = Pick<
   | 'lora_r'
   | 'lora_target_modules'
   | 'offload_optimizer'
+  | 'save_only_model'
   | 'zero_stage'
   | 'beta'
   | 'num_generations'

@@ -11,6 +11,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   CheckpointError,
+  type FileWriter,
   insideFolder,
   type Notice,
   processWarning,
@@ -284,6 +285,7 @@ export function writeLoraFiles(
   model: AdaptedModel,
   adapter: LoraAdapter,
   base_model_name_or_path?: string,
+  writer: FileWriter = writeFileAtomic,
 ): void {
   const { transformersName } = familyOf(model.config);
   const { config } = adapter;
@@ -313,8 +315,8 @@ export function writeLoraFiles(
     }),
     ...[...adapter.replaced].map(([name, tensor]) => [named(name), tensor] as const),
   ];
-  writeFileAtomic(join(folder, ADAPTER_CONFIG), `${JSON.stringify(json, null, 2)}\n`);
-  saveSafetensors(join(folder, WEIGHTS_FILE), new Map(tensors));
+  writer(join(folder, ADAPTER_CONFIG), `${JSON.stringify(json, null, 2)}\n`);
+  saveSafetensors(join(folder, WEIGHTS_FILE), new Map(tensors), undefined, writer);
 }
 
 /** The modules as the config names them, or one by one where it means others under today's names. */

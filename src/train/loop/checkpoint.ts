@@ -11,27 +11,37 @@
  *
  * The folder is written under a temporary name, flushed and renamed, so a killed run leaves a whole checkpoint or
  * none. It does not depend on the number of ranks: any number goes on from it. Pickled files (`optimizer.pt`) are neither read nor written.
+ *
+ * Training goes on while a thread writes: the bytes are copied in memory first. Where memory has no room for a copy they are written at once.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync } from 'node:fs';
+import { freemem } from 'node:os';
 import { join } from 'node:path';
 import {
   beginFolder,
   CHECKSUMS,
   CheckpointError,
+  damageOf,
+  type FileWriter,
+  FolderThread,
+  HeldFiles,
+  type Lock,
+  type Logger,
   type Notice,
-  verifyChecksums,
-  writeChecksums,
+  sizeText,
   writeFileAtomic,
 } from '../../base/index.ts';
 import { type Processes, together } from '../../dist/index.ts';
 import { type VideoLanguageModel, writeLoraFiles, writeModelFiles } from '../../models/index.ts';
+import { itemSize, type Tensor } from '../../tensor/index.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { OptimizedPiece } from '../shard/scattered-gradients.ts';
 import type { ShardedWeights } from '../shard/sharded-weights.ts';
-import { saveOptimizerPart } from './optimizer-files.ts';
+import { partName, saveOptimizerPart } from './optimizer-files.ts';
 import type { TrainingState } from './training-state.ts';
 
-export interface SaveOptions {
+export interface SaverOptions {
+  readonly output_dir: string;
   readonly processes: Processes;
   /** Where weights lie on the ranks in parts. */
   readonly weights?: ShardedWeights | undefined;
@@ -43,9 +53,15 @@ export interface SaveOptions {
   /** What an adapter says it belongs to. @default `from` */
   readonly base_model?: string | undefined;
   /** Absent with `save_only_model`: then nobody can resume from it. */
-  readonly training?: { readonly optimizer: Optimizer; readonly state: TrainingState } | undefined;
+  readonly optimizer?: Optimizer | undefined;
   /** Keep only so many newest checkpoints. */
   readonly save_total_limit?: number | undefined;
+  /** Of the run folder, in the process that has it. */
+  readonly lock?: Lock | undefined;
+  readonly logger: Logger;
+  /** The checkpoint that the run went on from, and its step. */
+  readonly checkpoint: string | undefined;
+  readonly step: number;
 }
 
 function checkpointName(step: number): string {
@@ -61,60 +77,183 @@ export function checkpointSteps(outputDir: string): number[] {
     .sort((a, b) => a - b);
 }
 
+/** A checkpoint that is being written. */
+interface Pending {
+  readonly target: string;
+  /** Undefined on ranks that write into the folder of the first. */
+  readonly making: ReturnType<typeof beginFolder> | undefined;
+  readonly thread: FolderThread;
+}
+
 /**
- * Writes `checkpoint-<step>` and removes the oldest ones beyond the limit. All ranks call it: the first writes the model, each its part
+ * Writes checkpoints beside training, one at a time. All ranks call every method equally often: the first writes the model, each its part
  * of the optimizer.
- * @returns its path
  */
-export async function saveTrainingCheckpoint(
-  outputDir: string,
-  step: number,
-  options: SaveOptions,
-): Promise<string> {
-  const { processes, weights } = options;
-  const target = join(outputDir, checkpointName(step));
-  const making = await together(processes, 'the begin of a checkpoint', () =>
-    processes.is_main_process ? beginFolder(target, { replace: true }) : undefined,
-  );
-  const [temporary] = await processes.gather(making?.temporary, 'the place of a checkpoint');
-  const write = () => writeShare(temporary!, options);
-  try {
-    await together(processes, 'the writing of a checkpoint', () =>
-      weights === undefined ? write() : weights.whole(write),
-    );
-  } catch (error) {
-    making?.abort();
-    throw error;
+export class CheckpointSaver {
+  readonly #options: SaverOptions;
+  #pending: Pending | undefined;
+  #checkpoint: string | undefined;
+  #isTold = false;
+  /** Step whose checkpoint is written or being written; -1: none. */
+  savedStep: number;
+
+  constructor(options: SaverOptions) {
+    this.#options = options;
+    this.#checkpoint = options.checkpoint;
+    this.savedStep = options.step;
   }
-  await together(processes, 'the end of a checkpoint', () => {
-    if (making === undefined) return;
-    writeChecksums(making.temporary);
-    making.commit();
-    if (options.save_total_limit === undefined) return;
-    // Older ones go only when the new one reads back as it was written.
-    const damage = damageOf(target);
-    if (damage !== undefined)
-      throw new CheckpointError(damage, {
-        hint: 'the disk does not keep what is written: use another output_dir',
+
+  /** The newest that is whole. */
+  get checkpoint(): string | undefined {
+    return this.#checkpoint;
+  }
+
+  /**
+   * Takes a copy of what `checkpoint-<step>` holds and begins to write it, once the one before is whole. Those beyond `save_total_limit`
+   * go when it reads back.
+   * @param state absent with `save_only_model`
+   * @throws what the one before failed with
+   */
+  async save(step: number, state: TrainingState | undefined): Promise<void> {
+    await this.finish();
+    const since = performance.now();
+    const { output_dir, processes, weights, lock, logger } = this.#options;
+    const target = join(output_dir, checkpointName(step));
+    const making = await together(processes, 'the begin of a checkpoint', () =>
+      processes.is_main_process ? beginFolder(target, { replace: true }) : undefined,
+    );
+    const [temporary] = await processes.gather(making?.temporary, 'the place of a checkpoint');
+    const held = this.#hasRoom() ? new HeldFiles() : undefined;
+    const write = () => writeShare(temporary!, state, this.#options, held?.write ?? writeFileAtomic);
+    try {
+      await together(processes, 'the copy of a checkpoint', () =>
+        weights === undefined ? write() : weights.whole(write),
+      );
+    } catch (error) {
+      making?.abort();
+      throw error;
+    }
+    const others = Array.from({ length: processes.world_size - 1 }, (_, i) => i + 1);
+    const thread = new FolderThread({
+      files: held?.files ?? [],
+      end: making && {
+        temporary: making.temporary,
+        target,
+        awaited:
+          state === undefined
+            ? []
+            : others.map((rank) => join('training_state', partName(rank, processes.world_size))),
+        replaced: this.#replacedBy(step),
+        lock: lock?.proof,
+      },
+    });
+    this.#pending = { target, making, thread };
+    this.savedStep = step;
+    logger.debug({ step, copied_ms: Math.round(performance.now() - since) }, 'checkpoint begun');
+  }
+
+  /** Between two steps. @throws what writing failed with */
+  async check(): Promise<void> {
+    if (this.#pending === undefined) return;
+    const { thread } = this.#pending;
+    // What a thread says is heard between two turns of the event loop, and a step may have none.
+    await new Promise((resolve) => setImmediate(resolve));
+    const all = await this.#options.processes.gather(
+      { isDone: thread.isDone, hasFailed: thread.error !== undefined },
+      'how a checkpoint is written',
+    );
+    if (all.some(({ hasFailed }) => hasFailed) || all.every(({ isDone }) => isDone)) await this.finish();
+  }
+
+  /** Waits until the last one is whole. @throws what writing failed with */
+  async finish(): Promise<void> {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    this.#pending = undefined;
+    const { processes, logger } = this.#options;
+    const { thread, making, target } = pending;
+    try {
+      // The first rank's thread waits for the others' parts: where one failed they never come.
+      if (making === undefined) await thread.settled();
+      const hasPartFailed = making === undefined && thread.error !== undefined;
+      const isVain = (await processes.gather(hasPartFailed, 'the parts of a checkpoint')).includes(true);
+      const own = thread.error;
+      if (isVain) await thread.end('stop');
+      await together(processes, 'the writing of a checkpoint', async () => {
+        if (!isVain) await thread.done();
+        else if (own !== undefined) throw own;
       });
-    for (const old of checkpointSteps(outputDir).slice(0, -options.save_total_limit))
-      rmSync(join(outputDir, checkpointName(old)), { recursive: true });
-  });
-  return target;
+    } catch (error) {
+      this.savedStep = -1;
+      making?.abort();
+      throw error;
+    }
+    this.#checkpoint = target;
+    logger.debug({ checkpoint: target }, 'checkpoint saved');
+  }
+
+  /** After an error: what can be whole without the other processes becomes so, or is removed. */
+  async end(): Promise<void> {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    this.#pending = undefined;
+    await pending.thread.end('last');
+    if (pending.thread.error === undefined) this.#checkpoint = pending.target;
+    else {
+      this.#options.logger.error({ err: pending.thread.error }, `and ${pending.target} could not be written`);
+      pending.making?.abort();
+    }
+  }
+
+  #replacedBy(step: number): string[] {
+    const { output_dir, save_total_limit } = this.#options;
+    if (save_total_limit === undefined) return [];
+    const steps = [...checkpointSteps(output_dir).filter((one) => one !== step), step].sort((a, b) => a - b);
+    return steps.slice(0, -save_total_limit).map((old) => join(output_dir, checkpointName(old)));
+  }
+
+  /** Whether half of the free memory has room for a copy: the other half is the rest's, and another process may be copying too. */
+  #hasRoom(): boolean {
+    const { model, optimizer, pieces, processes, logger } = this.#options;
+    const bytesOf = (tensors: Iterable<Tensor>): number =>
+      [...tensors].reduce((sum, tensor) => sum + tensor.numel() * itemSize(tensor.dtype), 0);
+    // Of a state that all ranks have whole, each writes an equal share.
+    const share = pieces === undefined ? processes.world_size : 1;
+    const needed =
+      (processes.is_main_process ? bytesOf(modelTensors(model)) : 0) +
+      bytesOf(optimizer?.state().values() ?? []) / share;
+    const room = (process.availableMemory?.() ?? freemem()) / 2 / processes.world_size;
+    if (needed <= room) return true;
+    if (!this.#isTold)
+      logger.warn(
+        `a copy of a checkpoint takes ${sizeText(needed)} of memory, ${sizeText(room)} are free for it: training stands still while it is written`,
+      );
+    this.#isTold = true;
+    return false;
+  }
+}
+
+function modelTensors({ adapter, weights }: VideoLanguageModel): readonly Tensor[] {
+  if (adapter === undefined) return [...weights.values()];
+  return [...[...adapter.pairs.values()].flatMap(({ A, B }) => [A, B]), ...adapter.replaced.values()];
 }
 
 /** What this rank writes. */
-function writeShare(folder: string, options: SaveOptions): void {
-  const { model, from, training, processes, pieces } = options;
-  const stateDir = join(folder, 'training_state');
+function writeShare(
+  folder: string,
+  state: TrainingState | undefined,
+  { model, from, base_model, processes, pieces, optimizer }: SaverOptions,
+  writer: FileWriter,
+): void {
   if (processes.is_main_process) {
-    if (model.adapter === undefined) writeModelFiles(folder, model.config, model.weights, { from });
-    else writeLoraFiles(folder, model, model.adapter, options.base_model ?? from);
+    if (model.adapter === undefined) writeModelFiles(folder, model.config, model.weights, { from, writer });
+    else writeLoraFiles(folder, model, model.adapter, base_model ?? from, writer);
   }
-  if (training === undefined) return;
-  mkdirSync(stateDir, { recursive: true });
-  saveOptimizerPart(stateDir, training.optimizer, { processes, pieces });
-  if (processes.is_main_process) writeJson(join(stateDir, 'trainer.json'), training.state);
+  if (state === undefined || optimizer === undefined) return;
+  const stateDir = join(folder, 'training_state');
+  saveOptimizerPart(stateDir, optimizer, { processes, pieces, writer });
+  if (processes.is_main_process)
+    writer(join(stateDir, 'trainer.json'), `${JSON.stringify(state, null, 2)}\n`);
 }
 
 /**
@@ -156,14 +295,6 @@ export function findCheckpoint(outputDir: string, resume: string, notice: Notice
   return resume;
 }
 
-/** What is wrong with the files of a checkpoint, as a sentence; undefined for a whole one, and for one without checksums. */
-function damageOf(dir: string): string | undefined {
-  const damaged = verifyChecksums(dir)?.filter(({ state }) => state !== 'equal') ?? [];
-  if (damaged.length === 0) return undefined;
-  const names = damaged.map(({ name, state }) => `${name} ${state === 'missing' ? 'is missing' : 'differs'}`);
-  return `${dir}: not as it was saved (${CHECKSUMS}): ${names.join(', ')}`;
-}
-
 /**
  * Gives checkpoints of steps after `step` another name: a run resumed before them writes its own, and the next
  * `--resume auto` must not take these.
@@ -183,8 +314,4 @@ export function setAsideAfter(outputDir: string, step: number): string[] {
 
 function isResumable(dir: string): boolean {
   return existsSync(join(dir, 'training_state', 'trainer.json'));
-}
-
-function writeJson(file: string, value: unknown): void {
-  writeFileAtomic(file, `${JSON.stringify(value, null, 2)}\n`);
 }

@@ -7,7 +7,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { CheckpointError } from '../../base/index.ts';
+import { CheckpointError, type FileWriter } from '../../base/index.ts';
 import type { Processes } from '../../dist/index.ts';
 import { type CheckpointFiles, type LazyTensor, openSafetensors, saveSafetensors } from '../../io/index.ts';
 import { empty, noGrad, scope, type Tensor } from '../../tensor/index.ts';
@@ -23,28 +23,39 @@ type Pieces = ReadonlyMap<string, OptimizedPiece> | undefined;
 const paramOf = (key: string): string => key.slice(key.indexOf('.') + 1);
 const isCount = (key: string): boolean => key.startsWith('step.');
 
+/** The file that a rank writes. */
+export function partName(rank: number, world_size: number): string {
+  const pad = (n: number): string => String(n).padStart(5, '0');
+  return world_size === 1 ? SINGLE : `optimizer-${pad(rank + 1)}-of-${pad(world_size)}.safetensors`;
+}
+
+interface PartOptions {
+  readonly processes: Processes;
+  readonly pieces: Pieces;
+  readonly writer: FileWriter;
+}
+
 /** Writes this rank's part: its pieces, or of a state that all ranks have whole an equal share of the parameters. */
 export function saveOptimizerPart(
   dir: string,
   optimizer: Optimizer,
-  { processes, pieces }: { readonly processes: Processes; readonly pieces: Pieces },
+  { processes, pieces, writer }: PartOptions,
 ): void {
   const { rank, world_size } = processes;
   const state = optimizer.state();
+  const file = join(dir, partName(rank, world_size));
   if (world_size === 1) {
-    saveSafetensors(join(dir, SINGLE), state);
+    saveSafetensors(file, state, undefined, writer);
     return;
   }
-  const pad = (n: number): string => String(n).padStart(5, '0');
-  const file = join(dir, `optimizer-${pad(rank + 1)}-of-${pad(world_size)}.safetensors`);
   if (pieces === undefined) {
     const names = [...new Set([...state.keys()].map(paramOf))];
     const own = new Set(names.filter((_, i) => i % world_size === rank));
-    saveSafetensors(file, new Map([...state].filter(([key]) => own.has(paramOf(key)))));
+    saveSafetensors(file, new Map([...state].filter(([key]) => own.has(paramOf(key)))), undefined, writer);
     return;
   }
   const places = Object.fromEntries([...pieces].map(([name, { from, param }]) => [name, [from, param.size]]));
-  saveSafetensors(file, state, { format: 'pt', pieces: JSON.stringify(places) });
+  saveSafetensors(file, state, { format: 'pt', pieces: JSON.stringify(places) }, writer);
 }
 
 /** Numbers of a tensor that one file holds. */

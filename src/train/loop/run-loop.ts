@@ -18,7 +18,7 @@ import { shardRun } from '../shard/shard-run.ts';
 import type { ShardedWeights } from '../shard/sharded-weights.ts';
 import { tracedGate } from '../shard/traced-gate.ts';
 import { checkPrompts } from './check-prompts.ts';
-import { saveTrainingCheckpoint } from './checkpoint.ts';
+import { CheckpointSaver } from './checkpoint.ts';
 import { StepMemory } from './memory-metrics.ts';
 import { loadOptimizer } from './optimizer-files.ts';
 import { loadPolicy } from './policy-model.ts';
@@ -353,14 +353,19 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
   });
   options.onStart?.({ ...progress(), numItems: prepared.numItems, numPacks: prepared.numPacks });
 
-  let checkpoint = checkpointDir;
-  let savedStep = step;
+  const saver = new CheckpointSaver({
+    ...{ ...config, model, processes, weights, pieces, lock, logger, step, checkpoint: checkpointDir },
+    from: config.model_name_or_path,
+    // PEFT knows a model on the hub by its name, without a commit.
+    base_model: options.recorded?.config.model_name_or_path.replace(/@[0-9a-f]{40}$/, ''),
+    optimizer: config.save_only_model ? undefined : optimizer,
+  });
   // False while the files of a step are being written: a checkpoint of it would be one whose row is missing.
   let isRecorded = true;
   // The data run ahead while a step is under way; what is saved is the position after the last whole one.
   let position = started.data().state();
   const save = async () => {
-    if (savedStep === step) return;
+    if (saver.savedStep === step) return;
     lock?.check();
     const state = {
       format: 1,
@@ -374,16 +379,7 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
       num_threads: getNumThreads(),
       ...output.state(),
     } as unknown as TrainingState;
-    checkpoint = await saveTrainingCheckpoint(config.output_dir, step, {
-      ...{ model, processes, weights, pieces },
-      from: config.model_name_or_path,
-      // PEFT knows a model on the hub by its name, without a commit.
-      base_model: options.recorded?.config.model_name_or_path.replace(/@[0-9a-f]{40}$/, ''),
-      training: config.save_only_model ? undefined : { optimizer, state },
-      save_total_limit: config.save_total_limit,
-    });
-    savedStep = step;
-    logger.debug({ checkpoint }, 'checkpoint saved');
+    await saver.save(step, config.save_only_model ? undefined : state);
   };
   const trainStep = async (): Promise<void> => {
     const metrics = new MetricAccumulator();
@@ -439,23 +435,27 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
         break;
       }
       // A checkpoint that was made before does not know of this.
-      if (settled === 'changed') savedStep = -1;
+      if (settled === 'changed') saver.savedStep = -1;
       position = started.data().state();
       if (step % config.save_steps === 0) await save();
       if (isOver || started.isFinished?.() === true || (await agreeStop())) break;
       await trainStep();
+      await saver.check();
     }
     await save();
+    await saver.finish();
   } catch (error) {
     // Nothing is lost: what was learned up to the last whole step is saved before the error is shown. Several ranks save together or
     // not at all, and here one may be gone.
     if (!updater.isTorn && isRecorded && processes.world_size === 1) {
       try {
         await save();
+        await saver.finish();
       } catch (cause) {
         logger.error({ err: cause }, 'and the last steps could not be saved');
       }
     }
+    await saver.end();
     throw error;
   } finally {
     output.close();
@@ -463,7 +463,7 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
     updater.dispose();
     model.dispose();
   }
-  return result(step, checkpoint, started.data().skipped);
+  return result(step, saver.checkpoint, started.data().skipped);
 }
 
 /** The name of a signal that a command was told to stop by; empty for any other reason. */
