@@ -47,5 +47,5 @@ export { closest } from './spelling.ts';
 export { tableLines } from './table.ts';
 export { recordOf, tally } from './tally.ts';
 export { readTextFile, readWholeFile, UnreadableFile } from './text-file.ts';
-export { withinTime } from './time-limit.ts';
+export { afterAwake, withinTime } from './time-limit.ts';
 export { parseYaml, readYamlFile, type Yaml } from './yaml.ts';

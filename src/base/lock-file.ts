@@ -145,15 +145,18 @@ async function create(file: string, text: string): Promise<boolean> {
 /** Removes a void lock. Guarded, so that of two that find it void none removes the lock that the other has made since. */
 async function takeAway(file: string, stale: string, staleMs: number): Promise<void> {
   const guard = `${file}.taking`;
-  try {
-    await mkdir(guard);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    // Held for an instant; older, its maker was killed in that instant.
-    const made = await stat(guard).catch(() => undefined);
-    if (made !== undefined && Date.now() - made.mtimeMs > staleMs) await rmdir(guard).catch(() => undefined);
+  // Held for an instant; longer, its maker was killed in that instant. By our own clock: the time of day may jump.
+  const since = performance.now();
+  for (;;) {
+    try {
+      await mkdir(guard);
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    if ((await look(file))?.text !== stale) return;
+    if (performance.now() - since > staleMs) await rmdir(guard).catch(() => undefined);
     await sleep(20);
-    return;
   }
   try {
     if ((await look(file))?.text === stale) await rm(file, { force: true });

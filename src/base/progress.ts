@@ -31,7 +31,7 @@ export interface Progress {
 export function createProgress(options: ProgressOptions): Progress {
   const stream = options.stream ?? process.stderr;
   if (options.quiet === true) return { update: () => {}, stop: () => {} };
-  const pace = new Pace(options.total, options.start ?? 0, options.now ?? Date.now);
+  const pace = new Pace(options.total, options.start ?? 0, options.now ?? (() => performance.now()));
   return stream.isTTY === true ? barProgress(options, stream, pace) : plainProgress(options, stream, pace);
 }
 

@@ -37,6 +37,7 @@ export {
   BUILT_IN_REWARDS,
   type BuiltInRewardOptions,
   builtInReward,
+  checkRewards,
   combineRewards,
   type NamedReward,
   type RewardFunction,

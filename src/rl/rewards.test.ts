@@ -130,7 +130,7 @@ describe('reward functions', () => {
       'reward mine.ts must return 2 values, one for each completion, got 1 values',
     );
     await expect(score(() => [1, Infinity])).rejects.toThrow('got Infinity at place 1');
-    await expect(score(() => ['1', 2])).rejects.toThrow('got 1 at place 0');
+    await expect(score(() => ['1', 2])).rejects.toThrow('got "1" at place 0');
     expect(() => rewardFromModule({ score: () => [] }, 'mine.ts')).toThrow('its exports are: score');
     expect(builtInReward('mine.ts', { accuracy: 'soft' })).toBeUndefined();
     expect(() => combineRewards([1], [1, 2])).toThrow('got 2');

@@ -45,7 +45,7 @@ export interface RewardInput {
   readonly item?: Readonly<Record<string, unknown>>;
 }
 
-/** A score; `null` (or NaN) where this function cannot judge the completion. */
+/** A score; `null` where this function cannot judge the completion. */
 export type RewardValue = number | null;
 
 /**
@@ -134,22 +134,27 @@ export async function scoreRewards(
   if (inputs.length === 0) return inputs_PG.map(() => []);
   const rewards_PGF = inputs_PG.map((group) => group.map((): number[] => []));
   for (const { name, reward } of rewards) {
-    const values = checkValues(name, await reward(inputs), inputs.length);
+    const values = checkRewards(name, await reward(inputs), inputs.length);
     for (const [i, own] of rewards_PGF.flat().entries()) own.push(values[i]!);
   }
   return rewards_PGF;
 }
 
-function checkValues(name: string, values: unknown, count: number): number[] {
+/**
+ * What a reward function returned, NaN where that is `null`.
+ * @throws TwgrpoError when it is something else than one finite number or null for each completion
+ */
+export function checkRewards(name: string, values: unknown, count: number): number[] {
   if (!Array.isArray(values) || values.length !== count) {
     const got = Array.isArray(values) ? `${values.length} values` : typeof values;
     throw new TwgrpoError(`reward ${name} must return ${count} values, one for each completion, got ${got}`);
   }
   return values.map((value: unknown, i) => {
     if (value === null) return Number.NaN;
-    if (typeof value !== 'number' || value === Infinity || value === -Infinity) {
+    if (typeof value !== 'number' || !Number.isFinite(value)) {
+      const got = typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
       throw new TwgrpoError(
-        `reward ${name} must return finite numbers or null, got ${String(value)} at place ${i}`,
+        `reward ${name} must return finite numbers, or null where it can not judge, got ${got} at place ${i}`,
       );
     }
     return value;

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { scratchFolder } from '../../tests/support/scratch-folder.ts';
 import { parseAnswer } from '../answers/index.ts';
-import { ConfigError, TwgrpoError } from '../base/index.ts';
-import type { RewardInput } from '../rl/index.ts';
+import { ConfigError, createLogger, TwgrpoError } from '../base/index.ts';
+import type { RewardFunction, RewardInput } from '../rl/index.ts';
 import { loadRewards } from './rewards.ts';
 
 const folder = scratchFolder();
@@ -13,7 +13,9 @@ const write = (name: string, text: string) => {
   writeFileSync(file, text);
   return file;
 };
-const load = (...reward_funcs: string[]) => loadRewards({ reward_funcs, accuracy: 'soft' });
+const logger = createLogger({ quiet: true, fd: 2 });
+const config = { accuracy: 'soft', reward_timeout: 600, on_bad_reward: 'error', logger } as const;
+const load = (...reward_funcs: string[]) => loadRewards({ ...config, reward_funcs });
 
 const INPUTS: RewardInput[] = ['<answer>A</answer>', '<answer>A,B</answer>', 'no'].map((completion) => ({
   completion,
@@ -96,5 +98,53 @@ export async function reward(inputs: readonly RewardInput[]): Promise<(number | 
     await expect(
       load('accuracy', write('accuracy.mjs', 'export const reward = () => [];\n')),
     ).rejects.toThrow(/two rewards are called accuracy/);
+  });
+});
+
+describe('a reward function that does wrong', () => {
+  const ways: readonly (readonly [string, RewardFunction, RegExp])[] = [
+    [
+      'throws',
+      () => {
+        throw new RangeError('no luck');
+      },
+      /no luck/,
+    ],
+    ['is rejected', () => Promise.reject(new Error('503')), /503/],
+    ['never answers', () => new Promise(() => {}), /own did not answer within 0.2 s/],
+    [
+      'loops without end',
+      () => {
+        for (let i = 0; ; i++) if (i < 0) return [];
+      },
+      /own did not answer within 0.2 s/,
+    ],
+    [
+      'gives NaN',
+      () => [1, Number.NaN, 0],
+      /finite numbers, or null where it can not judge, got NaN at place 1/,
+    ],
+    ['gives infinity', () => [1, 1, -1 / 0], /got -Infinity at place 2/],
+    ['gives text', () => ['1', 1, 1] as never, /got "1" at place 0/],
+    ['gives holes', () => [1, undefined, 1] as never, /got undefined at place 1/],
+    ['gives too few', () => [1, 1], /must return 3 values, one for each completion, got 2 values/],
+    ['gives no list', () => ({ reward: 1 }) as never, /must return 3 values.*got object/],
+    ['gives nothing', async () => undefined as never, /got undefined/],
+  ];
+
+  it.each(ways)('%s: an error that names it, or a batch that is not judged', async (_, own, message) => {
+    const keys = { ...config, reward_funcs: ['own'], reward_timeout: 0.2 };
+    const [strict] = await loadRewards(keys, { own });
+    await expect((async () => await strict!.reward(INPUTS))()).rejects.toThrow(message);
+    const warn = vi.spyOn(logger, 'warn').mockImplementation(() => {});
+    try {
+      const [lenient] = await loadRewards({ ...keys, on_bad_reward: 'skip' }, { own });
+      expect(await lenient!.reward(INPUTS)).toEqual([null, null, null]);
+      expect(warn.mock.calls).toEqual([
+        [{ err: expect.any(Error) }, 'reward own could not judge 3 completions: skipped'],
+      ]);
+    } finally {
+      warn.mockRestore();
+    }
   });
 });

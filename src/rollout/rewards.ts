@@ -2,28 +2,39 @@
 import { statSync } from 'node:fs';
 import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ConfigError, TwgrpoError } from '../base/index.ts';
+import { afterAwake, ConfigError, type Logger, TwgrpoError, withinTime } from '../base/index.ts';
 import {
   BUILT_IN_REWARDS,
   type BuiltInRewardOptions,
   builtInReward,
+  checkRewards,
   type NamedReward,
   type RewardFunction,
+  type RewardValue,
   rewardFromModule,
 } from '../rl/index.ts';
 import { importTypeScript } from './typescript-module.ts';
+
+/** Keys of docs/training.md, and who hears of what is skipped. */
+export interface RewardOptions extends BuiltInRewardOptions {
+  readonly reward_funcs: readonly string[];
+  readonly reward_timeout: number;
+  readonly on_bad_reward: 'error' | 'skip';
+  readonly logger: Logger;
+}
 
 /**
  * Finds every reward of the configuration: built in, one of the caller's own functions, or a user's module. A module is JavaScript (`.js`, `.mjs`) or one file of TypeScript (`.ts`,
  * `.mts`) that exports `reward(inputs)`, which may be async. Paths start from the working directory.
  *
- * What a module's function throws comes back as a TwgrpoError that names the module.
+ * What a module's function throws comes back as a TwgrpoError that names the module. A function that does not answer in time, or
+ * with something else than finite numbers and null, is an error too; with `on_bad_reward: skip` its batch is not judged instead.
  * @param own functions by their names in `reward_funcs`
  * @throws ConfigError for an unknown name, a name used twice, a missing file or a module without that export, and for a function of
  *   the caller's that no name uses or that has a built-in name
  */
 export async function loadRewards(
-  config: BuiltInRewardOptions & { readonly reward_funcs: readonly string[] },
+  config: RewardOptions,
   own: Readonly<Record<string, RewardFunction>> = {},
 ): Promise<NamedReward[]> {
   const rewards: NamedReward[] = [];
@@ -37,7 +48,8 @@ export async function loadRewards(
       );
   }
   for (const name of config.reward_funcs) {
-    const reward = builtInReward(name, config) ?? ownReward(name, own) ?? (await loadModule(name));
+    const reward =
+      builtInReward(name, config) ?? guarded(ownReward(name, own) ?? (await loadModule(name)), config);
     if (rewards.some((other) => other.name === reward.name))
       throw new ConfigError(
         `reward_funcs: two rewards are called ${reward.name}; their metrics would be mixed`,
@@ -48,6 +60,49 @@ export async function loadRewards(
     rewards.push(reward);
   }
   return rewards;
+}
+
+/** The function with a limit on its time and a look at what it returns. */
+function guarded(
+  { name, reward }: NamedReward,
+  { reward_timeout, on_bad_reward, logger }: RewardOptions,
+): NamedReward {
+  const late = () =>
+    new TwgrpoError(`reward ${name} did not answer within ${reward_timeout} s`, {
+      hint: 'look at what it waits for, raise reward_timeout, or set on_bad_reward: skip',
+    });
+  return {
+    name,
+    reward: async (inputs) => {
+      try {
+        const values = await inTime(() => reward(inputs), 1000 * reward_timeout, late);
+        checkRewards(name, values, inputs.length);
+        return values;
+      } catch (error) {
+        if (on_bad_reward === 'error') throw error;
+        logger.warn({ err: error }, `reward ${name} could not judge ${inputs.length} completions: skipped`);
+        return inputs.map(() => null);
+      }
+    },
+  };
+}
+
+/** Both parts of an asynchronous function: what it does at once, where only the interpreter can end it, and what it waits for. */
+async function inTime(
+  work: () => readonly RewardValue[] | Promise<readonly RewardValue[]>,
+  limitMs: number,
+  late: () => Error,
+): Promise<readonly RewardValue[]> {
+  const begun = withinTime(Math.ceil(limitMs), work, late);
+  let end = (): void => {};
+  const limit = new Promise<never>((_, reject) => {
+    end = afterAwake(limitMs, () => reject(late()));
+  });
+  try {
+    return await Promise.race([begun, limit]);
+  } finally {
+    end();
+  }
 }
 
 function ownReward(name: string, own: Readonly<Record<string, RewardFunction>>): NamedReward | undefined {

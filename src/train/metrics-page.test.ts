@@ -33,7 +33,7 @@ function written(outputDirs: readonly string[]): string[] {
     key
       .replace(/^rewards\/task\/.+\/mean$/, 'rewards/task/<kind>/mean')
       .replace(/^reward\/source\/.+/, 'reward/source/<name>')
-      .replace(/^rewards\/[^/]*\/(mean|std)$/, 'rewards/<name>/$1')
+      .replace(/^rewards\/[^/]*\/(mean|std|unjudged)$/, 'rewards/<name>/$1')
       .replace(/^time\/.*/, 'time/<phase>')
       .replace(/^eval_strict\/[^/]+\/.*/, 'eval_strict/<dimension>/<value>'),
   );
@@ -64,7 +64,8 @@ it('docs/training.md', async () => {
     rows.map((row) => `${JSON.stringify({ ...JSON.parse(row), data_source: 'x' })}\n`).join(''),
   );
   const kinds = join(folder, 'kinds');
-  await train({ ...keys, jsonl_path, reward_funcs: ['task'], max_steps: 1, output_dir: kinds });
+  const kindKeys = { ...keys, jsonl_path, reward_funcs: ['task', 'unsure'], max_steps: 1, output_dir: kinds };
+  await train(kindKeys, { rewards: { unsure: (inputs) => inputs.map((_, i) => (i === 0 ? null : 1)) } });
   expect(written([plain, other, kinds])).toEqual(documented('training.md'));
 });
 

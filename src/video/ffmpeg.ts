@@ -5,7 +5,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { readEngineFile, setUpCommandLine, VideoError } from '../base/index.ts';
+import { afterAwake, readEngineFile, setUpCommandLine, VideoError } from '../base/index.ts';
 
 export interface FfmpegProgram {
   readonly path: string;
@@ -157,7 +157,7 @@ export async function runFfmpeg(args: readonly string[], options: RunFfmpegOptio
     failure ??= error;
     child.kill('SIGKILL');
   };
-  const timer = setTimeout(() => {
+  const stopTimer = afterAwake(options.timeoutS * 1000, () => {
     stop(
       new VideoError(
         `${options.subject}: FFmpeg did not finish within ${options.timeoutS} s and was stopped`,
@@ -166,7 +166,7 @@ export async function runFfmpeg(args: readonly string[], options: RunFfmpegOptio
         },
       ),
     );
-  }, options.timeoutS * 1000);
+  });
   const abort = (): void => stop(new VideoError(`${options.subject}: stopped before FFmpeg finished`));
   options.signal?.addEventListener('abort', abort, { once: true });
 
@@ -225,7 +225,7 @@ export async function runFfmpeg(args: readonly string[], options: RunFfmpegOptio
     if (failure !== undefined) throw failure;
     return { exitCode, messages: Buffer.concat([...head, tail]).toString('utf8') };
   } finally {
-    clearTimeout(timer);
+    stopTimer();
     options.signal?.removeEventListener('abort', abort);
   }
 }

@@ -59,8 +59,8 @@ export async function tryFault(
   const again = await runFaulty(command.goOn(root), { root, env });
   if (again.code !== 0) faults.push(`going on ended with ${again.code}: ${again.stderr.slice(-600)}`);
   const found = command.result(root);
-  // A run that was told to stop saves there, and so keeps other checkpoints than one that was not.
-  const isStopped = isDisk && fault.action === 'term';
+  // A run that was told to stop, or ends with an error, saves there, and so keeps other checkpoints than one that was not.
+  const isStopped = !isKilled && isDisk && !HARMLESS.includes(fault.action);
   const names = isStopped ? withoutOlderCheckpoints(expected) : expected;
   faults.push(...differences(names, isStopped ? withoutOlderCheckpoints(found) : found));
   return { faults, ended };

@@ -133,6 +133,18 @@ const rewardShape = {
       'accuracy, task (by problem_type), format, format_strict, or the path of a module that exports `reward`',
     ),
   reward_weights: z.array(z.number()).optional().describe('one for each of reward_funcs; absent: all 1'),
+  reward_timeout: z
+    .number()
+    .positive()
+    .max(1e6)
+    .default(600)
+    .describe('seconds that a reward function of your own may take for the completions of a step'),
+  on_bad_reward: z
+    .enum(['error', 'skip'])
+    .default('error')
+    .describe(
+      'a function of your own that throws, takes too long, or returns something else than finite numbers and null: stop, or leave its completions unjudged and warn',
+    ),
   accuracy: z.enum(ACCURACY_KINDS).default('soft').describe('how chosen and true letters are compared'),
   answer_parser: z
     .enum(ANSWER_PARSERS)

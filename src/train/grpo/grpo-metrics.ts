@@ -53,6 +53,8 @@ export function addExperienceMetrics(
       metrics.add(`rewards/${name}/mean`, mean(statistics.mean));
       metrics.add(`rewards/${name}/std`, mean(statistics.std));
     }
+    const unjudged = completions.filter(({ rewards }) => Number.isNaN(rewards[f]!)).length;
+    if (unjudged > 0) metrics.add(`rewards/${name}/unjudged`, sum(unjudged));
   });
 
   addTaskMetrics(metrics, groups, rewardNames);

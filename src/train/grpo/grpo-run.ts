@@ -52,7 +52,7 @@ function grpoMethod(
     prepare: async ({ folder, saved }) => {
       const { processor } = folder;
       const { questions, fingerprint } = loadQuestions(config);
-      const rewards = await loadRewards(config, ownRewards);
+      const rewards = await loadRewards({ ...config, logger }, ownRewards);
       const rewardNames = rewards.map(({ name }) => name);
       checkJudges(questions, rewardNames);
       const sampler = new EpochSampler({
