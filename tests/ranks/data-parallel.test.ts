@@ -22,11 +22,11 @@ describe('one run as several processes', { timeout: 300_000 }, () => {
     ];
     for (const run of [two, four]) {
       const losses = (folder: string) => rowsOf(folder).map((row) => row['loss']);
-      expect(losses(run)).toBeAllclose(losses(one), { rtol: 1e-6, atol: 1e-7 });
+      expect(losses(run)).toBeAllclose(losses(one), { rtol: 1e-6, atol: 3e-7 });
       expect(Object.keys(rowsOf(run)[0]!).filter(isAgreed)).toEqual(
         Object.keys(rowsOf(one)[0]!).filter(isAgreed),
       );
-      expect(numbersOf(run)).toBeAllclose(numbersOf(one), { rtol: 2e-6, atol: 1e-7 });
+      expect(numbersOf(run)).toBeAllclose(numbersOf(one), { rtol: 5e-6, atol: 3e-7 });
       for (const step of [1, 20]) expect(completionsOf(run, step)).toEqual(completionsOf(one, step));
       expect(weightsApart(join(run, 'checkpoint-20'), join(one, 'checkpoint-20'))).toBeLessThan(1e-5);
     }
