@@ -2,24 +2,31 @@
  * @file The dashboard in a real browser: every page over a finished run, a live one and a report; hostile texts, accessibility, narrow
  * and wide, light and dark, and without a mouse. Skipped where there is no Chromium (CHROMIUM_PATH, or /usr/bin/chromium).
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { decode, encode } from 'fast-png';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { appendJsonLines } from '../src/base/index.ts';
 import { type Dashboard, reportFile, startDashboard, Workspace } from '../src/dashboard/index.ts';
 import { RunDirectory } from '../src/run/index.ts';
 
 import { encodeVideo, probeVideo, sampleFrames, samplingSettings } from '../src/video/index.ts';
+import {
+  axeFindings,
+  hasBrowser,
+  heatOf,
+  inBrowser,
+  launchBrowser,
+  openPage,
+  PAGES,
+  show,
+  visit,
+} from '../tests/support/dashboard-browser.ts';
 import { scratchFolder } from '../tests/support/scratch-folder.ts';
 import { writeSyntheticRun } from '../tests/support/synthetic-run.ts';
 
-const CHROMIUM = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const PAGES = ['overview', 'groups', 'tokens', 'video', 'evaluation', 'run', 'alerts'] as const;
 const HOSTILE = `</div></bdi><script>window.hacked = true</script><img src=x onerror="window.hacked = true">\u202etxt.exe\u202c`;
 
 const folder = scratchFolder();
@@ -61,55 +68,10 @@ function writeEvaluation(name: string, step: number, isRight: (i: number) => boo
   writeFileSync(join(path, 'settings.json'), JSON.stringify({ model: join(finished, `checkpoint-${step}`) }));
 }
 
-/** A page that was opened with the printed address, with everything that went wrong in it. */
-async function open(
-  options: { width?: number; dark?: boolean; hash?: string; url?: string } = {},
-): Promise<{ page: Page; problems: string[] }> {
-  const { width = 1600, dark = false, hash = '', url = dashboard.url } = options;
-  const context = await browser.newContext({
-    viewport: { width, height: 900 },
-    colorScheme: dark ? 'dark' : 'light',
-    reducedMotion: 'reduce',
-  });
-  context.setDefaultTimeout(15_000);
-  const page = await context.newPage();
-  const problems: string[] = [];
-  page.on('console', (message) => {
-    // A question that was taken back is no failure; nor is the missing clip that a test asks for.
-    if (message.type() === 'error' && !message.text().includes('404')) problems.push(message.text());
-  });
-  page.on('pageerror', (error) => problems.push(error.message));
-  await page.goto(url);
-  await page.locator('#main').waitFor();
-  if (hash !== '') await show(page, hash);
-  return { page, problems };
-}
+const open = (options: { width?: number; dark?: boolean; url?: string } = {}) =>
+  openPage(browser, { url: dashboard.url, ...options });
 
-async function show(page: Page, hash: string): Promise<void> {
-  await page.evaluate((to) => {
-    location.hash = to;
-  }, hash);
-  await page
-    .locator('nav a[aria-current]')
-    .and(page.locator(`[href^="#/${hash.split('?')[0]!.replace('#/', '')}"]`))
-    .waitFor();
-}
-
-/** What each page is known by, once its answers are there. */
-const SIGNS: Readonly<Record<(typeof PAGES)[number], string>> = {
-  overview: '.plot canvas',
-  groups: '.completion .model-text',
-  tokens: '.heat-text span[data-token]',
-  video: '.clip .sheet',
-  evaluation: '.items .completion',
-  run: '.config code',
-  alerts: '.alerts li, .empty',
-};
-
-const hasBrowser = existsSync(CHROMIUM);
-const describeInBrowser = describe.skipIf(!hasBrowser);
-
-describeInBrowser(`the dashboard in a browser${hasBrowser ? '' : ` (skipped: no ${CHROMIUM})`}`, () => {
+describe.skipIf(!hasBrowser)(inBrowser('the dashboard in a browser'), () => {
   beforeAll(async () => {
     await writeClip();
     writeSyntheticRun(finished, {
@@ -160,10 +122,7 @@ describeInBrowser(`the dashboard in a browser${hasBrowser ? '' : ` (skipped: no 
     writeEvaluation('before', 2, (i) => i < 4);
     writeEvaluation('after', 6, (i) => i > 1);
     dashboard = await startDashboard({ workspace: new Workspace([join(folder, 'runs')]), port: 0 });
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ['--no-sandbox', '--disable-background-networking'],
-    });
+    browser = await launchBrowser();
   });
   afterAll(async () => {
     await browser?.close();
@@ -179,20 +138,9 @@ describeInBrowser(`the dashboard in a browser${hasBrowser ? '' : ` (skipped: no 
   ])('shows every page, $width pixels wide, dark: $dark; axe finds nothing', async (look) => {
     const { page, problems } = await open(look);
     await front(page);
-    await page.evaluate(AXE);
     for (const name of PAGES) {
-      await page.locator(`nav a[href^="#/${name}"]`).click();
-      await page.locator(SIGNS[name]).first().waitFor();
-      const found = await page.evaluate(async () => {
-        const { axe } = globalThis as unknown as {
-          axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-        };
-        const { violations } = await axe.run();
-        return violations.map(
-          ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
-        );
-      });
-      expect(found, name).toEqual([]);
+      await visit(page, name);
+      expect(await axeFindings(page), name).toEqual([]);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect(overflow, `${name} is wider than the screen`).toBeLessThanOrEqual(0);
     }
@@ -238,10 +186,7 @@ describeInBrowser(`the dashboard in a browser${hasBrowser ? '' : ` (skipped: no 
       for (const row of rows) {
         const card = page.locator(`article[aria-label="Completion ${row.row}"]`);
         await card.locator('span[data-token="0"]').waitFor();
-        const shown = await card
-          .locator('span[data-token]')
-          .evaluateAll((spans) => spans.map((span) => (span as HTMLElement).dataset['value']));
-        expect(shown).toEqual(Array.from(valuesOf(row), String));
+        expect(await heatOf(page, row.row)).toEqual(Array.from(valuesOf(row), String));
       }
     }
     await page.context().close();
@@ -279,6 +224,11 @@ describeInBrowser(`the dashboard in a browser${hasBrowser ? '' : ` (skipped: no 
     const { page } = await open();
     await front(page, 'live');
     await page.locator('.runs').getByText('step 5 of 50').waitFor();
+    // Its step takes minutes, and the process says meanwhile that it lives.
+    const [old, now] = [new Date(2020, 1, 1), new Date()];
+    utimesSync(RunDirectory.open(live).metricsPath, old, old);
+    writeFileSync(join(live, '.lock'), '');
+    utimesSync(join(live, '.lock'), now, now);
     await page.locator('.badge.live').waitFor();
     const run = RunDirectory.open(live);
     run.appendMetrics({ step: 6, reward: 1.5 });
@@ -363,9 +313,7 @@ describeInBrowser(`the dashboard in a browser${hasBrowser ? '' : ` (skipped: no 
     const own = rows.filter(({ group }) => group === 1);
     const weights = own.flatMap((row) => [...row.weights]);
     const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
-    const shown = await page
-      .locator('article[aria-label="Completion 2"] span[data-token]')
-      .evaluateAll((spans) => spans.map((span) => Number((span as HTMLElement).dataset['value'])));
+    const shown = (await heatOf(page, 2)).map(Number);
     const wanted = [...own.find(({ row }) => row === 2)!.weights].map((weight) => weight / mean);
     expect(shown).toHaveLength(wanted.length);
     for (const [t, value] of wanted.entries()) expect(shown[t]).toBeCloseTo(value, 12);
@@ -428,8 +376,7 @@ describeInBrowser(`the dashboard in a browser${hasBrowser ? '' : ` (skipped: no 
     page.on('request', ({ url }) => url().startsWith('data:') || asked.push(url()));
     await front(page);
     for (const name of PAGES) {
-      await page.locator(`nav a[href^="#/${name}"]`).click();
-      await page.locator(SIGNS[name]).first().waitFor();
+      await visit(page, name);
     }
     expect(asked).toEqual([]);
     expect(problems).toEqual([]);

@@ -9,10 +9,23 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readJsonLines } from '../src/base/index.ts';
+import { startDashboard, Workspace } from '../src/dashboard/index.ts';
 import { createTinyCheckpoint } from '../src/models/index.ts';
+import { RunDirectory } from '../src/run/index.ts';
 import { readEvaluationRows } from '../src/stats/index.ts';
 import { liveTensors } from '../src/tensor/index.ts';
 import { LESSON } from '../src/world/index.ts';
+import {
+  axeFindings,
+  hasBrowser,
+  heatOf,
+  inBrowser,
+  launchBrowser,
+  openPage,
+  PAGES,
+  show,
+  visit,
+} from './support/dashboard-browser.ts';
 import { runCommand } from './support/run-command.ts';
 import { scratchFolder } from './support/scratch-folder.ts';
 
@@ -100,6 +113,35 @@ describe('a short demo', () => {
     expect(html.match(/title="weight [\d.]+ · entropy [\d.]+ · log-prob -?[\d.]+"/g)!.length).toBeGreaterThan(
       8,
     );
+  });
+
+  describe.skipIf(!hasBrowser)(inBrowser('the dashboard over it'), () => {
+    it('shows every page, the clip with the sampled frames, and the weights of the token file', async () => {
+      const dashboard = await startDashboard({ workspace: new Workspace([folder]), port: 0 });
+      const browser = await launchBrowser();
+      try {
+        const { page, problems } = await openPage(browser, { url: dashboard.url });
+        for (const name of PAGES) {
+          await visit(page, name);
+          expect(await axeFindings(page), name).toEqual([]);
+        }
+        const run = RunDirectory.open(join(folder, 'run'));
+        const [first] = run.readTokens(1).rows;
+        const id = await page.locator('.runs select').inputValue();
+        await show(page, `#/tokens?run=${id}&step=1&group=${first!.group}&heat=weight`);
+        await page.locator(`article[aria-label="Completion ${first!.row}"] span[data-token="0"]`).waitFor();
+        expect(await heatOf(page, first!.row)).toEqual(Array.from(first!.weights, String));
+        await show(page, `#/video?run=${id}&step=1&group=${first!.group}`);
+        const readyState = () =>
+          page.locator('video').evaluate((video) => (video as unknown as { readyState: number }).readyState);
+        await expect.poll(readyState, { timeout: 30_000 }).toBeGreaterThanOrEqual(2);
+        expect(await page.locator('.timeline button').count()).toBeGreaterThan(1);
+        expect(problems).toEqual([]);
+      } finally {
+        await browser.close();
+        await dashboard.close();
+      }
+    }, 120_000);
   });
 
   it('never removes an earlier demo unasked, and nothing else even when asked', async () => {

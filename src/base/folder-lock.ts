@@ -1,11 +1,18 @@
 /** A folder that one process at a time writes into: a run, an evaluation, a set of videos. */
-import { existsSync, readdirSync, rmdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from './errors.ts';
 import { type Lock, takeLock } from './lock-file.ts';
 
 /** A sign of life every 2.5 s; an owner on another machine is watched for ten. */
 const STALE_MS = 10_000;
+
+const lockOf = (folder: string): string => join(folder, '.lock');
+
+/** When the process that works in a folder last gave a sign of life, in ms since 1970; undefined where none has it. */
+export function lastSignOfLife(folder: string): number | undefined {
+  return statSync(lockOf(folder), { throwIfNoEntry: false })?.mtimeMs;
+}
 
 /**
  * Keeps other processes out of a folder, which is made when it is missing, until the lock is released (then the folder is removed
@@ -20,7 +27,7 @@ export async function lockFolder(
 ): Promise<Lock> {
   const isNew = !existsSync(folder);
   let hasSaid = false;
-  const lock = await takeLock(join(folder, '.lock'), {
+  const lock = await takeLock(lockOf(folder), {
     staleMs,
     what: folder,
     onHeld: (holder, isSeenAlive) => {

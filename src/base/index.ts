@@ -28,7 +28,7 @@ export {
   TwgrpoError,
   VideoError,
 } from './errors.ts';
-export { lockFolder } from './folder-lock.ts';
+export { lastSignOfLife, lockFolder } from './folder-lock.ts';
 export { FolderThread, HeldFiles } from './folder-thread.ts';
 export { insideFolder } from './inside-folder.ts';
 export { checkJson, firstDuplicateKey, isDeeper, readJsonFile } from './json-file.ts';

@@ -4,12 +4,10 @@ import { resolve } from 'node:path';
 import { Argument, Option } from 'commander';
 import {
   ConfigError,
-  createProgress,
   DataError,
   EXIT_CODES,
   formatError,
   type Output,
-  type Progress,
   percent,
   tableLines,
 } from '../base/index.ts';
@@ -33,6 +31,7 @@ import { BENCHMARK_NAMES, type BenchmarkName, benchmarkOf } from '../eval/index.
 import { loadProcessor } from '../models/index.ts';
 import { promptCounter } from '../prompt/index.ts';
 import type { CommandDefinition } from './command.ts';
+import { lateProgress } from './late-progress.ts';
 import { locateDataFile, locateModel } from './locate.ts';
 import { collect, wholeNumber } from './numbers.ts';
 import { stopSignals } from './stop-signals.ts';
@@ -55,23 +54,6 @@ interface RefusedFile {
   readonly file: string;
   readonly error: string;
   readonly hint?: string;
-}
-
-/** A progress display that stays away from work that is done in two seconds. */
-function lateProgress(
-  label: string,
-  out: Output,
-): { update(done: number, total: number): void; stop(): void } {
-  const begin = performance.now();
-  let progress: Progress | undefined;
-  return {
-    update: (done, total) => {
-      if (performance.now() - begin < 2000) return;
-      progress ??= createProgress({ total, label, quiet: out.isQuiet });
-      progress.update(done);
-    },
-    stop: () => progress?.stop(),
-  };
 }
 
 function printIssues(issues: readonly DataIssue[], numShown: number, out: Output): void {

@@ -2,6 +2,7 @@
 import { EXIT_CODES } from '../base/index.ts';
 import { mergeAdapter } from '../models/index.ts';
 import type { CommandDefinition } from './command.ts';
+import { lateProgress } from './late-progress.ts';
 import { locateModel } from './locate.ts';
 
 interface Options {
@@ -33,21 +34,27 @@ export const merge: CommandDefinition = {
     const model = await locateModel(given.model, out);
     const adapter = await locateModel(given.adapter, out);
     out.status(`merging ${adapter.path} into ${model.path}`);
-    const { layers, replaced, config, files } = mergeAdapter({
-      model: model.path,
-      adapter: adapter.path,
-      output_dir: given.outputDir,
-      notice: (text) => out.warn(text),
-    });
-    const whole = replaced.length === 0 ? '' : `, ${replaced.length} weights taken whole`;
-    out.print(`${given.outputDir}: ${layers} layers merged${whole}`);
-    out.json({
-      output_dir: given.outputDir,
-      layers,
-      replaced,
-      tie_word_embeddings: config.tie_word_embeddings,
-      files,
-    });
+    const progress = lateProgress('weights', out);
+    try {
+      const { layers, replaced, config, files } = mergeAdapter({
+        model: model.path,
+        adapter: adapter.path,
+        output_dir: given.outputDir,
+        notice: (text) => out.warn(text),
+        onProgress: progress.update,
+      });
+      const whole = replaced.length === 0 ? '' : `, ${replaced.length} weights taken whole`;
+      out.print(`${given.outputDir}: ${layers} layers merged${whole}`);
+      out.json({
+        output_dir: given.outputDir,
+        layers,
+        replaced,
+        tie_word_embeddings: config.tie_word_embeddings,
+        files,
+      });
+    } finally {
+      progress.stop();
+    }
     return EXIT_CODES.done;
   },
 };

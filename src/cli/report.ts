@@ -1,8 +1,9 @@
 /** `twgrpo report`: runs and evaluations as one HTML file, for people who have neither the folder nor this program. */
 import { statSync } from 'node:fs';
-import { createProgress, type Progress, writeFileAtomic } from '../base/index.ts';
+import { writeFileAtomic } from '../base/index.ts';
 import { reportFile, Workspace } from '../dashboard/index.ts';
 import type { CommandDefinition } from './command.ts';
+import { lateProgress } from './late-progress.ts';
 import { wholeNumber } from './numbers.ts';
 import { movedClipsOption, type RootChoice } from './video-options.ts';
 
@@ -29,12 +30,8 @@ export const report: CommandDefinition = {
   run: async ({ args, options, out }) => {
     const { output, steps, videoRoot } = options<Options>();
     const workspace = new Workspace(args, { video_root: videoRoot });
-    let progress: Progress | undefined;
-    const onProgress = (done: number, total: number) => {
-      progress ??= createProgress({ total, label: 'steps with their clips', quiet: out.isQuiet });
-      progress.update(done);
-    };
-    const text = await reportFile(workspace, { steps, onProgress }).finally(() => progress?.stop());
+    const progress = lateProgress('steps with their clips', out);
+    const text = await reportFile(workspace, { steps, onProgress: progress.update }).finally(progress.stop);
     writeFileAtomic(output, text);
     const bytes = statSync(output).size;
     out.print(`${output}  ${(bytes / 2 ** 20).toFixed(1)} MiB`);

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { DataError, packageVersion } from '../base/index.ts';
+import { DataError, lastSignOfLife, packageVersion } from '../base/index.ts';
 import { RunDirectory } from '../run/index.ts';
 import type { EvaluationEntry, Listing, RunEntry } from './api.ts';
 import { EvaluationData } from './evaluation-data.ts';
@@ -143,7 +143,11 @@ function nameOf(path: string, paths: readonly string[]): string {
 
 function runEntry(run: RunData, name: string): RunEntry {
   const { id, path, directory, config } = run;
-  const changed = statSync(directory.metricsPath, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  // A step may take many minutes: the process that makes it says meanwhile that it lives.
+  const changed = Math.max(
+    statSync(directory.metricsPath, { throwIfNoEntry: false })?.mtimeMs ?? 0,
+    lastSignOfLife(path) ?? 0,
+  );
   const max_steps = config.get('max_steps');
   const last_step = run.metrics.lastStep();
   return {

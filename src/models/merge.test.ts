@@ -54,11 +54,13 @@ describe('mergeAdapter', () => {
   it('keeps the dtype of the files, rounds once, and leaves other weights as they are, in shards', () => {
     const from = checkpointDir('qwen2-5-vl-flat');
     const dir = fresh();
+    const seen: string[] = [];
     const result = mergeAdapter({
       model: from,
       adapter: adapterDir('../lora'),
       output_dir: dir,
       max_shard_size: 100_000,
+      onProgress: (done, total) => seen.push(`${done}/${total}`),
     });
     expect(result.layers).toBe(8);
     expect(result.files.at(-1)).toBe('model.safetensors.index.json');
@@ -72,6 +74,8 @@ describe('mergeAdapter', () => {
       VideoLanguageModel,
       VideoLanguageModel,
     ];
+    const { size } = merged.weights;
+    expect(seen).toEqual(Array.from({ length: size }, (_, i) => `${i + 1}/${size}`));
     using adapter = openSafetensors(join(adapterDir('../lora'), 'adapter_model.safetensors'));
     let changed = 0;
     scope(() => {

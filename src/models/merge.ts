@@ -26,6 +26,8 @@ export interface MergeOptions {
   readonly max_shard_size?: number | undefined;
   /** Told what was read otherwise than a file states it. Default: a warning of the process. */
   readonly notice?: Notice | undefined;
+  /** Told how many of the weights are read. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 export interface MergeResult {
@@ -43,7 +45,7 @@ export interface MergeResult {
  * @throws CheckpointError naming file and key; DataError where the folder exists
  */
 export function mergeAdapter({ model, adapter, output_dir, ...options }: MergeOptions): MergeResult {
-  const { max_shard_size, notice = processWarning } = options;
+  const { max_shard_size, notice = processWarning, onProgress } = options;
   const { config } = openModelFolder(model, { notice });
   const opened = openWeights(model, config, notice);
   try {
@@ -52,7 +54,7 @@ export function mergeAdapter({ model, adapter, output_dir, ...options }: MergeOp
       checkAdapter(added, { config, weights: opened.stored }, notice);
       const isSplit = splitsHead(added, { config });
       const merged: ModelConfig = isSplit ? { ...config, tie_word_embeddings: false } : config;
-      const weights = sources(opened, added, merged);
+      const weights = counted(sources(opened, added, merged), onProgress);
       let files: readonly string[] = [];
       writeFolderAtomic(output_dir, (folder) => {
         files = writeModelSources(folder, merged, weights, { from: model, max_shard_size });
@@ -64,6 +66,23 @@ export function mergeAdapter({ model, adapter, output_dir, ...options }: MergeOp
   } finally {
     opened.files.close();
   }
+}
+
+/** The same sources, each of which says when it was read. */
+function counted(
+  sources: ReadonlyMap<string, WeightSource>,
+  onProgress: MergeOptions['onProgress'] = () => {},
+): Map<string, WeightSource> {
+  let done = 0;
+  const count = (source: WeightSource): WeightSource => ({
+    ...source,
+    read: () => {
+      const tensor = source.read();
+      onProgress(++done, sources.size);
+      return tensor;
+    },
+  });
+  return new Map([...sources].map(([name, source]) => [name, count(source)]));
 }
 
 /** Every weight of the merged model, to be read when it is written. */
