@@ -120,7 +120,8 @@ async function decodePass(
   const collected = new FrameCollector(unique.length * frameBytes);
   const { exitCode, messages } = await runFfmpeg(
     [
-      ...['-loglevel', 'level+verbose', '-threads', String(options.threads ?? 1)],
+      // Lines of progress, which come where decoding takes long, would stand among the messages.
+      ...['-nostats', '-loglevel', 'level+verbose', '-threads', String(options.threads ?? 1)],
       // Where the picture size changes inside the file, a new filter graph would count frames from 0 again.
       ...['-reinit_filter', '0'],
       ...inputArguments(path),
