@@ -6,7 +6,7 @@ import type { JsonObject } from '../../src/base/index.ts';
 import { createTinyCheckpoint } from '../../src/models/index.ts';
 import { rowsOf } from '../../src/train/test-support.ts';
 import { scratchFolder } from '../support/scratch-folder.ts';
-import { isAgreed, trainer } from './train-ranks.ts';
+import { hasTime, isAgreed, trainer } from './train-ranks.ts';
 
 const folder = scratchFolder();
 const { train, numbersOf, weightsApart, completionsOf } = trainer(folder);
@@ -63,7 +63,7 @@ describe('one run as several processes', { timeout: 300_000 }, () => {
     expect(readFileSync(adapter(three)).length).toBe(readFileSync(adapter(one)).length);
   });
 
-  it('learns the same with 2 from a model of the form of Qwen3-VL with its tower and mergers, also at stage 3', async () => {
+  it('learns the same with 2 from a model of the form of Qwen3-VL with its tower and mergers', async () => {
     const model_name_or_path = join(folder, 'qwen3');
     createTinyCheckpoint(model_name_or_path, {
       ...{ model_type: 'qwen3_vl', seed: 5, hidden_size: 32, head_dim: 32, num_hidden_layers: 4 },
@@ -74,7 +74,7 @@ describe('one run as several processes', { timeout: 300_000 }, () => {
       ...{ gradient_accumulation_steps: 2, max_steps: 4, save_steps: 4 },
     };
     const one = await train('qwen3', 1, keys);
-    for (const zero_stage of [0, 3]) {
+    for (const zero_stage of hasTime ? [0, 3] : [0]) {
       const two = await train(`qwen3-${zero_stage}`, 2, { ...keys, zero_stage });
       expect(numbersOf(two)).toBeAllclose(numbersOf(one), { rtol: 5e-6, atol: 1e-6 });
       for (const step of [1, 4]) expect(completionsOf(two, step)).toEqual(completionsOf(one, step));

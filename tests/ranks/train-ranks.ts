@@ -9,6 +9,9 @@ import { quickKeys, rowsOf, writeModel, writeQuestions } from '../../src/train/t
 import { runRanks } from '../support/ranks.ts';
 import { runCommand } from '../support/run-command.ts';
 
+/** Whether there is time for what says no more than the rest: `npm run trial:zero`. */
+export const hasTime = process.env['TWGRPO_TRIALS'] !== undefined;
+
 /** A run folder. */
 export type TrainRanks = string;
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/base/index.ts';
 import { scratchFolder } from '../support/scratch-folder.ts';
-import { type TrainRanks, trainer } from './train-ranks.ts';
+import { hasTime, type TrainRanks, trainer } from './train-ranks.ts';
 
 const folder = scratchFolder();
 const { train, numbersOf, weightsApart } = trainer(folder);
@@ -53,9 +53,7 @@ const CASES: readonly (readonly [string, number, JsonObject])[] = [
   ['stage 2 in bfloat16', 2, { zero_stage: 2, dtype: 'bfloat16', learning_rate: 1e-5 }],
 ];
 
-/** Every case takes five processes: half of them wait for `npm run trial:zero`. */
-const hasTime = process.env['TWGRPO_TRIALS'] !== undefined;
-
+/** Every case takes five processes: half of them wait. */
 describe('a run whose state lies on the ranks in parts', { timeout: 300_000 }, () => {
   it.each(CASES.filter((_, i) => hasTime || i % 2 === 0))(
     'equals the run in one process: %s',

@@ -1,6 +1,7 @@
 /**
- * @file Two processes of one thread against one: the same steps in turns, phase by phase. Efficiency is the time of one over twice the
- * time of two; 1 is a machine on which nothing is lost.
+ * @file Two processes of one thread against one: the same steps in turns. Efficiency is the time of one over twice the time of two. On a
+ * machine that others use, time by the clock says little; the processor time of one over that of both, which leaves waiting out,
+ * and the share of a step that processes wait for each other stand beside it.
  *
  *   npm run trial:efficiency -- [TURNS] [ZERO_STAGE]
  */
@@ -10,7 +11,8 @@ import { trialRun } from './trial-run.ts';
 
 const turns = Number(process.argv[2] ?? 3);
 const zero_stage = Number(process.argv[3] ?? 0);
-const NUM_STEPS = 5;
+/** Enough rows that a token's work grows with them. */
+const KEYS = { prompts_per_micro_batch: 8, max_completion_length: 32, max_steps: 4 };
 /** Steps that warm up. */
 const SKIPPED = 1;
 
@@ -19,50 +21,57 @@ const PHASES: Readonly<Record<string, readonly string[]>> = {
   training: ['reference', 'forward', 'loss', 'backward', 'reduce', 'optimizer'],
 };
 
-type Times = Readonly<Record<string, number>>;
-
-/** Milliseconds a step of each phase, and of all. */
-function timesOf(run: string): Times {
-  const rows = rowsOf(run).slice(SKIPPED);
-  const mean = (value: (row: (typeof rows)[number]) => number) =>
-    (1000 * rows.reduce((sum, row) => sum + value(row), 0)) / rows.length;
-  const phases = Object.entries(PHASES).map(([name, keys]) => [
-    name,
-    mean((row) => keys.reduce((sum, key) => sum + Number(row[`time/${key}`] ?? 0), 0)),
-  ]);
-  const idle = [0, 1].map((rank) => [
-    `idle share of rank ${rank}`,
-    mean((row) => Number(row[`idle_share/rank_${rank}`] ?? 0)) / 1000,
-  ]);
-  return Object.fromEntries([...phases, ['whole step', mean((row) => Number(row['step_time']))], ...idle]);
+interface Measured {
+  /** Seconds a step, by the clock. */
+  readonly clock: Readonly<Record<string, number>>;
+  /** Seconds a step of all processors together. */
+  readonly cpu: number;
+  /** Share of the step that each process waited for the other. */
+  readonly idle: readonly number[];
 }
 
-const efficiencies: Times[] = [];
+async function measure(name: string, numRanks: number): Promise<Measured> {
+  const { output_dir, cpu } = await trialRun(name, numRanks, {
+    ...KEYS,
+    ...(numRanks > 1 ? { zero_stage } : {}),
+  });
+  const rows = rowsOf(output_dir).slice(SKIPPED);
+  const mean = (keys: readonly string[]) =>
+    rows.reduce((sum, row) => sum + keys.reduce((all, key) => all + Number(row[key] ?? 0), 0), 0) /
+    rows.length;
+  const phases = Object.entries(PHASES).map(([phase, keys]) => [
+    phase,
+    mean(keys.map((key) => `time/${key}`)),
+  ]);
+  return {
+    clock: Object.fromEntries([...phases, ['whole step', mean(['step_time'])]]),
+    cpu: (cpu.at(-1)! - cpu[SKIPPED - 1]!) / 1000 / rows.length,
+    idle: [0, 1].map((rank) => mean([`idle_share/rank_${rank}`])),
+  };
+}
+
+const shown = new Map<string, number[]>();
+function show(name: string, one: number, two: number, efficiency: number): void {
+  shown.set(name, [...(shown.get(name) ?? []), efficiency]);
+  const seconds = (value: number) => `${value.toFixed(2).padStart(7)} s`;
+  console.log(
+    `  ${name.padEnd(16)} one ${seconds(one)}, two ${seconds(two)}, efficiency ${efficiency.toFixed(2)}`,
+  );
+}
+
 for (let turn = 0; turn < turns; turn++) {
-  const run = async (ranks: number) =>
-    timesOf(
-      await trialRun(`${ranks} in turn ${turn}`, ranks, {
-        max_steps: NUM_STEPS,
-        ...(ranks > 1 ? { zero_stage } : {}),
-      }),
-    );
   // Whoever runs second meets another machine: the order changes from turn to turn.
   const first = turn % 2 === 0 ? 1 : 2;
   const load = loadavg()[0]!;
-  const [a, b] = [await run(first), await run(3 - first)];
-  const [one, two] = (first === 1 ? [a, b] : [b, a]) as [Times, Times];
-  const names = [...Object.keys(PHASES), 'whole step'];
-  efficiencies.push(Object.fromEntries(names.map((name) => [name, one[name]! / (2 * two[name]!)])));
+  const [a, b] = [await measure(`turn ${turn} a`, first), await measure(`turn ${turn} b`, 3 - first)];
+  const [one, two] = first === 1 ? [a, b] : [b, a];
   console.log(`turn ${turn + 1}, load ${load.toFixed(1)}, zero_stage ${zero_stage}`);
-  for (const name of names)
-    console.log(
-      `  ${name.padEnd(12)} one ${one[name]!.toFixed(0).padStart(6)} ms, two ${two[name]!.toFixed(0).padStart(6)} ms, efficiency ${efficiencies.at(-1)![name]!.toFixed(2)}`,
-    );
+  for (const [name, seconds] of Object.entries(one.clock))
+    show(name, seconds, two.clock[name]!, seconds / (2 * two.clock[name]!));
+  show('processor time', one.cpu, two.cpu, one.cpu / two.cpu);
   console.log(
-    `  idle shares  ${[0, 1].map((rank) => two[`idle share of rank ${rank}`]!.toFixed(2)).join(' and ')}`,
+    `  waiting for the other: ${two.idle.map((share) => share.toFixed(3)).join(' and ')} of a step`,
   );
 }
-for (const name of Object.keys(efficiencies[0]!)) {
-  const sorted = efficiencies.map((one) => one[name]!).sort((a, b) => a - b);
-  console.log(`median ${name}: ${sorted[Math.floor(sorted.length / 2)]!.toFixed(2)}`);
-}
+for (const [name, values] of shown)
+  console.log(`median ${name}: ${values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!.toFixed(2)}`);

@@ -10,7 +10,7 @@ import { trialRun } from './trial-run.ts';
 
 const WIDTH = 72;
 const zero_stage = Number(process.argv[2] ?? 0);
-const run = await trialRun('overlap', 2, { zero_stage, max_steps: 2 });
+const { output_dir: run } = await trialRun('overlap', 2, { zero_stage, max_steps: 2 });
 const lines = readFileSync(join(run, 'logs', 'rank-0.jsonl'), 'utf8')
   .trim()
   .split('\n');

@@ -1,5 +1,5 @@
 """A slow link between two network namespaces, for kernels without netem: packets cross in user space, each late by a delay,
-some of them lost. Ends when its standard input does.
+some of them lost. Ends at a line or the end of its standard input.
 
     python3 slow-link.py NAMESPACE_A NAMESPACE_B DELAY_MS LOSS_PERCENT
 
@@ -26,7 +26,7 @@ counts = [0, 0, 0]  # carried, lost, bytes
 while True:
     patience = None if not waiting else max(0.0, waiting[0][0] - time.monotonic())
     ready, _, _ = select.select([*ends, sys.stdin], [], [], patience)
-    if sys.stdin in ready and not sys.stdin.readline():
+    if sys.stdin in ready:
         break
     for i, end in enumerate(ends):
         while end in ready:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Two hosts as network namespaces joined by a pair of virtual interfaces: a run over both on a good link, on a slow one (50 ms each way,
-# 1 % of packets lost), and one whose link is cut. Needs root, ip and tc.
+# 1 % of packets lost; slow-link.py where the kernel has no netem), and one whose link is cut. Needs root, ip, python3 and /dev/net/tun.
 #
 #   npm run trial:hosts -- CONFIG.yaml FOLDER
 set -u
@@ -24,28 +24,43 @@ rank() {
   space=$1 interface=$2 number=$3 run=$4
   shift 4
   ip netns exec "$space" env GLOO_SOCKET_IFNAME="$interface" RANK="$number" WORLD_SIZE=2 LOCAL_RANK=0 LOCAL_WORLD_SIZE=1 \
-    MASTER_ADDR=10.77.0.1 MASTER_PORT=29600 OMP_NUM_THREADS=1 \
+    MASTER_ADDR=$head MASTER_PORT=29600 OMP_NUM_THREADS=1 \
     node "$main" train --config "$config" --quiet --set output_dir="$out/$run" --set max_steps=8 "$@"
   echo "$run: rank $number ends with $?"
 }
 seconds() { date +%s; }
+# both RUN INTERFACE_A INTERFACE_B: a run over both hosts, and the bytes that the first sent over its interface
+sent() { ip netns exec $a cat "/sys/class/net/$1/statistics/tx_bytes"; }
+both() {
+  began=$(seconds) before=$(sent "$2")
+  rank $a "$2" 0 "$1" >"$out/$1-0.txt" 2>&1 &
+  first=$!
+  rank $b "$3" 1 "$1" >"$out/$1-1.txt" 2>&1
+  wait $first
+  echo "$1 link: $(($(seconds) - began)) s, $(wc -l <"$out/$1/metrics.jsonl") rows, $(($(sent "$2") - before)) bytes sent by the first"
+  tail -qn 1 "$out/$1-0.txt" "$out/$1-1.txt"
+}
 
-for link in good slow; do
-  if [ $link = slow ]; then
-    if ! ip netns exec $a tc qdisc add dev va$$ root netem delay 50ms loss 1%; then
-      echo 'slow link: not tried, this kernel has no netem'
-      continue
-    fi
-    ip netns exec $b tc qdisc add dev vb$$ root netem delay 50ms loss 1% || exit 1
-  fi
-  began=$(seconds)
-  rank $a va$$ 0 $link >"$out/$link-0.txt" 2>&1 &
-  rank $b vb$$ 1 $link >"$out/$link-1.txt" 2>&1
-  wait $!
-  echo "$link link: $(($(seconds) - began)) s, $(wc -l <"$out/$link/metrics.jsonl") rows"
-  tail -n 1 "$out/$link-0.txt" "$out/$link-1.txt"
-done
-for name in $a:va$$ $b:vb$$; do ip netns exec "${name%%:*}" tc qdisc del dev "${name##*:}" root 2>/dev/null; done
+head=10.77.0.1
+both good va$$ vb$$
+if ip netns exec $a tc qdisc add dev va$$ root netem delay 50ms loss 1% 2>/dev/null; then
+  ip netns exec $b tc qdisc add dev vb$$ root netem delay 50ms loss 1% || exit 1
+  both slow va$$ vb$$
+  for name in $a:va$$ $b:vb$$; do ip netns exec "${name%%:*}" tc qdisc del dev "${name##*:}" root; done
+else
+  mkfifo "$out/end-of-link" && exec 9<>"$out/end-of-link"
+  python3 "$(dirname -- "$0")/slow-link.py" $a $b 50 1 <"$out/end-of-link" >"$out/slow-link.txt" 2>&1 &
+  link=$!
+  until grep -qs ready "$out/slow-link.txt"; do kill -0 $link || exit 1; sleep 0.1; done
+  head=10.78.0.1
+  both slow slow-a slow-b
+  echo end >&9 && wait $link
+  tail -n 1 "$out/slow-link.txt"
+  head=10.77.0.1
+fi
+cmp "$out/good/metrics.jsonl" "$out/slow/metrics.jsonl" >/dev/null || node -e '
+  const rows = (run) => require("fs").readFileSync(`${process.argv[1]}/${run}/metrics.jsonl`, "utf8").trim().split("\n").map((row) => JSON.parse(row).loss);
+  console.log(`losses on the slow link ${String(rows("slow")) === String(rows("good")) ? "equal" : "differ from"} those on the good one`);' "$out"
 
 rank $a va$$ 0 cut --set max_steps=4000 --set dist_timeout=8 >"$out/cut-0.txt" 2>&1 &
 first=$!
