@@ -75,8 +75,8 @@ struct PrefixFlash : torch::autograd::Function<PrefixFlash> {
                &lse = saved[6];
     const double scale = ctx->saved_data["scale"].toDouble();
     const auto& dOut = gradients[0];
-    const auto [dq1, dpk, dpv] = attendBackward(asOneRow(dOut), asOneRow(q), pk, pv, asOneRow(out), lseAsOneRow(lse),
-                                                false, scale, saved[7], saved[8]);
+    const auto [dq1, dpk, dpv] = attendBackward(asOneRow(dOut), asOneRow(q), pk, pv, asOneRow(out),
+                                                lseAsOneRow(lse).contiguous(), false, scale, saved[7], saved[8]);
     const auto [dq2, dsk, dsv] = attendBackward(dOut, q, sk, sv, out, lse, true, scale, saved[9], saved[10]);
     return {asRows(dq1, q.size(0)).add(dq2), dpk, dpv, dsk, dsv, Variable()};
   }

@@ -2,8 +2,8 @@
 //
 //   twgrpo::swiglu(gate, up) -> Tensor      silu(gate) * up
 //
-// As single operators it reads and writes memory twice as often, and keeps silu(gate) for the way back, which is as large as the
-// MLP's widest tensor.
+// As single operators it keeps silu(gate) for the way back, which is as large as the MLP's widest tensor; and a processor reads and
+// writes memory twice as often.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -49,10 +49,28 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
   }
 };
 
+/// By libtorch's operators, on any device: silu(gate) is computed again on the way back.
+struct WideSwiglu : torch::autograd::Function<WideSwiglu> {
+  static Variable forward(AutogradContext* ctx, const Variable& gate, const Variable& up) {
+    at::AutoDispatchBelowADInplaceOrView guard;
+    ctx->save_for_backward({gate, up});
+    return at::silu(gate).mul_(up);
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const auto &gate = saved[0], &up = saved[1];
+    auto dUp = at::silu(gate).mul_(gradients[0]);
+    auto dGate = gradients[0].mul(up);
+    at::silu_backward_out(dGate, dGate, gate);
+    return {dGate, dUp};
+  }
+};
+
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
   TORCH_CHECK(gate.sizes() == up.sizes(), "gate ", gate.sizes(), " and up ", up.sizes(), " must have the same shape");
   const auto isPlain = [](const at::Tensor& t) { return t.is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous(); };
-  return isPlain(gate) && isPlain(up) ? Swiglu::apply(gate, up) : at::silu(gate).mul(up);
+  return isPlain(gate) && isPlain(up) ? Swiglu::apply(gate, up) : WideSwiglu::apply(gate, up);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ import type { Question } from '../data/index.ts';
 import { onlyMain, onMain, type Processes, SINGLE_PROCESS } from '../dist/index.ts';
 import type { ReadyPrompt } from '../prompt/index.ts';
 import { checkSettings, type RowCheck, resumeRows, rowsPath } from '../stats/index.ts';
-import { NativeError } from '../tensor/index.ts';
+import { isOutOfMemory } from '../tensor/index.ts';
 import { inBatches } from './batches.ts';
 
 /** Videos decoded at once, while the batch before is being answered. */
@@ -127,11 +127,4 @@ export async function ask<Result, Row extends { readonly id: string }>(
   } finally {
     await lock?.release();
   }
-}
-
-/** libtorch's words for it on CPU and CUDA, and V8's for buffers of pixels. */
-function isOutOfMemory(error: unknown): boolean {
-  if (error instanceof NativeError)
-    return /can't allocate memory|not enough memory|out of memory|bad_alloc/i.test(error.detail);
-  return error instanceof RangeError && /allocation failed/i.test(error.message);
 }

@@ -56,15 +56,16 @@ export function weight(params: ModelParams, name: string): Tensor {
   return cast(stored, params.dtype);
 }
 
-/** `x W^T + b`, plus the module's adapter if one is on. The bias is optional, as in the checkpoint. */
+/** `x W^T + b` for x (N, in), plus the module's adapter if one is on. The bias is optional, as in the checkpoint. */
 export function linear(params: ModelParams, module: string, x: Tensor): Tensor {
   const biasName = `${module}.bias`;
   const bias = params.weights.has(biasName) ? weight(params, biasName) : undefined;
   const y = fastLinear(x, weight(params, `${module}.weight`), bias);
   const adapter = params.adapters?.get(module);
   if (adapter === undefined) return y;
-  const low = fastLinear(fastLinear(x, cast(adapter.A, params.dtype)), cast(adapter.B, params.dtype));
-  return y.add(low, { alpha: adapter.scale });
+  // In place: of the width of the layer there is one tensor, forward and back.
+  const low = fastLinear(x, cast(adapter.A, params.dtype));
+  return y.addmm_(low, cast(adapter.B, params.dtype).t(), { alpha: adapter.scale });
 }
 
 /** x / rms(x) * w over the last axis. libtorch computes the mean square in float32 for half types, as Hugging Face does. */

@@ -79,17 +79,13 @@ interface Live {
   readonly kv: number;
 }
 
-/** Counted, see above: without and with an adapter on every linear layer. */
-const BACKWARD_OF_A_LAYER: Record<'full' | 'lora', Live> = {
-  full: { wide: 9, hidden: 8, kv: 3 },
-  lora: { wide: 8, hidden: 19.7, kv: 3 },
-};
-const PREFILL: Record<'full' | 'lora', Live> = {
-  full: { wide: 5, hidden: 5.5, kv: 0 },
-  lora: { wide: 8, hidden: 15.7, kv: 0 },
-};
+/** Counted, see above: the same without and with an adapter on every linear layer. */
+const BACKWARD_OF_A_LAYER: Live = { wide: 5, hidden: 7.85, kv: 3 };
+const PREFILL: Live = { wide: 4, hidden: 7.6, kv: 0 };
+/** Bytes of a number of the adapter while tokens are drawn: copies of the activations' dtype, those of fused layers with zeros between them. */
+const DECODING_ADAPTER = 10;
 /** What autograd keeps of each layer without checkpointing. */
-const KEPT_OF_A_LAYER: Live = { wide: 3, hidden: 13.4, kv: 0 };
+const KEPT_OF_A_LAYER: Live = { wide: 3, hidden: 7.3, kv: 0 };
 /** The tower, of its own width: while it encodes, and what autograd keeps of each block where it trains: less where its MLP has no gate. */
 const TOWER = { encode: 77, kept: 24.5, kept_ungated: 20 };
 /** Logits of a chunk with what the loss makes of them, as a share of what it may take, and rows of the head whose gradient is made at once. */
@@ -112,7 +108,6 @@ export function planMemory(
   const kvWidth = text.num_key_value_heads * text.head_dim;
   const width = (keys.dtype === 'auto' ? stored : keys.dtype) === 'float32' ? 4 : 2;
   const isLora = keys.adapter_size !== undefined;
-  const kind = isLora ? 'lora' : 'full';
   const numTokens = prompt.tokens + keys.num_generations * (keys.max_completion_length - 1);
   const live = ({ wide, hidden, kv }: Live): number =>
     ACTIVATION * (wide * text.intermediate_size + hidden * text.hidden_size + kv * kvWidth);
@@ -133,8 +128,11 @@ export function planMemory(
   const cache = (tokens: number): number => 2 * text.num_hidden_layers * tokens * kvWidth * ACTIVATION;
   const suffixes = keys.num_generations * Math.ceil(keys.max_completion_length / CACHE_BLOCK) * CACHE_BLOCK;
   const prompts = keys.prompts_per_step;
-  const prefill = prompt.tokens * live(PREFILL[kind]);
-  const decoded = cache(suffixes) * prompts + 16 * prompts * keys.num_generations * text.vocab_size;
+  const prefill = prompt.tokens * live(PREFILL);
+  const decoded =
+    cache(suffixes) * prompts +
+    16 * prompts * keys.num_generations * text.vocab_size +
+    DECODING_ADAPTER * (keys.adapter_size ?? 0);
   const layers = text.num_hidden_layers;
   const inputs = (layers + 1) * numTokens * text.hidden_size * ACTIVATION;
   const kept = layers * numTokens * live(KEPT_OF_A_LAYER);
@@ -227,7 +225,10 @@ export function planMemory(
       phase: 'generate',
     },
     {
-      name: decoded > prefill ? 'completion keys and values, logits' : 'a layer over the prompt',
+      name:
+        decoded > prefill
+          ? 'completion keys and values, logits, copies of an adapter'
+          : 'a layer over the prompt',
       bytes: Math.max(decoded, prefill),
       place: device,
       phase: 'generate',
@@ -252,7 +253,7 @@ export function planMemory(
     },
     {
       name: 'a layer and back, or a chunk of logits',
-      bytes: Math.max(keys.gradient_checkpointing ? numTokens * live(BACKWARD_OF_A_LAYER[kind]) : 0, logits),
+      bytes: Math.max(keys.gradient_checkpointing ? numTokens * live(BACKWARD_OF_A_LAYER) : 0, logits),
       place: device,
       phase: 'update',
     },

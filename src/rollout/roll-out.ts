@@ -1,7 +1,7 @@
 /** Completions of the prompts of a step, with their frames in order and, for temporal contrast, shuffled. */
-import { deriveSeed } from '../base/index.ts';
+import { deriveSeed, type Logger } from '../base/index.ts';
 import type { EncodedPrompt, VideoLanguageModel } from '../models/index.ts';
-import { Generator, scope } from '../tensor/index.ts';
+import { emptyCache, Generator, isOutOfMemory, scope } from '../tensor/index.ts';
 import { generateGroups } from './generate.ts';
 import type { SamplingOptions } from './sampler.ts';
 import { hasVideo, shuffleFrames } from './temporal-shuffle.ts';
@@ -18,6 +18,8 @@ export interface RollOutOptions {
   readonly banned_token_ids: readonly number[];
   /** Step of the run, which names the random streams. */
   readonly step: number;
+  /** Is told when prompts that did not fit together are answered one by one. */
+  readonly logger?: Logger | undefined;
 }
 
 /** @returns G completions of each prompt */
@@ -58,9 +60,37 @@ export async function rollOutShuffled(
   }
 }
 
+/** A prompt that is drawn for, and the name of its random stream. */
+interface DrawnPrompt {
+  readonly encoded: EncodedPrompt;
+  readonly stream: number;
+}
+
+/** Completions do not depend on what else is drawn with them, so prompts that do not fit together are answered one by one. */
 async function draw(
   model: VideoLanguageModel,
-  prompts: readonly { readonly encoded: EncodedPrompt; readonly stream: number }[],
+  prompts: readonly DrawnPrompt[],
+  options: RollOutOptions,
+  name: string,
+  num_generations: number,
+): Promise<Completion[][]> {
+  try {
+    return await drawTogether(model, prompts, options, name, num_generations);
+  } catch (error) {
+    if (!isOutOfMemory(error) || prompts.length < 2) throw error;
+    options.logger?.warn({ err: error }, 'memory ran out; the prompts of this step are answered one by one');
+  }
+  const groups: Completion[][] = [];
+  for (const prompt of prompts) {
+    emptyCache(model.device);
+    groups.push(...(await drawTogether(model, [prompt], options, name, num_generations)));
+  }
+  return groups;
+}
+
+async function drawTogether(
+  model: VideoLanguageModel,
+  prompts: readonly DrawnPrompt[],
   { config, step, stop_token_ids, banned_token_ids }: RollOutOptions,
   name: string,
   num_generations: number,

@@ -22,6 +22,11 @@ export class PhaseClock {
     this.#now = now;
   }
 
+  /** The running phase; undefined before the first `enter` and after `take`. */
+  get phase(): string | undefined {
+    return this.#phase;
+  }
+
   /** Ends the running phase and begins another. */
   enter(phase: string): void {
     const now = this.#now();

@@ -18,6 +18,15 @@ export class NativeError extends Error {
   }
 }
 
+/** libtorch's words for memory that ran out, on the processor and on GPUs, and V8's for a buffer that it can't have. */
+export function isOutOfMemory(error: unknown): boolean {
+  if (error instanceof NativeError)
+    return /can't allocate memory|not enough memory|out of memory|bad_alloc|CUBLAS_STATUS_ALLOC_FAILED/i.test(
+      error.detail,
+    );
+  return error instanceof RangeError && /allocation failed/i.test(error.message);
+}
+
 /** A value described in a few words: `number 3`, `'text'`, `an array`, `a Date`. */
 export function kindOf(value: unknown): string {
   if (value === undefined || value === null) return String(value);

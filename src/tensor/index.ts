@@ -22,7 +22,7 @@ export {
 export { Download, emptyPinned } from './download.ts';
 export { type Device, type DType, itemSize, type TypedArray } from './dtype.ts';
 export { benchDirectAdd, engineInfo, getNumThreads, setNumThreads } from './engine.ts';
-export { NativeError } from './errors.ts';
+export { isOutOfMemory, NativeError } from './errors.ts';
 export { Generator } from './generator.ts';
 export { Graph } from './graph.ts';
 export { dispose, keep, liveBytes, liveTensors, scope } from './handle.ts';

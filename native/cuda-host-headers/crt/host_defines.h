@@ -16,5 +16,6 @@
 #define __builtin_align__(n) __attribute__((aligned(n)))
 #define __align__(n) __attribute__((aligned(n)))
 #define __no_return__ __attribute__((noreturn))
+#define __forceinline__ __inline__ __attribute__((always_inline))
 #define __specialization_static
 #define __CUDA_ARCH_HAS_FEATURE__(_FEAT) 0

@@ -81,6 +81,13 @@ interface Experience {
   readonly all: readonly GroupFacts[];
 }
 
+/** One call of the updater. */
+interface UpdateTry {
+  readonly gradients: Pick<Gradients, 'round'>;
+  readonly numParts: number;
+  readonly iteration: number;
+}
+
 export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
   readonly #parts: GrpoTrainerParts;
 
@@ -248,7 +255,8 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
     try {
       for (let iteration = 0; iteration < config.num_iterations; iteration++)
         await updater.update(
-          (gradients) => this.#accumulate(experience, gradients, fixed, updated, iteration, parts),
+          (gradients, numParts) =>
+            this.#accumulate(experience, { gradients, numParts, iteration }, fixed, updated, parts),
           options,
         );
       updater.endStep();
@@ -258,30 +266,36 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
     return updated;
   }
 
-  /** Adds the gradients of own groups. The first iteration fills `updated`, and `fixed` for those after it. @returns their loss */
+  /**
+   * Adds the gradients of own groups. The first iteration fills `updated`, and `fixed` for those after it; what fails leaves both and
+   * the metrics as they were.
+   * @returns their loss
+   */
   async #accumulate(
     { groups, all }: Experience,
-    gradients: Pick<Gradients, 'round'>,
+    { gradients, numParts, iteration }: UpdateTry,
     fixed: FixedLogps[],
     updated: RolloutGroup[],
-    iteration: number,
     metrics: MetricAccumulator,
   ): Promise<number> {
     const { config, model, clock } = this.#parts;
+    const isFirst = iteration === 0;
+    const own = new MetricAccumulator();
+    const learned: RolloutGroup[] = [];
+    const olds: Tensor[] = [];
     let loss = 0;
     const learn = (group: RolloutGroup, i: number): void => {
       const scale = this.#scaleOf(all, group.prompt.stream);
-      const update = accumulateGroupGradient(model, group, fixed[i]!, config, scale, clock);
+      const update = accumulateGroupGradient(model, group, fixed[i]!, config, scale, clock, numParts);
       clock.enter('metrics');
       loss += update.loss;
-      addUpdateMetrics(metrics, update, 1 / config.num_iterations);
-      if (iteration === 0) {
+      addUpdateMetrics(own, update, 1 / config.num_iterations);
+      if (isFirst) {
         const rollouts = withUpdate(group.rollouts, update);
-        updated.push({ ...group, rollouts });
-        addSamplingGap(metrics, rollouts);
+        learned.push({ ...group, rollouts });
+        addSamplingGap(own, rollouts);
       }
-      if (iteration === 0 && config.num_iterations > 1)
-        fixed[i] = { ...fixed[i], old_logps_GT: update.logps_GT };
+      if (isFirst && config.num_iterations > 1) olds.push(update.logps_GT);
       else update.logps_GT.dispose();
       update.weights_GT.dispose();
       update.entropy_GT.dispose();
@@ -289,12 +303,20 @@ export class GrpoTrainer implements Trainer<Pick<GrpoStepReport, 'groups'>> {
     const counts = new Map<number, number>();
     for (const { rank } of all) counts.set(rank, (counts.get(rank) ?? 0) + 1);
     const numRounds = Math.max(...counts.values());
-    for (let i = 0; i < numRounds; i++) {
-      const group = groups[i];
-      await gradients.round(i === numRounds - 1, () => {
-        if (group !== undefined) learn(group, i);
-      });
+    try {
+      for (let i = 0; i < numRounds; i++) {
+        const group = groups[i];
+        await gradients.round(i === numRounds - 1, () => {
+          if (group !== undefined) learn(group, i);
+        });
+      }
+    } catch (error) {
+      dispose(olds);
+      throw error;
     }
+    updated.push(...learned);
+    for (const [i, old_logps_GT] of olds.entries()) fixed[i] = { ...fixed[i], old_logps_GT };
+    metrics.merge(own.snapshot());
     return loss;
   }
 

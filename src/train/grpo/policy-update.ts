@@ -20,6 +20,7 @@ import type { Rollout, RolloutPrompt } from '../../rollout/index.ts';
 import type { PhaseClock } from '../../run/index.ts';
 import { fromTypedArray, keep, noGrad, scope, type Tensor, tensor, zeros } from '../../tensor/index.ts';
 import type { GrpoConfig } from '../config/config.ts';
+import { hiddenInParts } from './hidden-in-parts.ts';
 
 /** Log-probabilities of a group under a fixed policy, (G, T); kept until the group is done. */
 export type FixedLogps = Pick<ChunkedLossInputs, 'old_logps_GT' | 'ref_logps_GT'>;
@@ -75,6 +76,7 @@ export function scoreCompletions(
  *
  * @param scale what the loss is divided by in the whole batch; losses of the batch's groups add up
  * @param clock is told the phases `forward`, `loss` and `backward`
+ * @param numParts so many parts of the group go through the model one after another: less memory, more time, the same up to rounding
  * @returns what the loss gave of the group, beside its gradient; the caller disposes the tensors
  */
 export function accumulateGroupGradient(
@@ -87,14 +89,18 @@ export function accumulateGroupGradient(
   config: GrpoConfig,
   scale: LossScale,
   clock?: Pick<PhaseClock, 'enter'>,
+  numParts = 1,
 ): Pick<ChunkedLoss, 'loss' | 'metrics' | 'logps_GT' | 'weights_GT' | 'entropy_GT'> {
   return scope('accumulateGroupGradient', () => {
     clock?.enter('forward');
     const { prompt, rollouts } = group;
-    const encoded = model.trainsVision() ? model.encodePrompt(prompt.inputs) : prompt.encoded;
+    const encode = () => (model.trainsVision() ? model.encodePrompt(prompt.inputs) : prompt.encoded);
     const completions = rollouts.map(({ ids }) => ids);
     const { gradient_checkpointing, mask_truncated_completions } = config;
-    const forward = model.completionHidden(encoded, completions, { gradient_checkpointing });
+    const forward =
+      numParts === 1
+        ? model.completionHidden(encode(), completions, { gradient_checkpointing })
+        : hiddenInParts(model, encode, completions, numParts);
     const { ids_GT, completion_mask_GT } = padCompletions(completions, model.device);
     const head = model.lmHead();
     // Narrow heads collect their gradient in float32 and pass it on once a group.
@@ -119,7 +125,7 @@ export function accumulateGroupGradient(
         loss: config,
         weights: config,
         scale,
-        chunk_bytes: logitsChunkBytes(config.logits_chunk_mib, model.device),
+        chunk_bytes: logitsChunkBytes(config.logits_chunk_mib, model.device) / numParts,
         ...(headGrad ? { grad_lm_head_VD: headGrad } : {}),
       },
     );

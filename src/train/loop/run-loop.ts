@@ -21,6 +21,7 @@ import { checkPrompts } from './check-prompts.ts';
 import { CheckpointSaver } from './checkpoint.ts';
 import { StepMemory } from './memory-metrics.ts';
 import { loadOptimizer } from './optimizer-files.ts';
+import { explainMemory } from './out-of-memory.ts';
 import { loadPolicy } from './policy-model.ts';
 import { type Preflight, preflight } from './preflight.ts';
 import { findResumed, openRun, type Resumed } from './resume.ts';
@@ -317,17 +318,26 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
   if (await agreeStop()) return result(saved?.step ?? 0, checkpointDir);
 
   const sharding = shardRun(config, processes);
-  const model = loadPolicy(config, folder, checkpointDir, sharding.placing);
+  const inMemory = <T>(body: () => T): T => {
+    try {
+      return body();
+    } catch (error) {
+      throw explainMemory(error, 'weights', config.device);
+    }
+  };
+  const model = inMemory(() => loadPolicy(config, folder, checkpointDir, sharding.placing));
   const trainable = new Map([...model.parameters()].filter(([, weight]) => weight.requires_grad));
   const { gradients, pieces, weights } = sharding.divide(trainable);
-  const optimizer = createOptimizer(
-    pieces === undefined ? trainable : new Map([...pieces].map(([name, { tensor }]) => [name, tensor])),
-    { ...config, isMatrix: (name: string) => (trainable.get(name)?.ndim ?? 0) >= 2 },
-    (name) => model.isHidden(name),
+  const optimizer = inMemory(() =>
+    createOptimizer(
+      pieces === undefined ? trainable : new Map([...pieces].map(([name, { tensor }]) => [name, tensor])),
+      { ...config, isMatrix: (name: string) => (trainable.get(name)?.ndim ?? 0) >= 2 },
+      (name) => model.isHidden(name),
+    ),
   );
   const clock = new PhaseClock();
   model.layerGate = tracedGate(gradients?.gate, processes.tensors);
-  const updater = new Updater({ ...config, optimizer, processes, gradients, clock, logger });
+  const updater = inMemory(() => new Updater({ ...config, optimizer, processes, gradients, clock, logger }));
   const length = newLength();
   const started = prepared.start({ model, updater, clock, length, processes, weights });
   updater.badStepsInARow = saved?.badStepsInARow ?? 0;
@@ -388,7 +398,9 @@ async function runLocked<Kind extends TrainingKind, Details extends object>(
     processes.step = step + 1;
     processes.takeWaited();
     clock.enter('data');
-    const { counts, details } = await started.trainer.trainStep(step, metrics);
+    const { counts, details } = await started.trainer.trainStep(step, metrics).catch((error: unknown) => {
+      throw explainMemory(error, clock.phase, model.device);
+    });
     const { phases, total } = clock.take();
     await addIdleShares(metrics, processes, total);
     if (processes.tensors !== undefined) {

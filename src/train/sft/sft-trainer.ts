@@ -101,7 +101,8 @@ export class SftTrainer implements Trainer<object> {
     const counted = total('counted');
     const numRounds = Math.max(...counts.map(({ packs }) => packs));
     let [loss, numRight] = [0, 0];
-    const accumulate = async (gradients: Pick<Gradients, 'round'>): Promise<number> => {
+    const accumulate = async (gradients: Pick<Gradients, 'round'>, numParts: number): Promise<number> => {
+      [loss, numRight] = [0, 0];
       clock.enter('gradient');
       for (let i = 0; i < numRounds; i++) {
         // Lets the decoders of the next batch hand over what they have.
@@ -111,7 +112,7 @@ export class SftTrainer implements Trainer<object> {
           if (one === undefined) return;
           scope('pack', () => {
             const group = encoder.group(one.pack, rows[i]!, one.frames.frames);
-            const update = accumulateSftGradient(model, group, 1 / counted, config);
+            const update = accumulateSftGradient(model, group, 1 / counted, config, numParts);
             loss += update.loss;
             numRight += update.numRight;
           });

@@ -12,7 +12,7 @@ import {
   type PromptInputs,
   type VideoLanguageModel,
 } from '../../models/index.ts';
-import { cross_entropy_loss, noGrad, scope, type Tensor } from '../../tensor/index.ts';
+import { cross_entropy_loss, type Device, noGrad, scope, type Tensor } from '../../tensor/index.ts';
 
 /** The way back through a chunk holds about four times its logits. */
 const LOGITS_CHUNK_MIB = { cpu: 64, device: 256 } as const;
@@ -51,13 +51,16 @@ export interface SftUpdateOptions {
  * Adds the gradient of (summed cross-entropy) x `scale` to `.grad` of the trainable parameters.
  *
  * @param scale 1 over the counted tokens of the whole batch, so that every token of it counts the same
+ * @param numParts so many parts of the rows one after another: less memory, more time, the same up to rounding
  */
 export function accumulateSftGradient(
   model: VideoLanguageModel,
   group: SftGroup,
   scale: number,
   options: SftUpdateOptions,
+  numParts = 1,
 ): SftUpdate {
+  if (numParts > 1) return accumulateInParts(model, group, scale, options, numParts);
   return scope('accumulateSftGradient', () => {
     const prompt: EncodedPrompt = model.encodePrompt(group.inputs);
     const completions = group.rows.map(({ ids }) => ids);
@@ -69,6 +72,30 @@ export function accumulateSftGradient(
     return update;
   });
 }
+
+function accumulateInParts(
+  model: VideoLanguageModel,
+  { inputs, rows }: SftGroup,
+  scale: number,
+  { logits_chunk_mib }: SftUpdateOptions,
+  numParts: number,
+): SftUpdate {
+  const size = Math.ceil(rows.length / numParts);
+  const smaller = {
+    gradient_checkpointing: true,
+    logits_chunk_mib: chunkMib(logits_chunk_mib, model.device) / numParts,
+  };
+  const updates: SftUpdate[] = [];
+  for (let start = 0; start < rows.length; start += size)
+    updates.push(
+      accumulateSftGradient(model, { inputs, rows: rows.slice(start, start + size) }, scale, smaller),
+    );
+  const total = (key: keyof SftUpdate) => updates.reduce((sum, one) => sum + one[key], 0);
+  return { loss: total('loss'), numTokens: total('numTokens'), numRight: total('numRight') };
+}
+
+const chunkMib = (mib: number | undefined, device: Device): number =>
+  mib ?? LOGITS_CHUNK_MIB[device === 'cpu' ? 'cpu' : 'device'];
 
 /** The loss of a group without its gradient. */
 export function sftLoss(
@@ -104,7 +131,7 @@ function crossEntropy(
     Array.from({ length: ids.length - lossFrom }, (_, i) => g * longest + lossFrom + i),
   );
   const targets = rows.flatMap(({ ids, lossFrom }) => ids.slice(lossFrom));
-  const chunk_mib = logits_chunk_mib ?? LOGITS_CHUNK_MIB[model.device === 'cpu' ? 'cpu' : 'device'];
+  const chunk_mib = chunkMib(logits_chunk_mib, model.device);
   const rowsAtOnce = Math.max(1, Math.floor((chunk_mib * 2 ** 20) / (4 * model.lmHead().shape[0]!)));
   let loss = 0;
   let numRight = 0;

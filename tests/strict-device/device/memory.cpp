@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
 
 #include "dry.h"
+#include "launch.h"
 
 namespace strict {
 
@@ -38,6 +40,7 @@ struct DeviceMemory final : c10::DeviceAllocator {
   size_t top = 0;
   int64_t live = 0;
   int64_t peak = 0;
+  int64_t limit = std::numeric_limits<int64_t>::max();
   std::map<size_t, std::vector<char*>> freeBlocks;
   std::unordered_map<void*, size_t> sizes;
 
@@ -52,6 +55,8 @@ struct DeviceMemory final : c10::DeviceAllocator {
     const c10::Device device(DEVICE_TYPE, 0);
     if (bytes == 0) return {nullptr, nullptr, &freeDeviceMemory, device};
     std::lock_guard<std::mutex> lock(mutex);
+    TORCH_CHECK_WITH(OutOfMemoryError, live + static_cast<int64_t>(bytes) <= limit, "strict: out of memory: ", bytes,
+                     " bytes beside ", live, " of ", limit);
     const size_t size = blockSize(bytes);
     auto& blocks = freeBlocks[size];
     char* at;
@@ -90,7 +95,7 @@ struct DeviceMemory final : c10::DeviceAllocator {
     memcpy(bytesBehind(to), bytesBehind(from), bytes);
   }
   bool initialized() override { return true; }
-  void emptyCache(c10::MempoolId_t) override {}
+  void emptyCache(c10::MempoolId_t) override { waitForDevice("empty_cache"); }
   void recordStream(const c10::DataPtr&, c10::Stream) override {}
   void resetAccumulatedStats(c10::DeviceIndex) override {}
   void resetPeakStats(c10::DeviceIndex) override { resetPeak(); }
@@ -161,6 +166,11 @@ char* bytesBehind(const void* devicePointer) {
 MemoryUse memoryUse() {
   std::lock_guard<std::mutex> lock(mutex);
   return {deviceMemory().live, deviceMemory().peak};
+}
+
+void limitMemory(int64_t bytes) {
+  std::lock_guard<std::mutex> lock(mutex);
+  deviceMemory().limit = bytes < 0 ? std::numeric_limits<int64_t>::max() : bytes;
 }
 
 void resetPeak() {

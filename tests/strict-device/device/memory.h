@@ -25,6 +25,8 @@ struct MemoryUse {
 };
 /// Bytes as tensors asked for them: no rounding, no fragmentation.
 MemoryUse memoryUse();
+/// What would make live bytes more than this is a c10::OutOfMemoryError; below 0: no limit.
+void limitMemory(int64_t bytes);
 /// The peak starts again from what is live now.
 void resetPeak();
 

@@ -12,7 +12,7 @@
 //
 // What it can't show: what CUDA's own kernels refuse or round, asynchronous errors, fragmentation, speed.
 //
-// To JavaScript: configure({ dryAbove, attention }), counts(), reset(), capture(body), replay(), readFromHost().
+// To JavaScript: configure({ dryAbove, attention }), counts(), reset(), limitMemory(bytes), capture(body), replay(), readFromHost().
 #include <ATen/accelerator/Graph.h>
 
 #include "../../../native/napi.h"
@@ -59,6 +59,12 @@ EXPORTED(counts, "counts", 0) {
 EXPORTED(reset, "reset", 0) {
   resetCounts();
   resetPeak();
+  return undefined(env);
+}
+
+/// limitMemory(bytes: number)
+EXPORTED(limitMemory, "limitMemory", 1) {
+  strict::limitMemory(toInt(env, args[0]));
   return undefined(env);
 }
 

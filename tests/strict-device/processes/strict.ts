@@ -20,6 +20,8 @@ interface StrictDevice {
   /** Since the last reset. */
   counts(): Counts;
   reset(): void;
+  /** Live bytes above this are an error as of a GPU whose memory ran out; -1: no limit. */
+  limitMemory(bytes: number): void;
   /** Records what `body` launches, in place of the graph before. */
   capture<T>(body: () => T): T;
   replay(): void;

@@ -59,10 +59,12 @@ export interface GrpoCase {
   readonly family?: 'qwen3_vl';
   /** End the run after this step and resume it. */
   readonly stop_after?: number;
+  /** Called after each step with the run folder. */
+  readonly onStep?: (output_dir: string) => void;
 }
 
 export async function trainGrpo(
-  { name, keys, stop_after, family }: GrpoCase,
+  { name, keys, stop_after, family, onStep }: GrpoCase,
   device: string,
 ): Promise<RunNumbers> {
   const ids: number[][][] = [];
@@ -87,6 +89,7 @@ export async function trainGrpo(
         memory.push(memoryOf(row));
         ids.push(groups.flatMap(({ rollouts }) => rollouts.map((one) => [...one.ids])));
         logps.push(groups.flatMap(({ rollouts }) => rollouts.flatMap(({ update }) => [...update!.logps])));
+        onStep?.(output_dir);
         if (step === stopAfter) stop.abort();
       },
     });
