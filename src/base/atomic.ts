@@ -64,19 +64,20 @@ function sweepOnce(folder: string): void {
 /** Text, bytes, or a function that hands over pieces one after another, each the receiver's from then on. */
 export type FileContent = string | Uint8Array | ((write: (piece: Uint8Array) => void) => void);
 
-/** Takes a file by its path and content: `writeFileAtomic`, or what keeps it until it can be written. */
-export type FileWriter = (file: string, content: FileContent) => void;
+/** Takes a file by its path, content and size in bytes, for errors: `writeFileAtomic`, or what keeps it until it can be written. */
+export type FileWriter = (file: string, content: FileContent, size?: number) => void;
 
 /**
  * Write a file so that readers see either the old or the whole new content.
  * `content` is the text or bytes, or a function that writes pieces one after another (for files larger than memory).
  * Missing parent directories are created. The file and its directory are flushed to the disk before this returns.
+ * @param size bytes that a function will write, for the error of a full disk
  * @throws DiskError when the disk refuses
  */
-export function writeFileAtomic(file: string, content: FileContent): void {
+export function writeFileAtomic(file: string, content: FileContent, size?: number): void {
   const target = resolve(file);
   const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
-  onDisk(target, typeof bytes === 'function' ? undefined : bytes.length, () => {
+  onDisk(target, typeof bytes === 'function' ? size : bytes.length, () => {
     mkdirSync(dirname(target), { recursive: true });
     const temporary = temporaryName(target);
     try {

@@ -35,9 +35,14 @@ function run(): FolderThreadAnswer {
 }
 
 function write({ file, pieces }: HeldFile): void {
-  writeFileAtomic(file, (put) => {
-    for (const piece of pieces) put(piece);
-  });
+  const size = pieces.reduce((sum, { length }) => sum + length, 0);
+  writeFileAtomic(
+    file,
+    (put) => {
+      for (const piece of pieces) put(piece);
+    },
+    size,
+  );
 }
 
 function finish({ temporary, target, awaited, replaced, lock }: FolderEnd): void {

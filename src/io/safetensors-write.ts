@@ -26,7 +26,8 @@ export function writeSafetensorsFile(
   writer: FileWriter = writeFileAtomic,
 ): void {
   const { header, order } = layOut(sources, metadata);
-  writer(file, (write) => {
+  const size = order.reduce((sum, source) => sum + byteLength(source), header.length);
+  const put = (write: (piece: Uint8Array) => void): void => {
     write(header);
     for (const source of order) {
       let written = 0;
@@ -41,7 +42,8 @@ export function writeSafetensorsFile(
         );
       }
     }
-  });
+  };
+  writer(file, put, size);
 }
 
 export interface WeightFileOptions {
