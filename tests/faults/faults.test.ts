@@ -1,7 +1,7 @@
 /**
  * @file Commands on a disk that fails: killed at a named write, or told that the disk is full, broken, read-only; then they go on, and what
  * they leave equals an undisturbed command's, byte for byte. `npm test` tries some named points; `npm run test:faults` tries all that an
- * undisturbed command passes, and writes `docs/results/faults.md`.
+ * undisturbed command passes, and writes `build/faults/points.md`.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -183,7 +183,7 @@ describe.runIf(isLinux && isWhole)('every point', () => {
   });
 
   afterAll(() => {
-    const path = fileURLToPath(new URL('../../docs/results/faults.md', import.meta.url));
+    const path = fileURLToPath(new URL('../../build/faults/points.md', import.meta.url));
     const lines = [
       '# Faults, point by point',
       '',
