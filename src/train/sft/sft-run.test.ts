@@ -106,19 +106,21 @@ describe('packs', () => {
     expect(ids).toEqual([['q0', 'q3'], ['q6'], ['q1', 'q4'], ['q7'], ['q2', 'q5'], ['q8']]);
   });
 
-  it('give the loss and the gradient of questions computed one by one, with and without recomputation', () => {
+  it('give the loss and the gradient of questions computed one by one, with and without recomputation, and in parts', () => {
     const before = liveTensors();
     const dir = join(folder, 'model');
     const processor = loadProcessor(dir);
     const model = loadModel(dir, { dtype: 'float32' });
     model.freeze({});
-    const measure = (size: number, gradient_checkpointing: boolean) =>
+    const measure = (size: number, gradient_checkpointing: boolean, numParts = 1) =>
       scope(() => {
         const groups = groupsOf(size, processor);
         const total = groups.reduce((sum, group) => sum + countedTokens(group), 0);
         for (const weight of model.parameters().values()) weight.grad = undefined;
         const options = { gradient_checkpointing, logits_chunk_mib: 0.01 };
-        const updates = groups.map((group) => accumulateSftGradient(model, group, 1 / total, options));
+        const updates = groups.map((group) =>
+          accumulateSftGradient(model, group, 1 / total, options, numParts),
+        );
         const silent = groups.map((group) => sftLoss(model, group, options));
         expect(silent.map(({ numRight }) => numRight)).toEqual(updates.map(({ numRight }) => numRight));
         const grads = [...model.parameters()].map(
@@ -132,7 +134,7 @@ describe('packs', () => {
         };
       });
     const single = measure(1, false);
-    for (const packed of [measure(4, false), measure(4, true)]) {
+    for (const packed of [measure(4, false), measure(4, true), measure(4, false, 2)]) {
       expect([packed.total, packed.right]).toEqual([single.total, single.right]);
       expect(Math.abs(packed.loss - single.loss)).toBeLessThan(1e-6);
       for (const [name, own] of single.grads) {
