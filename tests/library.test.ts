@@ -3,7 +3,15 @@
  * resolutions of today, and runs.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -143,8 +151,8 @@ describe('the npm package', () => {
       ]),
     );
     const sources = readdirSync(join(ROOT, 'native'), { recursive: true, encoding: 'utf8' })
-      .filter((name) => /\.\w+$/.test(name))
-      .map((name) => `native/${name}`);
+      .map((name) => `native/${name}`)
+      .filter((name) => statSync(join(ROOT, name)).isFile());
     expect(files.filter((file) => file.startsWith('native/')).sort()).toEqual(sources.sort());
   });
 

@@ -7,34 +7,42 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { tableLines } from '../../src/base/index.ts';
+import { wholeNumber } from '../../src/cli/numbers.ts';
 import { type FuzzResult, fuzz, keepInCorpus } from './fuzz.ts';
 import { TARGETS } from './targets.ts';
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string' },
-    only: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    keep: { type: 'boolean', default: false },
-  },
-});
-const wanted = values.only?.split(',');
-const unknown = wanted?.filter((name) => TARGETS.every((target) => target.name !== name)) ?? [];
-if (unknown.length > 0) {
-  console.error(`no target ${unknown.join(', ')}; there are ${TARGETS.map(({ name }) => name).join(', ')}`);
-  process.exit(2);
+interface Options {
+  readonly minutes?: number;
+  readonly only?: readonly string[];
+  readonly seed: number;
+  readonly keep?: boolean;
 }
-const targets = TARGETS.filter(({ name }) => wanted?.includes(name) !== false);
+
+const names = TARGETS.map(({ name }) => name);
+const { minutes, only, seed, keep } = new Command('npm run fuzz --')
+  .description('Changes sound files and reads them; what breaks a promise lies in build/fuzz afterwards.')
+  .option('--minutes <n>', 'time for all targets together (default: each has its inputs)', wholeNumber(1))
+  .addOption(
+    new Option('--only <targets>', `some of ${names.join(', ')}`).argParser((text: string) => {
+      const unknown = text.split(',').filter((name) => !names.includes(name));
+      if (unknown.length > 0) throw new InvalidArgumentError(`no target ${unknown.join(', ')}`);
+      return text.split(',');
+    }),
+  )
+  .option('--seed <n>', 'the same seed changes the same files alike', wholeNumber(0), 1)
+  .option('--keep', 'put what was found into tests/fuzz/corpus')
+  .parse()
+  .opts<Options>();
+const targets = TARGETS.filter(({ name }) => only?.includes(name) !== false);
 const folder = join(import.meta.dirname, '../../build/fuzz');
-const seconds =
-  values.minutes === undefined ? {} : { seconds: (Number(values.minutes) * 60) / targets.length };
+const seconds = minutes === undefined ? {} : { seconds: (minutes * 60) / targets.length };
 const results: FuzzResult[] = [];
 mkdirSync(folder, { recursive: true });
 for (const target of targets) {
   const begin = performance.now();
-  const result = await fuzz(target, { seed: Number(values.seed), folder, ...seconds });
+  const result = await fuzz(target, { seed, folder, ...seconds });
   results.push(result);
   const { tried, sound, coverage, findings } = result;
   const spent = Math.round((performance.now() - begin) / 1000);
@@ -55,5 +63,5 @@ console.log(
 );
 writeFileSync(join(folder, 'results.json'), JSON.stringify(results, null, 2));
 const findings = results.flatMap((result) => result.findings);
-if (values.keep) keepInCorpus(findings, join(import.meta.dirname, 'corpus'));
+if (keep === true) keepInCorpus(findings, join(import.meta.dirname, 'corpus'));
 process.exitCode = findings.length > 0 ? 1 : 0;
