@@ -233,3 +233,16 @@ describe('config.json', () => {
     expect(notices[0]).toMatch(/text_config.rope_theta 5000000/);
   });
 });
+
+it('areas as `min_pixels` and `max_pixels` win over a `size` beside them for images, not for videos', () => {
+  const dir = tiny();
+  const areas = { size: { shortest_edge: 2048, longest_edge: 40960 }, min_pixels: 4096, max_pixels: 8000 };
+  for (const name of ['preprocessor_config.json', 'video_preprocessor_config.json']) {
+    const file = join(dir, name);
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), ...areas }));
+  }
+  expect(loadProcessor(dir).limits).toMatchObject({
+    image: { shortest_edge: 4096, longest_edge: 8000 },
+    video: areas.size,
+  });
+});

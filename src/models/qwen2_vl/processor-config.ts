@@ -121,23 +121,25 @@ interface Section {
   readonly path: readonly string[];
 }
 
-/** Old folders state areas as `min_pixels` and `max_pixels`. */
+/**
+ * Old folders state areas as `min_pixels` and `max_pixels`. Beside a `size` these win for images, and `size` does for videos, as in
+ * transformers 5.18.
+ */
 function limitsOf(image: Section, video: Section, defaults: FolderLimits): FolderLimits {
   const found = ({ raw, file, path }: Section) => checkJson(limitsSchema, raw, file, path);
-  const area = (
-    { size, min_pixels, max_pixels }: z.output<typeof limitsSchema>,
-    fallback: FolderLimits['video'],
-  ) => ({
-    shortest_edge: size?.shortest_edge ?? min_pixels ?? fallback.shortest_edge,
-    longest_edge: size?.longest_edge ?? max_pixels ?? fallback.longest_edge,
-  });
-  const ofVideos = found(video);
+  const [ofImages, ofVideos] = [found(image), found(video)];
   return {
     fps: ofVideos.fps ?? defaults.fps,
     min_frames: ofVideos.min_frames ?? defaults.min_frames,
     max_frames: ofVideos.max_frames ?? defaults.max_frames,
-    video: area(ofVideos, defaults.video),
-    image: area(found(image), defaults.image),
+    video: {
+      shortest_edge: ofVideos.size?.shortest_edge ?? ofVideos.min_pixels ?? defaults.video.shortest_edge,
+      longest_edge: ofVideos.size?.longest_edge ?? ofVideos.max_pixels ?? defaults.video.longest_edge,
+    },
+    image: {
+      shortest_edge: ofImages.min_pixels ?? ofImages.size?.shortest_edge ?? defaults.image.shortest_edge,
+      longest_edge: ofImages.max_pixels ?? ofImages.size?.longest_edge ?? defaults.image.longest_edge,
+    },
     cap_pixels_per_frame: ofVideos.cap_pixels_per_frame ?? defaults.cap_pixels_per_frame,
     max_video_tokens: ofVideos.max_video_tokens ?? defaults.max_video_tokens,
   };
