@@ -18,6 +18,7 @@ import {
 import { readCompletion } from '../src/rollout/index.ts';
 import { dispose, noGrad, ones, scope, type Tensor } from '../src/tensor/index.ts';
 import { targetText } from '../src/train/sft/sft-packs.ts';
+import { videoSettings } from '../src/video/index.ts';
 import { scratchFolder } from './support/scratch-folder.ts';
 
 const root = scratchFolder();
@@ -233,6 +234,23 @@ describe('config.json', () => {
     expect(notices[0]).toMatch(/text_config.rope_theta 5000000/);
   });
 });
+
+it.each([
+  [{ fps: null }, /video_preprocessor_config.json: fps is null; frames are chosen by a rate only/],
+  [{ num_frames: 6 }, /num_frames is 6/],
+  [{ do_sample_frames: false }, /do_sample_frames is false/],
+])(
+  'frames chosen by %j are refused by the presets that follow the folder, and by no other',
+  (keys, message) => {
+    const dir = tiny();
+    const file = join(dir, 'video_preprocessor_config.json');
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), ...keys }));
+    const { limits } = loadProcessor(dir);
+    expect(() => videoSettings({ video: 'transformers' }, 32, limits)).toThrow(message);
+    expect(videoSettings({ video: 'transformers', fps: 3 }, 32, limits).fps).toBe(3);
+    expect(videoSettings({ video: 'correct' }, 32, limits).fps).toBe(2);
+  },
+);
 
 it('areas as `min_pixels` and `max_pixels` win over a `size` beside them for images, not for videos', () => {
   const dir = tiny();

@@ -118,6 +118,7 @@ async function preparePrompt(
   const settings = settingsOf(choice, processor);
   const limits = settings.image ?? imageLimits(pixel_unit);
   const image = {
+    ...limits,
     pixel_unit,
     min_pixels: choice.imageMinPixels ?? limits.min_pixels,
     max_pixels: choice.imageMaxPixels ?? limits.max_pixels,

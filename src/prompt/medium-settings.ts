@@ -43,9 +43,10 @@ export function imageSettings(
   { pixel_unit, image }: Pick<VideoSettings, 'pixel_unit' | 'image'>,
   medium: Omit<Medium, 'path'>,
 ): ImageLimits {
-  const { min_pixels, max_pixels } = image ?? imageLimits(pixel_unit);
+  const { min_pixels, max_pixels, rounds_to_none } = image ?? imageLimits(pixel_unit);
   return {
     pixel_unit,
+    rounds_to_none,
     min_pixels: medium.min_pixels ?? Math.min(min_pixels, medium.max_pixels ?? min_pixels),
     max_pixels: medium.max_pixels ?? Math.max(max_pixels, medium.min_pixels ?? max_pixels),
     resized: sizeOf(medium),

@@ -25,6 +25,21 @@ describe('frame size', () => {
     }
   });
 
+  it('of very flat pictures is that of smart_resize in transformers 5.18', () => {
+    for (const [height, width, pixel_unit, min_pixels, max_pixels, size] of [
+      [15, 2900, 32, 65_536, 16_777_216, [32, 3584]],
+      [1, 190, 32, 2048, 40_960, [32, 640]],
+      [2, 399, 32, 2048, 40_960, [32, 640]],
+      [13, 13, 28, 3136, 12_845_056, [56, 56]],
+      [14, 300, 28, 3136, 1_003_520, [28, 280]],
+      [500, 12, 32, 2048, 40_960, [320, 32]],
+      [640, 480, 32, 65_536, 16_777_216, [640, 480]],
+    ] as const) {
+      const limits = { pixel_unit, min_pixels, max_pixels, rounds_to_none: true };
+      expect(Object.values(smartResize(height, width, limits)), `${height}x${width}`).toEqual(size);
+    }
+  });
+
   it('has sides divisible by 28 within the limits', () => {
     fc.assert(
       fc.property(fc.integer({ min: 20, max: 4000 }), fc.integer({ min: 20, max: 4000 }), (height, width) => {

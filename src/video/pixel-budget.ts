@@ -23,6 +23,11 @@ export interface PixelSettings {
    * on few frames; `capped`, no frame is larger than `max_pixels` or than its share.
    */
   readonly clip?: 'free' | 'capped' | undefined;
+  /**
+   * Whether a side under half a merged patch counts as none when areas are looked at, as in transformers, so that very flat pictures are
+   * enlarged more; else as one patch, as in qwen_vl_utils. @default false
+   */
+  readonly rounds_to_none?: boolean | undefined;
   /** Size to resize to, rounded to whole merged patches, in place of what the areas ask for. */
   readonly resized?: FrameSize | undefined;
 }
@@ -41,13 +46,14 @@ export function smartResize(
   width: number,
   limits: Omit<PixelSettings, 'total_pixels'>,
 ): FrameSize {
-  const { pixel_unit: factor, min_pixels, max_pixels } = limits;
+  const { pixel_unit: factor, min_pixels, max_pixels, rounds_to_none = false } = limits;
   const ratio = Math.max(height, width) / Math.min(height, width);
   if (!(ratio <= MAX_RATIO)) {
     throw tooNarrow(width, height);
   }
-  let h = Math.max(factor, roundByFactor(height, factor));
-  let w = Math.max(factor, roundByFactor(width, factor));
+  const least = rounds_to_none ? 0 : factor;
+  let h = Math.max(least, roundByFactor(height, factor));
+  let w = Math.max(least, roundByFactor(width, factor));
   if (h * w > max_pixels) {
     const beta = Math.sqrt((height * width) / max_pixels);
     h = Math.max(factor, floorByFactor(height / beta, factor));

@@ -1,6 +1,7 @@
 /**
  * The video settings by name. `correct` is what to use; `authors` repeats the authors' runs, known slips included.
  */
+import { ConfigError } from '../base/index.ts';
 import type { PixelSettings } from './pixel-budget.ts';
 import type { SamplingSettings } from './sample.ts';
 
@@ -8,7 +9,7 @@ export interface VideoSettings extends SamplingSettings, PixelSettings {
   /** Kernel that frames and images are resized with. @default 'float32' */
   readonly resize_kernel?: 'uint8';
   /** Least and largest area of an image. @default 4 to 16384 merged patches */
-  readonly image?: Pick<PixelSettings, 'min_pixels' | 'max_pixels'>;
+  readonly image?: Pick<PixelSettings, 'min_pixels' | 'max_pixels' | 'rounds_to_none'>;
 }
 
 /**
@@ -26,6 +27,8 @@ export interface FolderLimits {
   readonly cap_pixels_per_frame: boolean;
   /** Merged patches of a frame at most, where frames are capped. */
   readonly max_video_tokens: number;
+  /** What the files ask for and is not done here, as a sentence that names file and key; the presets that follow them refuse it. */
+  readonly refused?: string | undefined;
 }
 
 /** Those of the published Qwen3-VL folders. */
@@ -67,12 +70,20 @@ export type VideoKeys = { readonly video: VideoPreset } & {
 /** True for the presets that follow the files of the model folder. */
 export const followsFolder = (video: VideoPreset): boolean => video.startsWith('transformers');
 
-/** Which frames: the preset with the keys that were set on their own. @param limits what the model folder says */
+/**
+ * Which frames: the preset with the keys that were set on their own.
+ * @param limits what the model folder says
+ * @throws ConfigError where the preset follows a folder that asks for what is not done here, and no `fps` is set
+ */
 export function samplingSettings(
   { video, ...keys }: VideoKeys,
   limits: FolderLimits = PUBLISHED_LIMITS,
 ): SamplingSettings {
   if (followsFolder(video)) {
+    if (limits.refused !== undefined && keys.fps === undefined)
+      throw new ConfigError(limits.refused, {
+        hint: `set fps for "video: ${video}", or choose another preset, such as "video: correct"`,
+      });
     const { fps = limits.fps, max_frames = limits.max_frames } = keys;
     const min_frames = Math.min(limits.min_frames, max_frames);
     return { fps, min_frames, max_frames, second_per_grid: 'true_time', counting: 'transformers' };
@@ -91,6 +102,7 @@ export function samplingSettings(
  * Which frames and how large: the preset with the keys that were set on their own.
  * @param pixel_unit side of a merged patch in pixels, as in the model's config; the preset's areas are counted in it
  * @param limits what the model folder says; read by the presets that follow it
+ * @throws ConfigError as `samplingSettings`
  */
 export function videoSettings(
   keys: VideoKeys,
@@ -104,7 +116,8 @@ export function videoSettings(
     const isCapped =
       keys.video === 'transformers_capped' || limits.cap_pixels_per_frame || keys.max_pixels !== undefined;
     const max_pixels = isCapped ? (keys.max_pixels ?? limits.max_video_tokens * area) : total_pixels;
-    const image = { min_pixels: limits.image.shortest_edge, max_pixels: limits.image.longest_edge };
+    const { shortest_edge, longest_edge } = limits.image;
+    const image = { min_pixels: shortest_edge, max_pixels: longest_edge, rounds_to_none: true };
     const sizes = {
       min_pixels,
       max_pixels,

@@ -68,6 +68,8 @@ const limitsSchema = z.looseObject({
   min_pixels: count.nullish(),
   max_pixels: count.nullish(),
   fps: z.number().positive().nullish(),
+  num_frames: count.nullish(),
+  do_sample_frames: z.boolean().nullish(),
   min_frames: count.nullish(),
   max_frames: count.nullish(),
   cap_pixels_per_frame: z.boolean().nullish(),
@@ -142,7 +144,20 @@ function limitsOf(image: Section, video: Section, defaults: FolderLimits): Folde
     },
     cap_pixels_per_frame: ofVideos.cap_pixels_per_frame ?? defaults.cap_pixels_per_frame,
     max_video_tokens: ofVideos.max_video_tokens ?? defaults.max_video_tokens,
+    refused: refusedBy(video, ofVideos),
   };
+}
+
+/** Ways to choose frames that transformers has beside a rate. */
+function refusedBy(
+  { file, path }: Section,
+  { fps, num_frames, do_sample_frames }: z.output<typeof limitsSchema>,
+): string | undefined {
+  const asks = (key: string, value: unknown) =>
+    `${file}: ${[...path, key].join('.')} is ${value}; frames are chosen by a rate only`;
+  if (typeof num_frames === 'number') return asks('num_frames', num_frames);
+  if (do_sample_frames === false) return asks('do_sample_frames', false);
+  return fps === null ? asks('fps', null) : undefined;
 }
 
 function parse(
